@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one interface through which the packet filter is changed. */
+#ifndef BACKENDS_BACKEND_H
+#define BACKENDS_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/mapping.h"
+
+struct conf;
+struct backend;
+
+enum backend_event {
+	BACKEND_INTACT = 0,
+	BACKEND_REPAIRED = 1, /* the ruleset or our rule in the operator's chain was gone and is back; mappings intact */
+	BACKEND_EMPTIED = 2,  /* the mappings are gone: everything must be installed again */
+};
+
+/* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout. */
+typedef void backend_list_fn(void *context, const struct mapping *m, uint64_t remaining_ms);
+
+struct backend_ops {
+	const char *name;
+	/*
+	 * Applies n changes in order, in as few transactions as the kernel's limits allow, and sets each verdict. When
+	 * it returns, the kernel has done it. Returns 0 if every change has its verdict; -errno if the packet filter
+	 * could not be reached at all: then every verdict is that -errno and nothing was changed.
+	 */
+	int (*commit)(struct backend *b, struct change *changes, size_t n);
+	/* Calls fn for every mapping that is installed, in no order. 0 or -errno. */
+	int (*list)(struct backend *b, backend_list_fn *fn, void *context);
+	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0 or -errno, with the
+	 * reason in why (size octets). */
+	int (*reload)(struct backend *b, const struct conf *conf, char *why, size_t size);
+	/* A descriptor that becomes readable when somebody else changed the ruleset, or -1. */
+	int (*watch_fd)(const struct backend *b);
+	/* Drains that descriptor and repairs what can be repaired. Returns an enum backend_event, or -errno. */
+	int (*watch)(struct backend *b);
+	/* Frees b. clear: removes everything that is ours from the packet filter; else mappings stay. */
+	void (*close)(struct backend *b, bool clear);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+};
+
+/*
+ * Opens the nftables backend: creates what is missing of the table, chains, maps and the rule in the forward chain,
+ * takes over what is there, flushes nothing. On failure returns -errno and puts one line into why that says what to do.
+ */
+int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size);
+
+/*
+ * Opens a backend that keeps its mappings in memory: for client tests without privileges, and for tests of ours.
+ */
+int backend_memory_open(struct backend **b);
+
+/* For tests: the n-th change from now (1 = the next one) is refused with error (negative errno); n 0 disarms. */
+void backend_memory_refuse(struct backend *b, unsigned n, int error);
+/* For tests: every commit fails with error (negative errno) until it is called with 0. */
+void backend_memory_fail(struct backend *b, int error);
+/* For tests: how many mappings are installed. */
+size_t backend_memory_count(const struct backend *b);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The engine: datagrams and time in, rounds out. Pure: no socket, no clock, no random source, no log. now_ms is the
+ * caller's monotonic clock (CLOCK_BOOTTIME in the server) in milliseconds and never goes back.
+ *
+ * A round is filled by one or more of the calls that take one, committed to a backend, and settled:
+ *     engine_request()... -> backend commit(round_changes()) -> engine_settle() -> send round_replies() -> round_clear()
+ * Until it is settled, the leases of a round are provisional and no other round may be filled.
+ */
+#ifndef SERVER_CORE_ENGINE_H
+#define SERVER_CORE_ENGINE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/mapping.h"
+#include "conf/conf.h"
+#include "server/core/round.h"
+
+#define ENGINE_SEED_LENGTH 16
+#define ENGINE_NEVER UINT64_MAX
+
+struct engine;
+
+/* The engine borrows conf until it is replaced by engine_reload() or the engine is freed. seed makes port choice and
+ * hash tables unpredictable. NULL if out of memory. */
+struct engine *engine_new(const struct conf *conf, const uint8_t seed[ENGINE_SEED_LENGTH], uint64_t now_ms);
+void engine_free(struct engine *e);
+
+/* One datagram as it arrived. data is borrowed until the round is cleared. */
+struct engine_datagram {
+	const uint8_t *data;
+	size_t length; /* true length of the datagram; data holds min(length, 1104) octets of it at least */
+	struct in6_addr source;
+	struct in6_addr destination; /* an address of the interface: others never get here */
+	uint16_t source_port;
+	uint16_t listen; /* index into conf.listens */
+	uint32_t ifindex;
+	const char *interface; /* its name, for rules; "" if none */
+	bool mac_known;        /* only looked up if a rule asks for it */
+	struct conf_mac mac;
+};
+
+/*
+ * Takes one request: probe, rate limit, parse in the order of RFC 6887 8.2, policy, lease, port; puts at most one
+ * reply and the changes it needs into the round. What gets no answer is counted. At most ROUND_REQUESTS_MAX calls per
+ * round.
+ */
+void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t now_ms, struct round *r);
+
+/* When engine_tick() wants to be called, or ENGINE_NEVER. A time in the past means now. */
+uint64_t engine_deadline(const struct engine *e);
+/* Expiry, announcements, mapping updates and what is left of a move that was too big for one round. */
+void engine_tick(struct engine *e, uint64_t now_ms, struct round *r);
+
+/*
+ * After the commit: turns the replies of refused changes into errors and undoes their leases, makes the others final.
+ * A refused removal stays due and is tried again. May append events.
+ */
+void engine_settle(struct engine *e, uint64_t now_ms, struct round *r);
+
+/*
+ * The addresses of an external (index into conf.externals) as the outside has them: IPv4 first or alone; n 0 = none.
+ * Moves leases of addresses that are gone, restarts PCP's epoch (RFC 6887 8.5) and announces, if anything changed.
+ * The first call after engine_new() or with the same addresses announces nothing.
+ */
+void engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
+		struct round *r);
+
+/* A port on which the gateway itself listens; address :: stands for every address of both families and ::ffff:0.0.0.0
+ * for every IPv4 address. */
+struct engine_busy {
+	struct in6_addr address;
+	uint16_t port;
+	uint8_t protocol;
+};
+/* Replaces what the engine knows of them (copied). Existing leases stay. 0 or -ENOMEM. */
+int engine_busy(struct engine *e, const struct engine_busy *v, size_t n);
+
+/*
+ * At start, before the first request: a mapping that the packet filter has, with unknown origin and nonce. remaining_ms
+ * 0 = no timeout. Mappings that the configuration no longer allows or that clash become removals in the round. 0 or
+ * -ENOMEM.
+ */
+int engine_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r);
+/*
+ * At start, after the WAN addresses and adoptions are known: installs static mappings, schedules the start-up
+ * announcements (RFC 6886 3.2.1, RFC 6887 14.1.3).
+ */
+void engine_start(struct engine *e, uint64_t now_ms, struct round *r);
+
+/*
+ * Replaces the configuration: leases that it refuses become removals, static mappings come and go, the others see
+ * nothing. The caller may free the old conf when the round is cleared. 0, or -ENOMEM with nothing changed.
+ */
+int engine_reload(struct engine *e, const struct conf *conf, uint64_t now_ms, struct round *r);
+
+/* The packet filter lost everything: installs all leases again (over as many ticks as it takes), restarts both epochs
+ * and announces. */
+void engine_reinstall(struct engine *e, uint64_t now_ms, struct round *r);
+
+/* Ends leases by the operator's will. protocol 0, port 0, client NULL match all. Returns how many. */
+size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint16_t external_port,
+		     uint64_t now_ms, struct round *r);
+
+enum engine_origin { ENGINE_ORIGIN_NATPMP, ENGINE_ORIGIN_PCP, ENGINE_ORIGIN_STATIC, ENGINE_ORIGIN_ADOPTED };
+
+/* One lease for those who look. */
+struct engine_lease {
+	struct mapping mapping;
+	enum engine_origin origin;
+	uint64_t expires_in_ms; /* 0 = never, for static mappings */
+	const char *rule;       /* name, or of the static section; NULL if unknown */
+	struct in6_addr client; /* who asked, if by THIRD_PARTY; else the internal address */
+};
+
+/*
+ * Walks the leases that are in force: *cursor starts at 0; returns false at the end. Leases may be added and removed
+ * between calls: none that stays is shown twice or left out. To be used in pages, not on the request path.
+ */
+bool engine_lease_next(const struct engine *e, uint32_t *cursor, uint64_t now_ms, struct engine_lease *l);
+
+/* Why a request would be granted or refused, without doing anything. */
+struct engine_question {
+	struct in6_addr client;
+	const char *interface;
+	uint8_t protocol;
+	uint16_t internal_port;
+	uint16_t external_port; /* suggested, 0 = none */
+};
+struct engine_explanation {
+	bool allowed;
+	uint8_t result;       /* enum pcp_result that PCP would answer */
+	const char *rule;     /* the rule that matched first, NULL = none did */
+	unsigned rule_line;
+	const char *why;      /* in words */
+	bool exists;          /* the client has this mapping already: lease */
+	struct engine_lease lease;
+	uint16_t external_port; /* what it would get; 0 = a random one of the allowed */
+	uint32_t lifetime_max_s;
+	uint32_t client_mappings, client_mappings_max;
+};
+void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
+		    struct engine_explanation *x);
+
+enum engine_drop { /* datagrams that got no answer */
+	ENGINE_DROP_SHORT,
+	ENGINE_DROP_RESPONSE,
+	ENGINE_DROP_DISABLED, /* a protocol that this listen section does not serve in a way that allows an answer */
+	ENGINE_DROP_RATE,
+	ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, port 0 */
+	ENGINE_DROP_FAMILY, /* NAT-PMP over IPv6 */
+	ENGINE_DROP_N,
+};
+
+struct engine_stats {
+	uint64_t requests_natpmp[4]; /* by opcode; [3]: others */
+	uint64_t requests_pcp[4];
+	uint64_t results_natpmp[8]; /* by result */
+	uint64_t results_pcp[16];
+	uint64_t drops[ENGINE_DROP_N];
+	uint64_t made, renewed, deleted, expired, revoked, moved, refused_changes;
+	uint64_t announcements;
+	size_t leases;        /* in force, static ones included */
+	size_t clients;
+	uint32_t epoch_natpmp_s, epoch_pcp_s;
+};
+void engine_stats(const struct engine *e, uint64_t now_ms, struct engine_stats *s);
+
+#endif

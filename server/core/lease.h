@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lease table: leases found by (protocol, internal address, port), by (protocol, external address, port) and by
+ * client, and due times on a timing wheel. Every operation is constant time; nothing walks all leases but the walk.
+ * Leases are named by index (LEASE_NONE = none), because the table grows; pointers are valid until the next lease_new().
+ */
+#ifndef SERVER_CORE_LEASE_H
+#define SERVER_CORE_LEASE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/codec.h"
+
+#define LEASE_NONE UINT32_MAX
+
+enum lease_state {
+	LEASE_FREE,
+	LEASE_ACTIVE,   /* in force, found by all three keys */
+	LEASE_REMOVING, /* a removal is under way or due again; still found by all three keys */
+	LEASE_HELD,     /* ended; its external port is kept from other clients; found by the external key only */
+};
+
+struct lease {
+	struct in6_addr internal_address;
+	struct in6_addr external_address;
+	uint64_t expires_ms; /* UINT64_MAX = never */
+	struct codec_nonce nonce;
+	uint32_t client; /* index of the client's record */
+	uint16_t internal_port;
+	uint16_t external_port;
+	uint8_t protocol;
+	uint8_t kind;   /* enum mapping_kind */
+	uint8_t state;  /* enum lease_state */
+	uint8_t origin; /* enum engine_origin */
+	uint8_t flags;  /* enum lease_flag */
+	uint8_t external; /* index into conf.externals */
+	uint16_t rule;    /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
+	uint16_t listen;
+	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
+	/* the table's own */
+	uint32_t internal_next, external_next, client_prev, client_next, due_prev, due_next;
+};
+
+enum lease_flag {
+	LEASE_NONCE_OPEN = 1,    /* adopted: the first request from the internal address sets the nonce */
+	LEASE_PREFER_FAILURE = 2,
+	LEASE_THIRD_PARTY = 4,
+	LEASE_MOVE = 8,          /* its external address is gone: to be moved */
+};
+
+/* One client: an internal address that has or had leases lately. */
+struct lease_client {
+	struct in6_addr address;
+	uint32_t active; /* leases in state ACTIVE or REMOVING */
+	uint32_t held;
+	uint32_t first;  /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
+	/* the table's own */
+	uint32_t next;
+};
+
+struct lease_table;
+
+/* seed: 16 octets that make the hash unpredictable. now_ms: where the wheel starts. NULL if out of memory. */
+struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms);
+void lease_table_free(struct lease_table *t);
+
+/*
+ * A new lease in state ACTIVE with the values of init (client and links are ignored), due at init->expires_ms. The
+ * internal and external keys must not be taken by another lease in ACTIVE or REMOVING; a HELD one with the same
+ * external key must have been freed before. LEASE_NONE if out of memory, with the table unchanged.
+ */
+uint32_t lease_new(struct lease_table *t, const struct lease *init);
+struct lease *lease_at(struct lease_table *t, uint32_t i);
+const struct lease *lease_peek(const struct lease_table *t, uint32_t i);
+
+uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
+			     uint16_t port);
+/* The lease, in any state but FREE, that has this external side. */
+uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
+			     uint16_t port);
+/* Leases of any protocol on an external address and port: first, then the next of each. */
+uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port);
+uint32_t lease_next_external(const struct lease_table *t, uint32_t i);
+
+/* Changes the due time. */
+void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
+/* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index); from HELD to ACTIVE only if the
+ * internal key is not taken. */
+void lease_state(struct lease_table *t, uint32_t i, enum lease_state state);
+/* Gives it another external side; the new key must be free. */
+void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port);
+/* Forgets it; the client's record goes with its last lease. */
+void lease_free(struct lease_table *t, uint32_t i);
+
+/* The client's record or NULL. Valid until the next lease_new() or lease_free(). */
+const struct lease_client *lease_client(const struct lease_table *t, const struct in6_addr *address);
+
+/*
+ * Turns the wheel to now_ms and returns a lease whose due time has come, LEASE_NONE if there is none. It stays due
+ * (and is returned again) until lease_due(), lease_state() HELD or lease_free() is called on it.
+ */
+uint32_t lease_next_due(struct lease_table *t, uint64_t now_ms);
+/* A time at or before the earliest due time, at most one wheel tick (about 100 ms) early for times in the near
+ * future; UINT64_MAX if nothing is due ever. */
+uint64_t lease_deadline(const struct lease_table *t);
+
+/* Leases in ACTIVE or REMOVING; clients with records. */
+size_t lease_count(const struct lease_table *t);
+size_t lease_clients(const struct lease_table *t);
+/* The next used index at or after i, in any state but FREE; LEASE_NONE at the end. Leases keep their index for life. */
+uint32_t lease_walk(const struct lease_table *t, uint32_t i);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * External ports of one external address: which are free, for which protocol. A bitmap with summaries, so that a free
+ * port is found in constant time however few are left. It knows nothing of leases: the mapper marks and unmarks.
+ */
+#ifndef SERVER_CORE_PORTS_H
+#define SERVER_CORE_PORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+
+struct ports;
+
+/* Nothing is taken at first, but port 0. NULL if out of memory (about 8.3 KiB for each protocol that is used). */
+struct ports *ports_new(void);
+void ports_free(struct ports *p);
+
+/* Marks a port of a protocol as taken or free. 0, or -ENOMEM at the first use of a protocol. */
+int ports_set(struct ports *p, uint8_t protocol, uint16_t port, bool taken);
+bool ports_taken(const struct ports *p, uint8_t protocol, uint16_t port);
+
+/*
+ * A free port inside one of the ranges of both a and b (an empty list stands for 1-65535), chosen by random (any
+ * number). A port that is free for every protocol is preferred to one that is taken for another protocol. 0 = none.
+ */
+uint16_t ports_pick(const struct ports *p, uint8_t protocol, const struct conf_ranges *a, const struct conf_ranges *b,
+		    uint32_t random);
+
+#endif
