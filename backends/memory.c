@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Mappings in memory, with refusals on order. There is no clock: nothing ends here by itself. */
+#include "backends/backend.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+enum side { EXTERNAL, INTERNAL, SIDES };
+
+struct node {
+	struct mapping mapping;
+	uint64_t timeout_ms;
+	uint32_t next[SIDES]; /* in the chain of its bucket; [0] links free nodes */
+	bool used;
+};
+
+/* What undoes one change that was applied. */
+struct undo {
+	uint32_t node; /* NONE: the change did nothing */
+	struct mapping mapping;
+	uint64_t timeout_ms;
+};
+
+struct memory {
+	struct backend backend;
+	struct node *nodes;
+	uint32_t *buckets[SIDES]; /* capacity of each: that of nodes, a power of two */
+	uint32_t capacity, free;
+	size_t count;
+	struct undo *undos;
+	size_t undos_capacity;
+	unsigned refuse;
+	int refuse_error, fail_error;
+};
+
+static uint32_t hash(const struct memory *m, const struct mapping *a, enum side side)
+{
+	const struct in6_addr *address = side == EXTERNAL ? &a->external_address : &a->internal_address;
+	uint64_t h =
+	    (uint64_t)(side == EXTERNAL ? a->external_port : a->internal_port) << 16 | a->protocol << 8 | a->kind;
+	uint64_t w[2];
+
+	memcpy(w, address, sizeof(w));
+	h = (h ^ w[0]) * 0x9e3779b97f4a7c15;
+	h = (h ^ h >> 29 ^ w[1]) * 0xbf58476d1ce4e5b9;
+	return (uint32_t)(h >> 32) & (m->capacity - 1);
+}
+
+static bool same_side(const struct mapping *a, const struct mapping *b, enum side side)
+{
+	if (a->protocol != b->protocol || a->kind != b->kind)
+		return false;
+	if (side == EXTERNAL)
+		return a->external_port == b->external_port &&
+		       memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
+	return a->internal_port == b->internal_port &&
+	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
+}
+
+static bool same(const struct mapping *a, const struct mapping *b)
+{
+	return same_side(a, b, EXTERNAL) && same_side(a, b, INTERNAL);
+}
+
+static uint32_t find(const struct memory *m, const struct mapping *a, enum side side)
+{
+	uint32_t i = m->capacity ? m->buckets[side][hash(m, a, side)] : NONE;
+
+	while (i != NONE && !same_side(&m->nodes[i].mapping, a, side))
+		i = m->nodes[i].next[side];
+	return i;
+}
+
+static uint32_t find_both(const struct memory *m, const struct mapping *a)
+{
+	uint32_t i = find(m, a, EXTERNAL);
+
+	return i != NONE && same_side(&m->nodes[i].mapping, a, INTERNAL) ? i : NONE;
+}
+
+static void link_node(struct memory *m, uint32_t i)
+{
+	for (int side = 0; side < SIDES; side++) {
+		uint32_t *bucket = &m->buckets[side][hash(m, &m->nodes[i].mapping, side)];
+
+		m->nodes[i].next[side] = *bucket;
+		*bucket = i;
+	}
+}
+
+static int grow(struct memory *m)
+{
+	uint32_t capacity = m->capacity ? m->capacity * 2 : 64;
+	struct node *nodes = realloc(m->nodes, capacity * sizeof(*nodes));
+	uint32_t *buckets[SIDES];
+
+	if (!nodes)
+		return -ENOMEM;
+	m->nodes = nodes;
+	for (int side = 0; side < SIDES; side++) {
+		buckets[side] = malloc(capacity * sizeof(*buckets[side]));
+		if (!buckets[side]) {
+			if (side > 0)
+				free(buckets[0]);
+			return -ENOMEM;
+		}
+		memset(buckets[side], 0xff, capacity * sizeof(*buckets[side]));
+	}
+	for (int side = 0; side < SIDES; side++) {
+		free(m->buckets[side]);
+		m->buckets[side] = buckets[side];
+	}
+	for (uint32_t i = m->capacity; i < capacity; i++) {
+		nodes[i].used = false;
+		nodes[i].next[0] = m->free;
+		m->free = i;
+	}
+	m->capacity = capacity;
+	for (uint32_t i = 0; i < capacity; i++)
+		if (nodes[i].used)
+			link_node(m, i);
+	return 0;
+}
+
+/* There must be a free node. */
+static uint32_t insert(struct memory *m, const struct mapping *a, uint64_t timeout_ms)
+{
+	uint32_t i = m->free;
+
+	m->free = m->nodes[i].next[0];
+	m->nodes[i] = (struct node){.mapping = *a, .timeout_ms = timeout_ms, .used = true};
+	link_node(m, i);
+	m->count++;
+	return i;
+}
+
+static void erase(struct memory *m, uint32_t i)
+{
+	for (int side = 0; side < SIDES; side++) {
+		uint32_t *at = &m->buckets[side][hash(m, &m->nodes[i].mapping, side)];
+
+		while (*at != i)
+			at = &m->nodes[*at].next[side];
+		*at = m->nodes[i].next[side];
+	}
+	m->nodes[i].used = false;
+	m->nodes[i].next[0] = m->free;
+	m->free = i;
+	m->count--;
+}
+
+static int apply(struct memory *m, const struct change *c, struct undo *u)
+{
+	int rc;
+
+	*u = (struct undo){.node = find_both(m, &c->mapping)};
+	if (u->node != NONE) {
+		u->mapping = m->nodes[u->node].mapping;
+		u->timeout_ms = m->nodes[u->node].timeout_ms;
+	}
+	switch (c->op) {
+	case CHANGE_ADD:
+		if (find(m, &c->mapping, EXTERNAL) != NONE || find(m, &c->mapping, INTERNAL) != NONE)
+			return -EEXIST;
+		rc = m->free == NONE ? grow(m) : 0;
+		if (rc == 0)
+			u->node = insert(m, &c->mapping, c->timeout_ms);
+		return rc;
+	case CHANGE_RENEW:
+		if (u->node == NONE)
+			return -ENOENT;
+		m->nodes[u->node].timeout_ms = c->timeout_ms;
+		return 0;
+	case CHANGE_REMOVE:
+		if (u->node != NONE)
+			erase(m, u->node);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void undo(struct memory *m, const struct change *c, const struct undo *u)
+{
+	if (u->node == NONE)
+		return;
+	if (c->op == CHANGE_ADD)
+		erase(m, u->node);
+	else if (c->op == CHANGE_RENEW)
+		m->nodes[u->node].timeout_ms = u->timeout_ms;
+	else
+		insert(m, &u->mapping, u->timeout_ms);
+}
+
+/*
+ * Refuses change i and its group, and takes back what was applied from the group's first change up to i. Returns the
+ * index of that first change, from which the others are to be applied again.
+ */
+static size_t refuse(struct memory *m, struct change *changes, size_t n, size_t i, int error)
+{
+	size_t first = i;
+
+	for (size_t j = 0; j < n; j++)
+		if (changes[j].group == changes[i].group) {
+			if (j < first)
+				first = j;
+		}
+	for (size_t j = i; j-- > first;)
+		if (changes[j].verdict == 0)
+			;
+	for (size_t j = first; j < n; j++)
+		if (changes[j].group == changes[i].group && changes[j].verdict == 0)
+			changes[j].verdict = error;
+	return first;
+}
+
+/* The refusal of an earlier change on the same mapping, or 0. */
+static int refused_before(const struct change *changes, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (changes[j].verdict != 0 && same(&changes[j].mapping, &changes[i].mapping))
+			return changes[j].verdict;
+	return 0;
+}
+
+static int reserve_undos(struct memory *m, size_t n)
+{
+	struct undo *undos;
+
+	if (n <= m->undos_capacity)
+		return 0;
+	undos = realloc(m->undos, n * sizeof(*undos));
+	if (!undos)
+		return -ENOMEM;
+	m->undos = undos;
+	m->undos_capacity = n;
+	return 0;
+}
+
+static int memory_commit(struct backend *b, struct change *changes, size_t n)
+{
+	struct memory *m = (struct memory *)b;
+	int rc = m->fail_error ? m->fail_error : reserve_undos(m, n);
+	size_t scripted = SIZE_MAX;
+	bool refusals = false;
+
+	for (size_t i = 0; i < n; i++)
+		changes[i].verdict = rc;
+	if (rc)
+		return rc;
+	if (m->refuse > n) {
+		m->refuse -= (unsigned)n;
+	} else if (m->refuse) {
+		scripted = m->refuse - 1;
+		m->refuse = 0;
+	}
+	for (size_t i = 0; i < n;) {
+		if (changes[i].verdict == 0) {
+			rc = i == scripted ? m->refuse_error : refusals ? refused_before(changes, i) : 0;
+			if (rc == 0)
+				rc = apply(m, &changes[i], &m->undos[i]);
+			if (rc) {
+				i = refuse(m, changes, n, i, rc);
+				refusals = true;
+				continue;
+			}
+		}
+		i++;
+	}
+	return 0;
+}
+
+static int memory_list(struct backend *b, backend_list_fn *fn, void *context)
+{
+	struct memory *m = (struct memory *)b;
+
+	if (m->fail_error)
+		return m->fail_error;
+	for (uint32_t i = 0; i < m->capacity; i++)
+		if (m->nodes[i].used)
+			fn(context, &m->nodes[i].mapping, m->nodes[i].timeout_ms);
+	return 0;
+}
+
+static int memory_reload(struct backend *b, const struct conf *conf, char *why, size_t size)
+{
+	(void)b, (void)conf, (void)why, (void)size;
+	return 0;
+}
+
+static int memory_watch_fd(const struct backend *b)
+{
+	(void)b;
+	return -1;
+}
+
+static int memory_watch(struct backend *b)
+{
+	(void)b;
+	return BACKEND_INTACT;
+}
+
+static void memory_close(struct backend *b, bool clear)
+{
+	struct memory *m = (struct memory *)b;
+
+	(void)clear;
+	free(m->nodes);
+	free(m->buckets[EXTERNAL]);
+	free(m->buckets[INTERNAL]);
+	free(m->undos);
+	free(m);
+}
+
+static const struct backend_ops memory_ops = {
+    .name = "memory",
+    .commit = memory_commit,
+    .list = memory_list,
+    .reload = memory_reload,
+    .watch_fd = memory_watch_fd,
+    .watch = memory_watch,
+    .close = memory_close,
+};
+
+int backend_memory_open(struct backend **b)
+{
+	struct memory *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return -ENOMEM;
+	m->backend.ops = &memory_ops;
+	m->free = NONE;
+	*b = &m->backend;
+	return 0;
+}
+
+void backend_memory_refuse(struct backend *b, unsigned n, int error)
+{
+	struct memory *m = (struct memory *)b;
+
+	m->refuse = n;
+	m->refuse_error = error;
+}
+
+void backend_memory_fail(struct backend *b, int error)
+{
+	((struct memory *)b)->fail_error = error;
+}
+
+size_t backend_memory_count(const struct backend *b)
+{
+	return ((const struct memory *)b)->count;
+}
