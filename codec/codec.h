@@ -18,11 +18,11 @@
 extern "C" {
 #endif
 
-#define CODEC_SERVER_PORT 5351   /* requests go to this UDP port */
-#define CODEC_ANNOUNCE_PORT 5350 /* the server's multicasts go to this UDP port */
-#define CODEC_MESSAGE_MAX 1100   /* octets in the longest PCP message, RFC 6887 section 7 */
-#define CODEC_NONCE_LENGTH 12
-#define CODEC_DESCRIPTION_MAX 1016 /* octets, RFC 7220 section 2 */
+#define CODEC_SERVER_PORT      5351 /* requests go to this UDP port */
+#define CODEC_ANNOUNCE_PORT    5350 /* the server's multicasts go to this UDP port */
+#define CODEC_MESSAGE_MAX      1100 /* octets in the longest PCP message, RFC 6887 section 7 */
+#define CODEC_NONCE_LENGTH     12
+#define CODEC_DESCRIPTION_MAX  1016 /* octets, RFC 7220 section 2 */
 #define CODEC_LIFETIME_FOREVER UINT32_MAX
 
 enum codec_version { CODEC_VERSION_NATPMP = 0, CODEC_VERSION_PCP = 2 };
@@ -82,7 +82,9 @@ struct codec_nonce {
  *   response opcode 1, 2:   result, epoch_s, internal_port, external_port, lifetime_s (16)
  *   any other opcode:       rest, rest_length: what follows the first two octets
  * A version error (RFC 6886 3.5, 8 octets, opcode 128 or, by a known misprint, 0) parses as a response of opcode 0
- * with result NATPMP_UNSUPP_VERSION.
+ * with result NATPMP_UNSUPP_VERSION, and such a response of opcode 0 is written in that form.
+ * Beside a result other than 0 the external address of an opcode 0 response is 0.0.0.0, read and written (3.2). An error
+ * response that ends behind epoch_s, and a version error that ends behind result, are taken too: what lacks is zero.
  */
 struct natpmp_message {
 	bool response;
@@ -102,7 +104,7 @@ struct pcp_mapping {
 	struct codec_nonce nonce;
 	uint8_t protocol; /* IANA number, 0 = all */
 	uint16_t internal_port;
-	uint16_t external_port;           /* suggested or assigned */
+	uint16_t external_port;		  /* suggested or assigned */
 	struct in6_addr external_address; /* suggested or assigned */
 	uint16_t remote_port;
 	struct in6_addr remote_address;
@@ -112,12 +114,17 @@ struct pcp_mapping {
  * One PCP message. In a request client_address is set, in a response result and epoch_s. mapping is set for MAP and
  * PEER. For another opcode body and body_length hold everything behind the 24-octet header, uninterpreted.
  * options is the option area as it is on the wire, a multiple of four octets; read it with pcp_option_next(), write
- * it with pcp_option_put().
+ * it with pcp_option_put(). The lifetime of an ANNOUNCE that is no error is 0, read and written (14.1.1).
+ *
+ * An error response is a copy of the request, which may have been malformed, and cut or padded since: its header must be
+ * whole, a mapping that is cut is read as if zeros followed (so the nonce is there if its octets were), and its options
+ * may end in the middle of one. A response with result PCP_UNSUPP_VERSION is taken in any version and length from 4
+ * octets on (8.3, 9), with zeros for what lacks and what passes a multiple of four or 1100 octets left out.
  */
 struct pcp_message {
 	bool response;
-	uint8_t version;
-	uint8_t opcode; /* 0..127, without the R bit */
+	uint8_t version; /* 0 is written as 2 */
+	uint8_t opcode;	 /* 0..127, without the R bit */
 	uint8_t result;
 	uint32_t lifetime_s;
 	uint32_t epoch_s;
@@ -145,7 +152,7 @@ enum codec_verdict {
 };
 
 struct codec_error {
-	uint8_t result;  /* enum natpmp_result or enum pcp_result, by the version in the first octet */
+	uint8_t result;	 /* enum natpmp_result or enum pcp_result, by the version in the first octet */
 	uint16_t offset; /* octets from the start of the datagram to what is wrong */
 	const char *why; /* a static string for logs */
 };
@@ -158,7 +165,8 @@ struct codec_error {
  * one above 1100, not a multiple of four or too short for its opcode is refused with PCP_MALFORMED_REQUEST; an option
  * area that cannot be walked is refused with PCP_MALFORMED_OPTION. An opcode that is not known is CODEC_OK here, with
  * its octets in rest or body: whether it is supported is the caller's to say. The contents of options are checked by
- * pcp_option_next(). A NAT-PMP request that is too short for its opcode is dropped, surplus octets are ignored.
+ * pcp_option_next(). A NAT-PMP request that is too short for its opcode is dropped, surplus octets are ignored; but one
+ * whose surplus makes it a STUN message (20 octets or more, magic cookie, right length) is dropped as such.
  * Responses are either CODEC_OK or CODEC_DROP.
  *
  * m is filled as far as was read, also for CODEC_REFUSE; e may be NULL and is set unless CODEC_OK is returned.
@@ -167,7 +175,8 @@ enum codec_verdict codec_parse(const uint8_t *data, size_t length, struct codec_
 
 /*
  * Writes a message. Returns its length in octets, or 0 if capacity octets are not enough, the message would pass 1100
- * octets, options_length is not a multiple of four, or a NAT-PMP address is not IPv4. Reserved fields are zero.
+ * octets, options_length or body_length is not a multiple of four, the opcode is above 127, or the address in a NAT-PMP
+ * success is not IPv4. Reserved fields are zero.
  */
 size_t codec_marshal(const struct codec_message *m, uint8_t *out, size_t capacity);
 size_t natpmp_marshal(const struct natpmp_message *m, uint8_t *out, size_t capacity);
@@ -186,7 +195,8 @@ size_t natpmp_marshal_error(const uint8_t *request, size_t length, enum natpmp_r
 /*
  * Writes the answer to a PCP request that failed, RFC 6887 7.2, 7.3, 8.2: a copy of the request's first 1100 octets,
  * zero-padded to a multiple of four and to 24 octets at least, with version 2, R, result, lifetime and epoch put in.
- * parsed tells whether the request could be parsed: then the reserved 96 bits are zero, else they stay as received.
+ * parsed tells whether the request could be parsed: then the reserved 96 bits are zero, else they stay as received. out
+ * may be the request's own buffer, here and in natpmp_marshal_error().
  * Returns the length, or 0 if it does not fit into capacity.
  */
 size_t pcp_marshal_error(const uint8_t *request, size_t length, bool parsed, enum pcp_result result,
@@ -217,7 +227,8 @@ struct pcp_option {
  * Reads the option at *offset of an option area and advances *offset behind it. Returns CODEC_OK with *o set;
  * CODEC_DROP at the end of the area; CODEC_REFUSE with *e (may be NULL) when the area or the contents of a known
  * option are malformed: wrong length for its code, FILTER prefix out of range (13.3, erratum 3891), DESCRIPTION longer
- * than 1016. Text that is not UTF-8 is not an error here, see codec_utf8_valid().
+ * than 1016; then *offset is behind the option if the area can be walked on, else it has not moved. e->offset counts from
+ * the start of the area. Text that is not UTF-8 is not an error here, see codec_utf8_valid().
  */
 enum codec_verdict pcp_option_next(const uint8_t *options, size_t length, size_t *offset, struct pcp_option *o,
 				   struct codec_error *e);
@@ -225,7 +236,8 @@ enum codec_verdict pcp_option_next(const uint8_t *options, size_t length, size_t
 /*
  * Appends one option with padding to an option area of *length octets. Known codes are written from their members
  * (PREFER_FAILURE has none, DESCRIPTION and unknown codes are data and length). Returns false, with nothing written,
- * if it does not fit into capacity or cannot be represented.
+ * if it does not fit into capacity or cannot be sent: FILTER prefix out of range, PORT_SET of size 0, DESCRIPTION too
+ * long or not UTF-8.
  */
 bool pcp_option_put(const struct pcp_option *o, uint8_t *options, size_t *length, size_t capacity);
 
@@ -246,7 +258,8 @@ enum codec_kind {
 /*
  * Looks at the length and a few octets, in constant time; never reads beyond length. CODEC_KIND_OTHER is certain, the
  * rest is probable: codec_parse() decides. Strict enough to tell our messages from most others, lax enough to let
- * every message through that codec_parse() takes and an opcode of our versions that it knows.
+ * every message through for which codec_parse() returns CODEC_OK, if its version is 0 or 2 and its opcode one of those
+ * named above. A server's own socket goes to codec_parse() at once: what is to be refused there is OTHER here.
  */
 enum codec_kind codec_probe(const uint8_t *data, size_t length);
 
