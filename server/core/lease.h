@@ -2,7 +2,7 @@
 /*
  * The lease table: leases found by (protocol, internal address, port), by (protocol, external address, port) and by
  * client, and due times on a timing wheel. Every operation is constant time; nothing walks all leases but the walk.
- * Leases are named by index (LEASE_NONE = none), because the table grows; pointers are valid until the next lease_new().
+ * Leases are named by index (LEASE_NONE = none) and never move: a pointer is good until its lease is freed.
  */
 #ifndef SERVER_CORE_LEASE_H
 #define SERVER_CORE_LEASE_H
@@ -26,7 +26,7 @@ enum lease_state {
 struct lease {
 	struct in6_addr internal_address;
 	struct in6_addr external_address;
-	uint64_t expires_ms; /* UINT64_MAX = never */
+	uint64_t expires_ms; /* the due time, UINT64_MAX = never; changed by lease_due() alone */
 	struct codec_nonce nonce;
 	uint32_t client; /* index of the client's record */
 	uint16_t internal_port;
@@ -85,26 +85,28 @@ uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, cons
 uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port);
 uint32_t lease_next_external(const struct lease_table *t, uint32_t i);
 
-/* Changes the due time. */
+/* Changes the due time (expires_ms). */
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
-/* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index); from HELD to ACTIVE only if the
- * internal key is not taken. */
+/* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()
+ * is called after it); from HELD to ACTIVE only if the internal key is not taken. */
 void lease_state(struct lease_table *t, uint32_t i, enum lease_state state);
 /* Gives it another external side; the new key must be free. */
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port);
 /* Forgets it; the client's record goes with its last lease. */
 void lease_free(struct lease_table *t, uint32_t i);
 
-/* The client's record or NULL. Valid until the next lease_new() or lease_free(). */
+/* The client's record or NULL. Valid until its last lease is freed. */
 const struct lease_client *lease_client(const struct lease_table *t, const struct in6_addr *address);
 
 /*
  * Turns the wheel to now_ms and returns a lease whose due time has come, LEASE_NONE if there is none. It stays due
- * (and is returned again) until lease_due(), lease_state() HELD or lease_free() is called on it.
+ * (and is returned again) until lease_due(), lease_state() HELD or lease_free() is called on it. The work of one call is
+ * bounded: with very many leases it may return LEASE_NONE before the wheel has come to now_ms; then lease_deadline() is
+ * not later than now_ms, and calling again goes on.
  */
 uint32_t lease_next_due(struct lease_table *t, uint64_t now_ms);
-/* A time at or before the earliest due time, at most one wheel tick (about 100 ms) early for times in the near
- * future; UINT64_MAX if nothing is due ever. */
+/* A time at or before the earliest due time: exact within 64 ms, within a factor beyond it (calling lease_next_due() then
+ * makes it more exact); UINT64_MAX if nothing is due ever. */
 uint64_t lease_deadline(const struct lease_table *t);
 
 /* Leases in ACTIVE or REMOVING; clients with records. */
