@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/lease.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/chains.h"
+#include "server/core/hash.h"
+#include "server/core/slab.h"
+#include "server/core/wheel.h"
+
+/*
+ * A lease is in the external chains and in its client's list all its life, in the internal chains while it is ACTIVE or
+ * REMOVING, and on the wheel while it is due at some time.
+ */
+struct lease_table {
+	struct hash_key key;
+	struct slab leases;
+	struct slab clients;
+	struct chains by_internal; /* protocol, address, port */
+	struct chains by_external; /* address, port: one chain has all protocols */
+	struct chains by_client;   /* address, of clients */
+	struct wheel wheel;
+	size_t active;
+	size_t clients_n;
+};
+
+static struct lease *at(const struct lease_table *t, uint32_t i)
+{
+	return slab_at(&t->leases, i, sizeof(struct lease));
+}
+
+static struct lease_client *client_at(const struct lease_table *t, uint32_t i)
+{
+	return slab_at(&t->clients, i, sizeof(struct lease_client));
+}
+
+static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool in_force(const struct lease *l)
+{
+	return l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING;
+}
+
+static uint32_t internal_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
+{
+	return (uint32_t)hash_address(&t->key, a, (uint32_t)protocol << 16 | port);
+}
+
+static uint32_t external_hash(const struct lease_table *t, const struct in6_addr *a, uint16_t port)
+{
+	return (uint32_t)hash_address(&t->key, a, port);
+}
+
+static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *a)
+{
+	return (uint32_t)hash_address(&t->key, a, 0);
+}
+
+static uint32_t internal_hash_of(void *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	return internal_hash(t, l->protocol, &l->internal_address, l->internal_port);
+}
+
+static uint32_t *internal_next_of(void *t, uint32_t i)
+{
+	return &at(t, i)->internal_next;
+}
+
+static uint32_t external_hash_of(void *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	return external_hash(t, &l->external_address, l->external_port);
+}
+
+static uint32_t *external_next_of(void *t, uint32_t i)
+{
+	return &at(t, i)->external_next;
+}
+
+static uint32_t client_hash_of(void *t, uint32_t i)
+{
+	return client_hash(t, &client_at(t, i)->address);
+}
+
+static uint32_t *client_next_of(void *t, uint32_t i)
+{
+	return &client_at(t, i)->next;
+}
+
+struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
+{
+	struct lease_table *t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->key = hash_key_from(seed);
+	slab_init(&t->leases, sizeof(struct lease), offsetof(struct lease, due_next));
+	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, next));
+	wheel_init(&t->wheel, now_ms);
+	if (!chains_init(&t->by_internal, internal_hash_of, internal_next_of, t) ||
+	    !chains_init(&t->by_external, external_hash_of, external_next_of, t) ||
+	    !chains_init(&t->by_client, client_hash_of, client_next_of, t)) {
+		lease_table_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void lease_table_free(struct lease_table *t)
+{
+	if (!t)
+		return;
+	chains_clear(&t->by_internal);
+	chains_clear(&t->by_external);
+	chains_clear(&t->by_client);
+	slab_clear(&t->leases);
+	slab_clear(&t->clients);
+	free(t);
+}
+
+static uint32_t find_client(const struct lease_table *t, uint32_t hash, const struct in6_addr *address)
+{
+	uint32_t i = chains_first(&t->by_client, hash);
+	while (i != LEASE_NONE && !same_address(&client_at(t, i)->address, address))
+		i = client_at(t, i)->next;
+	return i;
+}
+
+static uint32_t find_or_make_client(struct lease_table *t, const struct in6_addr *address)
+{
+	uint32_t hash = client_hash(t, address);
+	uint32_t i = find_client(t, hash, address);
+	if (i != LEASE_NONE)
+		return i;
+	i = slab_take(&t->clients, WHEEL_HEADS);
+	if (i == SLAB_NONE)
+		return LEASE_NONE;
+	*client_at(t, i) = (struct lease_client){.address = *address, .first = LEASE_NONE};
+	chains_add(&t->by_client, hash, i);
+	t->clients_n++;
+	return i;
+}
+
+static void drop_client_if_idle(struct lease_table *t, uint32_t i)
+{
+	const struct lease_client *c = client_at(t, i);
+	if (c->first != LEASE_NONE)
+		return;
+	chains_remove(&t->by_client, client_hash(t, &c->address), i);
+	slab_give(&t->clients, i);
+	t->clients_n--;
+}
+
+static void enter_client(struct lease_table *t, uint32_t i)
+{
+	struct lease *l = at(t, i);
+	struct lease_client *c = client_at(t, l->client);
+	l->client_prev = LEASE_NONE;
+	l->client_next = c->first;
+	if (c->first != LEASE_NONE)
+		at(t, c->first)->client_prev = i;
+	c->first = i;
+}
+
+static void leave_client(struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	if (l->client_prev != LEASE_NONE)
+		at(t, l->client_prev)->client_next = l->client_next;
+	else
+		client_at(t, l->client)->first = l->client_next;
+	if (l->client_next != LEASE_NONE)
+		at(t, l->client_next)->client_prev = l->client_prev;
+	drop_client_if_idle(t, l->client);
+}
+
+static void enter_force(struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	chains_add(&t->by_internal, internal_hash_of(t, i), i);
+	client_at(t, l->client)->active++;
+	t->active++;
+}
+
+static void leave_force(struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	chains_remove(&t->by_internal, internal_hash_of(t, i), i);
+	client_at(t, l->client)->active--;
+	t->active--;
+}
+
+uint32_t lease_new(struct lease_table *t, const struct lease *init)
+{
+	uint32_t client = find_or_make_client(t, &init->internal_address);
+	if (client == LEASE_NONE)
+		return LEASE_NONE;
+	uint32_t i = slab_take(&t->leases, WHEEL_HEADS);
+	if (i == SLAB_NONE) {
+		drop_client_if_idle(t, client);
+		return LEASE_NONE;
+	}
+	struct lease *l = at(t, i);
+	*l = *init;
+	l->client = client;
+	l->state = LEASE_ACTIVE;
+	enter_client(t, i);
+	enter_force(t, i);
+	chains_add(&t->by_external, external_hash_of(t, i), i);
+	wheel_add(&t->wheel, &t->leases, i);
+	return i;
+}
+
+struct lease *lease_at(struct lease_table *t, uint32_t i)
+{
+	assert(i < t->leases.used);
+	return at(t, i);
+}
+
+const struct lease *lease_peek(const struct lease_table *t, uint32_t i)
+{
+	assert(i < t->leases.used);
+	return at(t, i);
+}
+
+uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
+			     uint16_t port)
+{
+	uint32_t i = chains_first(&t->by_internal, internal_hash(t, protocol, address, port));
+	for (; i != LEASE_NONE; i = at(t, i)->internal_next) {
+		const struct lease *l = at(t, i);
+		if (l->internal_port == port && l->protocol == protocol && same_address(&l->internal_address, address))
+			break;
+	}
+	return i;
+}
+
+static uint32_t scan_external(const struct lease_table *t, uint32_t i, const struct in6_addr *address, uint16_t port)
+{
+	for (; i != LEASE_NONE; i = at(t, i)->external_next) {
+		const struct lease *l = at(t, i);
+		if (l->external_port == port && same_address(&l->external_address, address))
+			break;
+	}
+	return i;
+}
+
+uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port)
+{
+	return scan_external(t, chains_first(&t->by_external, external_hash(t, address, port)), address, port);
+}
+
+uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	return scan_external(t, l->external_next, &l->external_address, l->external_port);
+}
+
+uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
+			     uint16_t port)
+{
+	uint32_t i = lease_first_external(t, address, port);
+	while (i != LEASE_NONE && at(t, i)->protocol != protocol)
+		i = lease_next_external(t, i);
+	return i;
+}
+
+void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)
+{
+	wheel_remove(&t->wheel, &t->leases, i);
+	at(t, i)->expires_ms = at_ms;
+	wheel_add(&t->wheel, &t->leases, i);
+}
+
+void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
+{
+	struct lease *l = at(t, i);
+	assert(l->state != LEASE_FREE && state != LEASE_FREE);
+	bool was = in_force(l);
+	if (state == LEASE_HELD && was) {
+		leave_force(t, i);
+		client_at(t, l->client)->held++;
+		lease_due(t, i, UINT64_MAX);
+	} else if (state != LEASE_HELD && !was) {
+		enter_force(t, i);
+		client_at(t, l->client)->held--;
+	}
+	l->state = (uint8_t)state;
+}
+
+void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port)
+{
+	struct lease *l = at(t, i);
+	chains_remove(&t->by_external, external_hash_of(t, i), i);
+	l->external_address = *external_address;
+	l->external_port = external_port;
+	chains_add(&t->by_external, external_hash_of(t, i), i);
+}
+
+void lease_free(struct lease_table *t, uint32_t i)
+{
+	struct lease *l = at(t, i);
+	assert(l->state != LEASE_FREE);
+	wheel_remove(&t->wheel, &t->leases, i);
+	chains_remove(&t->by_external, external_hash_of(t, i), i);
+	if (in_force(l))
+		leave_force(t, i);
+	else
+		client_at(t, l->client)->held--;
+	leave_client(t, i);
+	l->state = LEASE_FREE;
+	slab_give(&t->leases, i);
+}
+
+const struct lease_client *lease_client(const struct lease_table *t, const struct in6_addr *address)
+{
+	uint32_t i = find_client(t, client_hash(t, address), address);
+	return i == LEASE_NONE ? NULL : client_at(t, i);
+}
+
+uint32_t lease_next_due(struct lease_table *t, uint64_t now_ms)
+{
+	return wheel_turn(&t->wheel, &t->leases, now_ms);
+}
+
+uint64_t lease_deadline(const struct lease_table *t)
+{
+	return wheel_deadline(&t->wheel);
+}
+
+size_t lease_count(const struct lease_table *t)
+{
+	return t->active;
+}
+
+size_t lease_clients(const struct lease_table *t)
+{
+	return t->clients_n;
+}
+
+uint32_t lease_walk(const struct lease_table *t, uint32_t i)
+{
+	while (i < t->leases.used && at(t, i)->state == LEASE_FREE)
+		i++;
+	return i < t->leases.used ? i : LEASE_NONE;
+}
