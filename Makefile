@@ -8,15 +8,18 @@ O        ?= build$(if $(SAN),-san)
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
 BINDIR   ?= $(PREFIX)/bin
+SYSCONF  ?= /etc
+UNITDIR  ?= $(PREFIX)/lib/systemd/system
 CFLAGS   ?= -O2 -g
+WERROR   ?=
 
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wformat=2 -Wvla -Wundef \
         -Wwrite-strings -Wimplicit-fallthrough -Wcast-qual -Wold-style-definition -Wnull-dereference
-SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
-XCFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(SANF) $(CFLAGS)
+SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+XCFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
 XLDFLAGS = $(SANF) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
@@ -44,7 +47,8 @@ archives = $(foreach l,$(BELOW_$(1)),$(call lib,$(l)))
 
 PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc
 
-.PHONY: all check check-unit check-layers check-netns bench fuzz install uninstall clean deps demo run
+.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients bench fuzz \
+	install uninstall clean deps demo run
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS)
@@ -79,6 +83,7 @@ $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
 $(eval $(call unit_layer,io,server/io,))
 
+unit: $(UNIT)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -87,9 +92,78 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	bad=$$(nm -u $$l | awk '$$1 == "U" { print $$2 }' | sort -u | grep -xE "$$f"); \
 	[ -z "$$bad" ] || { echo "  FAIL    $${l##*/} is not pure:" $$bad; exit 1; }; done; echo '  PASS    layers'
 
-check: check-layers check-unit
+# every source, linked or not: what a second compiler is asked to look at
+SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c tests/unit/*/*.c \
+	tests/scenario/*.c tests/fuzz/*.c tests/bench/*.c tests/clients/*.c))
+HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h tests/*/*.h))
+objects: $(SOURCES:%.c=$(O)/%.o)
+
+check-headers: $(HEADERS:%=$(O)/%.alone)
+$(O)/%.h.alone: %.h
+	@mkdir -p $(@D)
+	$(call say,HEADER)printf '#include "%s"\n' $< | $(CC) $(XCFLAGS) -Werror -fsyntax-only -x c - && touch $@
+
+check-format:
+	$(Q)clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+	$(Q)tests/lab/tidy.sh
+
+# a target's seeds are replayed by check; make fuzz looks for new ones for FUZZ_S seconds each
+FUZZ  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+BENCH := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
+$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(call archives,server/core)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
+$(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,server/io)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
+replay: $(FUZZ)
+fuzz:
+	$(Q)$(MAKE) O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined $(FUZZ:$(O)/%=build-fuzz/%.o) $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core))
+	$(Q)for f in $(notdir $(FUZZ)); do mkdir -p build-fuzz/corpus/$$f && clang -fsanitize=fuzzer,address,undefined -o build-fuzz/$$f \
+	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_backends) && \
+	build-fuzz/$$f -max_total_time=$${FUZZ_S:-60} build-fuzz/corpus/$$f tests/fuzz/seeds/$${f#fuzz_} || exit 1; done
+bench: $(BENCH) all
+	$(Q)for b in $(BENCH); do $$b || exit 1; done
+
+# Entry points: they install what is missing first, so nothing that needs a compiler is a prerequisite of theirs.
+JOBS ?= $(shell nproc)
+deps:
+	$(Q)tests/lab/deps.sh all
+check:
+	$(Q)tests/lab/deps.sh check
+	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) all
+check-netns:
+	$(Q)tests/lab/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
+check-clients:
+	$(Q)tests/lab/deps.sh clients $(if $(ALL),clients-all)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)ALL=$(ALL) tests/clients/run.sh $(O) $(CLIENTS)
+demo:
+	$(Q)tests/lab/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)tests/lab/demo.sh $(O)
+# sudo make run WAN=eth0 LAN=br-lan
+run:
+	$(Q)tests/lab/deps.sh build
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)tests/lab/run.sh $(O) '$(WAN)' '$(LAN)'
+
+install: all
+	install -D -m 0755 $(O)/natpcpd $(DESTDIR)$(SBINDIR)/natpcpd
+	install -D -m 0755 $(O)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpctl
+	install -D -m 0755 $(O)/natpcpc $(DESTDIR)$(BINDIR)/natpcpc
+	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
+	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONF@|$(SYSCONF)|' conf/natpcpd.service.in >$(DESTDIR)$(UNITDIR)/natpcpd.service
+	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
+# the operator's natpcpd.conf and the journal stay
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc
+	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd
 
 clean:
-	rm -rf build build-san build-fuzz
+	rm -rf build build-san build-clang build-fuzz
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d')

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs everything that make check promises, in parallel, and says what came of it.
+
+  check.py [--jobs N] [--build DIR] all | netns | unit ...
+
+One line for each test, the log of what failed, and at the end one line alone: N passed, N failed, N skipped.
+"""
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+SANITIZERS = 'address,undefined'
+MAKE = os.environ.get('MAKE', 'make').split()[0]
+running, lock = set(), threading.Lock()
+total = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
+stopping = False
+
+
+def run(argv, seconds, env=None):
+    """Runs a command in a process group of its own; its exit code (124: out of time) and its output."""
+    if stopping:
+        return 130, ''
+    clean = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+                         stdin=subprocess.DEVNULL, start_new_session=True, env=dict(clean, **(env or {})))
+    with lock:
+        running.add(p)
+    try:
+        out, _ = p.communicate(timeout=seconds)
+        return p.returncode, out
+    except subprocess.TimeoutExpired:
+        os.killpg(p.pid, signal.SIGTERM)
+        try:
+            out, _ = p.communicate(timeout=15)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            out, _ = p.communicate()
+        return 124, out + f'\nout of time after {seconds} s\n'
+    finally:
+        with lock:
+            running.discard(p)
+
+
+def say(result, name, note='', log='', count=1):
+    with lock:
+        total[result] += count
+        if log and result == 'FAIL':
+            print('\n'.join('    ' + line for line in log.rstrip().splitlines()[-120:]))
+        print(f'  {result}    {name}{"  " + note if note else ""}', flush=True)
+
+
+def step(name, *argv, seconds=600):
+    """One command that passes or fails as a whole. True if it passed."""
+    begin = time.monotonic()
+    code, out = run(argv, seconds)
+    say('PASS' if code == 0 else 'FAIL', name, f'({time.monotonic() - begin:.0f} s)', out)
+    return code == 0
+
+
+def cmocka(program, *arguments):
+    """A unit test program: each of its tests counts; its own closing line is shown."""
+    code, out = run([program, *arguments], 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
+    counts = {k: sum(int(n) for n in re.findall(rf'^\[\s*{k}\s*\] (\d+) test', out, re.M))
+              for k in ('PASSED', 'FAILED', 'SKIPPED')}
+    closing = '  '.join(re.findall(r'^\[\s*(?:PASSED|FAILED|SKIPPED)\s*\] \d+ test.*$', out, re.M))
+    if counts['SKIPPED']:
+        say('SKIP', program, closing, count=counts['SKIPPED'])
+    if code or counts['FAILED']:
+        total['PASS'] += counts['PASSED']
+        say('FAIL', program, closing or f'exit {code}', out, max(1, counts['FAILED']))
+    elif counts['PASSED'] or not counts['SKIPPED']:
+        say('PASS', program, closing, count=max(1, counts['PASSED']))
+
+
+def lines(name, *argv, seconds=300, env=None):
+    """A test that reports each of its parts in a line PASS|FAIL|SKIP name: what."""
+    code, out = run(argv, seconds, env)
+    found = re.findall(r'^(PASS|FAIL|SKIP) ([^:\n]+)(?:: *(.*))?$', out, re.M)
+    before = re.split(r'^(?:PASS|FAIL|SKIP) .*$', out, flags=re.M)
+    for (result, part, what), log in zip(found, before):
+        say(result, f'{name}: {part}', what, log)
+    if code not in (0, 77) and not any(r == 'FAIL' for r, _, _ in found):
+        say('FAIL', name, f'exit {code}', before[-1])
+    elif not found:
+        say('SKIP' if code == 77 else 'PASS', name, '', out)
+
+
+def exists(program):
+    if not os.path.exists(program):
+        say('FAIL', program, 'was not built')
+        return False
+    return True
+
+
+def units(build):
+    return [(cmocka, p) for p in (t.replace('tests/', build + '/tests/', 1)[:-2]
+                                  for t in sorted(glob.glob('tests/unit/*/test_*.c'))) if exists(p)]
+
+
+def scenarios(build):
+    player = build + '/tests/scenario/player'
+    if not os.path.exists('tests/scenario/player.c') or not exists(player):
+        return []
+    return [(lines, 'scenarios' + ('' if build == 'build' else ' ' + build), player,
+             *sorted(glob.glob('tests/scenario/*.txt')))]
+
+
+def replays(build):
+    work = []
+    for source in sorted(glob.glob('tests/fuzz/fuzz_*.c')):
+        program = source.replace('tests/', build + '/tests/', 1)[:-2]
+        seeds = 'tests/fuzz/seeds/' + os.path.basename(program)[len('fuzz_'):]
+        if exists(program):
+            work.append((step, program + ' replays its seeds', program, seeds))
+    return work
+
+
+def netns(build):
+    env = {'NATPCP_BUILD': os.path.abspath(build), 'PYTHONPATH': os.path.abspath('tests/lab'),
+           'PYTHONDONTWRITEBYTECODE': '1'}
+    tests = sorted(glob.glob('tests/netns/t-*.py'), key=os.path.getsize, reverse=True)
+    work = [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3], sys.executable, t, env=env),) for t in tests]
+    return [(step, 'tests/' + os.path.relpath(t, 'tests'), t, build) for t in sorted(glob.glob('tests/netns/t-*.sh'))] + work
+
+
+def together(jobs, work):
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(*w) for w in work]):
+            done.result()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--jobs', type=int, default=os.cpu_count())
+    parser.add_argument('--build', default='build')
+    parser.add_argument('sets', nargs='+')
+    a = parser.parse_args()
+    make = [MAKE, '--no-print-directory', f'-j{a.jobs}']
+
+    def stop(*_):
+        global stopping
+        stopping = True
+        with lock:
+            for p in running:
+                os.killpg(p.pid, signal.SIGTERM)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    begin = time.monotonic()
+    everything = 'all' in a.sets
+    if everything and step('compiles', *make, f'O={a.build}', 'all', 'unit', 'replay'):
+        together(1, [(step, 'layers are pure', *make, f'O={a.build}', 'check-layers')])
+    # the namespace tests wait more than they compute
+    work = []
+    if everything or 'netns' in a.sets:
+        work += netns(a.build)
+    if everything or 'unit' in a.sets:
+        work += units(a.build)
+    if everything:
+        work += scenarios(a.build) + replays(a.build)
+        work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
+    together(a.jobs * 2, work)
+    if everything:
+        san = a.build + '-san'
+        together(1, [
+            (step, 'each header compiles alone', *make, f'O={a.build}', 'check-headers'),
+            (step, 'format', *make, 'check-format'),
+            (step, 'clang compiles everything without a warning', *make, 'CC=clang', 'O=build-clang', 'WERROR=1', 'objects'),
+            (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'unit', 'replay'),
+        ])
+        together(a.jobs, units(san) + scenarios(san) + replays(san))
+    print(f'{time.monotonic() - begin:.0f} s')
+    print(f"{total['PASS']} passed, {total['FAIL']} failed, {total['SKIP']} skipped")
+    return 1 if total['FAIL'] or stopping else 0
+
+
+if __name__ == '__main__':
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
+    sys.exit(main())

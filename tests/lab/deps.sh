@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check clients clients-all all
+# A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
+set -eu
+table='
+build       gcc                                  cmd:cc
+build       libc6-dev                            file:/usr/include/stdlib.h
+build       pkg-config                           cmd:pkg-config
+build       libevent-dev                         pc:libevent_core
+build       libmnl-dev                           pc:libmnl
+build       libnftnl-dev                         pc:libnftnl
+build       libjansson-dev                       pc:jansson
+build       libcurl4-gnutls-dev                  pc:libcurl
+build       libcap-ng-dev                        pc:libcap-ng
+demo        iproute2                             cmd:ip
+demo        nftables                             cmd:nft
+demo        procps                               cmd:sysctl
+demo        python3                              cmd:python3
+demo        natpmpc                              cmd:natpmpc
+check       binutils                             cmd:nm
+check       util-linux                           cmd:setpriv
+check       libcmocka-dev                        pc:cmocka
+check       clang                                cmd:clang
+check       clang-format                         cmd:clang-format
+check       git                                  cmd:git
+clients     libnatpmp-dev                        file:/usr/include/natpmp.h
+clients     nmap                                 cmd:nmap
+clients     golang-go                            cmd:go
+clients     golang-github-jackpal-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/jackpal/go-nat-pmp/natpmp.go
+clients     golang-github-audriusbutkevicius-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/AudriusButkevicius/go-nat-pmp/natpmp.go
+clients     python3-libtorrent                   file:/usr/lib/python3/dist-packages/libtorrent*.so
+clients     nodejs                               cmd:node
+clients     npm                                  cmd:npm
+clients-all qbittorrent-nox                      cmd:qbittorrent-nox
+clients-all transmission-daemon                  cmd:transmission-daemon
+clients-all syncthing                            cmd:syncthing
+clients-all baresip-core                         cmd:baresip
+'
+declare -A want
+strict=0
+for g in "$@"; do
+	case $g in
+	build) want[build]=1 ;;
+	demo) want[build]=1 want[demo]=1 ;;
+	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
+	clients-all) want[clients-all]=1 ;;
+	check | all)
+		[ "$g" = check ] || strict=1
+		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1
+		;;
+	*) echo "deps: no group $g" >&2; exit 2 ;;
+	esac
+done
+
+there() { # kind:what
+	case $1 in
+	cmd:*) command -v "${1#cmd:}" >/dev/null ;;
+	pc:*) command -v pkg-config >/dev/null && pkg-config --exists "${1#pc:}" ;;
+	file:*) compgen -G "${1#file:}" >/dev/null ;;
+	esac
+}
+
+missing=() optional=()
+while read -r group package probe; do
+	[ -n "$group" ] && [ -n "${want[$group]:-}" ] || continue
+	there "$probe" && continue
+	case $group in clients*) optional+=("$package") ;; *) missing+=("$package") ;; esac
+done <<<"$table"
+[ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "deps: this is no Debian; install what Debian calls: ${missing[*]} ${optional[*]}" >&2
+	[ $strict = 0 ] && [ ${#missing[@]} -eq 0 ]
+	exit
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: as root: apt-get install ${missing[*]} ${optional[*]}" >&2
+	[ $strict = 0 ] && [ ${#missing[@]} -eq 0 ]
+	exit
+fi
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+install() {
+	echo "installing $*"
+	apt-get install -y -q --no-install-recommends "$@" </dev/null >"$log" 2>&1 && return
+	# most often the package lists are missing or old
+	apt-get update -q </dev/null >"$log" 2>&1 || true
+	apt-get install -y -q --no-install-recommends "$@" </dev/null >"$log" 2>&1
+}
+if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
+	tail -n 15 "$log" >&2
+	exit 1
+fi
+# a client that cannot be had is skipped by the tests, so each is tried alone if they do not install together
+if [ ${#optional[@]} -gt 0 ] && ! install "${optional[@]}"; then
+	for p in "${optional[@]}"; do
+		install "$p" || echo "deps: could not install $p; tests that need it are skipped"
+	done
+fi

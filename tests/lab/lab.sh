@@ -1,0 +1,160 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# natpcp-lab: a home router and its neighbours, made of network namespaces.
+#
+#   lab.sh up | down | status      build it, remove it, show it
+#   lab.sh lan|lan2|gw|wan CMD..   run CMD in one namespace
+#   lab.sh probe tcp|udp LANIP LANPORT EXTIP EXTPORT [lan|lan2]
+#                                  listen inside, connect from outside; 0 only if both directions work
+#
+#   [ lan  192.0.2.11 ]--+                                          +--[ wan 198.51.100.2 ]
+#                        +--br-lan 192.0.2.1 [ gw ] 198.51.100.1 wan0
+#   [ lan2 192.0.2.12 ]--+
+#
+# Only documentation addresses. PFX (default nl) begins the names of the namespaces, so that labs run side by side.
+# Both ends of every veth are born inside: the machine's own network is not touched. Sourced, it defines functions.
+PFX=${PFX:-nl}
+LAN=${PFX}lan LAN2=${PFX}lan2 GW=${PFX}gw WAN=${PFX}wan
+LAN_IP=192.0.2.11 LAN2_IP=192.0.2.12 GW_IP=192.0.2.1
+EXT_IP=198.51.100.1 EXT_IP2=198.51.100.9 WAN_IP=198.51.100.2 WAN_IP2=203.0.113.2
+LAN_IP6=2001:db8:1::11 LAN2_IP6=2001:db8:1::12 GW_IP6=2001:db8:1::1
+EXT_IP6=2001:db8:2::1 WAN_IP6=2001:db8:2::2
+lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+lab_in() { # namespace command...
+	ip netns exec "${PFX}$1" "${@:2}"
+}
+
+wait_for() { # seconds command...: until it succeeds; 1 if it does not in that time
+	local deadline=$((${EPOCHREALTIME/./} + ${1/./} * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
+		read -rt 0.05 <> <(:) || :
+	done
+}
+
+lab_down() {
+	local n p
+	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
+		[ -e "/run/netns/$n" ] || continue
+		for p in $(ip netns pids "$n" 2>/dev/null); do kill "$p" 2>/dev/null; done
+		wait_for 5 lab_idle "$n" || for p in $(ip netns pids "$n"); do kill -9 "$p" 2>/dev/null; done
+		ip netns del "$n"
+		rm -rf "/etc/netns/$n"
+	done
+	return 0
+}
+lab_idle() { [ -z "$(ip netns pids "$1" 2>/dev/null)" ]; }
+
+lab_reach() { # side address: TCP gets there and an answer comes back, be it a refusal
+	lab_in "$1" python3 "$lab_dir/probe.py" reach "$2"
+}
+
+lab_up() {
+	local n
+	for n in ip nft sysctl python3; do
+		command -v $n >/dev/null || { echo "lab: $n is missing" >&2; return 2; }
+	done
+	[ "$(id -u)" = 0 ] || { echo 'lab: needs root' >&2; return 2; }
+	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
+		[ ! -e "/run/netns/$n" ] || { echo "lab: $n is there already (lab.sh down removes it)" >&2; return 2; }
+	done
+	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
+		ip netns add "$n" || return
+		mkdir -p "/etc/netns/$n" && : >"/etc/netns/$n/resolv.conf" # no name server inside
+		ip netns exec "$n" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+			net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 || return
+	done
+	lab_in gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || return
+	ip -n "$GW" -batch - <<-EOT || return
+		link set lo up
+		link add br-lan type bridge
+		link add wan0 type veth peer name eth0 netns $WAN
+		link add lp1 type veth peer name eth0 netns $LAN
+		link add lp2 type veth peer name eth0 netns $LAN2
+		link set lp1 master br-lan up
+		link set lp2 master br-lan up
+		link set br-lan up
+		link set wan0 up
+		addr add $GW_IP/24 dev br-lan
+		addr add $EXT_IP/24 dev wan0
+		addr add $GW_IP6/64 dev br-lan nodad
+		addr add $EXT_IP6/64 dev wan0 nodad
+		route add default via $WAN_IP
+		route add default via $WAN_IP6
+	EOT
+	# DNAT at layer 2 would break hairpin between two hosts of one bridge
+	if lab_in gw test -e /proc/sys/net/bridge/bridge-nf-call-iptables; then
+		lab_in gw sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \
+			net.bridge.bridge-nf-call-arptables=0 || return
+	fi
+	lab_host "$LAN" $LAN_IP $LAN_IP6 $GW_IP $GW_IP6 || return
+	lab_host "$LAN2" $LAN2_IP $LAN2_IP6 $GW_IP $GW_IP6 || return
+	ip -n "$WAN" -batch - <<-EOT || return
+		link set lo up
+		link set eth0 up
+		addr add $WAN_IP/24 dev eth0
+		addr add $WAN_IP2/32 dev eth0
+		addr add $WAN_IP6/64 dev eth0 nodad
+		route add 2001:db8:1::/64 via $EXT_IP6
+	EOT
+	# a plain home router: inside may go out, outside may come in for answers only
+	lab_in gw nft -f - <<-EOT || return
+		table inet filter {
+			chain forward {
+				type filter hook forward priority filter; policy drop;
+				ct state established,related accept
+				iifname "br-lan" oifname "wan0" accept
+			}
+		}
+		table inet nat {
+			chain postrouting {
+				type nat hook postrouting priority srcnat;
+				oifname "wan0" ip saddr 192.0.2.0/24 masquerade
+			}
+		}
+	EOT
+	for n in lan lan2; do
+		wait_for 10 lab_reach $n $WAN_IP && wait_for 10 lab_reach $n $WAN_IP6 || {
+			echo "lab: $n does not reach the outside" >&2
+			return 1
+		}
+	done
+}
+
+lab_host() { # namespace address address6 gateway gateway6
+	ip -n "$1" -batch - <<-EOT || return
+		link set lo up
+		link set eth0 up
+		addr add $2/24 dev eth0
+		addr add $3/64 dev eth0 nodad
+		route add default via $4
+		route add default via $5
+	EOT
+	# Some clients try home gateways and well-known servers by guess. A filter keeps that inside, not unreachable
+	# routes: clients learn their own address by connecting a UDP socket to a far one, which needs a route.
+	ip netns exec "$1" nft -f - <<-EOT
+		table inet guard {
+			chain output {
+				type filter hook output priority filter; policy drop;
+				oifname "lo" accept
+				ip daddr { 192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 224.0.0.0/4, 255.255.255.255 } accept
+				ip6 daddr { 2001:db8::/32, fe80::/10, ff00::/8 } accept
+			}
+		}
+	EOT
+}
+
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
+case ${1:-} in
+up)
+	trap 'lab_down; exit 130' INT TERM
+	lab_up || { rc=$?; [ $rc = 2 ] || lab_down; exit $rc; }
+	;;
+down) lab_down ;;
+status) for n in "$LAN" "$LAN2" "$GW" "$WAN"; do echo "== $n"; ip -n "$n" -br addr; done ;;
+lan | lan2 | gw | wan) exec ip netns exec "$PFX$1" "${@:2}" ;;
+probe) exec python3 "$lab_dir/probe.py" through "$PFX${7:-lan}" "$WAN" "${@:2:5}" ;;
+*) sed -n '3,16s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Real packets, for the lab's scripts and tests.
+
+  probe.py reach ADDRESS                             exit 0 if TCP to ADDRESS is answered, be it by a refusal
+  probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT
+      listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, exchange a token both ways
+"""
+import ctypes
+import errno
+import os
+import secrets
+import socket
+import sys
+from contextlib import contextmanager
+
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+home = os.open('/proc/self/ns/net', os.O_RDONLY)
+
+
+@contextmanager
+def inside(namespace):
+    """Sockets made in here belong to the network namespace, for good."""
+    fd = os.open('/run/netns/' + namespace, os.O_RDONLY)
+    try:
+        if libc.setns(fd, CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), 'setns ' + namespace)
+        yield
+    finally:
+        os.close(fd)
+        if libc.setns(home, CLONE_NEWNET):
+            os._exit(3)
+
+
+def family(address):
+    return socket.AF_INET6 if ':' in address else socket.AF_INET
+
+
+def udp(namespace, address='', port=0, timeout=2.0):
+    with inside(namespace):
+        s = socket.socket(family(address), socket.SOCK_DGRAM)
+    s.settimeout(timeout)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(resolve(namespace, address, port))
+    return s
+
+
+def tcp(namespace, address='', port=0, timeout=2.0):
+    with inside(namespace):
+        s = socket.socket(family(address), socket.SOCK_STREAM)
+    s.settimeout(timeout)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    s.bind(resolve(namespace, address, port))
+    return s
+
+
+def resolve(namespace, address, port):
+    """An address as the socket calls take it; fe80::1%eth0 has its scope looked up inside the namespace."""
+    if ':' not in address:
+        return (address, port)
+    address, _, zone = address.partition('%')
+    scope = 0
+    if zone:
+        with inside(namespace):
+            scope = socket.if_nametoindex(zone)
+    return (address, port, 0, scope)
+
+
+class Seen:
+    """What a probe saw: the client's address as the inner host saw it, and the reply's sender as the client saw it."""
+
+    def __init__(self, inner, outer):
+        self.inner, self.outer = inner, outer
+
+
+def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=3.0):
+    """Sends a token from namespace outer (bound to source) to target; expects it in namespace inner on local, and the
+    answer back. Returns Seen, or raises OSError (a refusal, a timeout) or AssertionError (other bytes)."""
+    token = secrets.token_hex(8).encode()
+    make = udp if proto == 'udp' else tcp
+    # SO_REUSEADDR alone would let another socket of the host take the datagrams: the test's own server is meant
+    with make(inner, *local, timeout=timeout) as server, \
+            make(outer, source[0] or ('::' if ':' in target[0] else ''), source[1], timeout=timeout) as client:
+        if proto == 'udp':
+            client.connect(resolve(outer, *target))
+            client.send(token)
+            got, peer = receive(server, client)
+            assert got == token, got
+            server.sendto(b're:' + token, peer)
+            assert client.recv(100) == b're:' + token
+            return Seen(peer[:2], target)
+        server.listen(1)
+        client.connect(resolve(outer, *target))
+        connection, peer = server.accept()
+        with connection:
+            connection.settimeout(timeout)
+            client.sendall(token)
+            got = connection.recv(100)
+            assert got == token, got
+            connection.sendall(b're:' + token)
+            assert client.recv(100) == b're:' + token
+        return Seen(peer[:2], target)
+
+
+def receive(server, client):
+    """A datagram at the server; a refusal that comes back to the client ends the wait at once."""
+    import select
+    readable, _, _ = select.select([server, client], [], [], server.gettimeout())
+    if server in readable:
+        return server.recvfrom(2048)
+    if client in readable:
+        client.recv(100)
+    raise TimeoutError('nothing arrived')
+
+
+def closed(outer, target, proto='udp', source=('', 0), timeout=1.0):
+    """True if a new flow from outside finds nobody: a refusal, or silence for timeout seconds."""
+    make = udp if proto == 'udp' else tcp
+    with make(outer, source[0] or ('::' if ':' in target[0] else ''), source[1], timeout=timeout) as client:
+        try:
+            client.connect(resolve(outer, *target))
+            client.send(b'anybody there?')
+            client.recv(100)
+        except OSError as e:
+            return isinstance(e, TimeoutError) or e.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
+                                                              errno.EACCES, errno.ETIMEDOUT)
+    return False
+
+
+def main(argv):
+    if argv[1:2] == ['reach'] and len(argv) == 3:
+        with socket.socket(family(argv[2]), socket.SOCK_STREAM) as s:
+            s.settimeout(1)
+            return 0 if s.connect_ex((argv[2], 9)) in (0, errno.ECONNREFUSED) else 1
+    if argv[1:2] == ['through'] and len(argv) == 9:
+        inner, outer, proto, local, local_port, target, target_port = argv[2:]
+        try:
+            through(inner, (local, int(local_port)), outer, (target, int(target_port)), proto)
+        except (OSError, AssertionError) as e:
+            print(f'FAILED {proto} {target}:{target_port} -> {local}:{local_port}: {e!r}')
+            return 1
+        print(f'OK {proto} {target}:{target_port} -> {local}:{local_port}')
+        return 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv))
