@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/io/netlink.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <sys/socket.h>
+
+#define SEQUENCE 1
+
+static int answer_read(struct mnl_socket *s, bool whole, netlink_fn *fn, void *context)
+{
+	char buffer[32768] __attribute__((aligned(8)));
+	unsigned port = mnl_socket_get_portid(s);
+	ssize_t n;
+	int run;
+
+	do {
+		do
+			n = mnl_socket_recvfrom(s, buffer, sizeof(buffer));
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return -errno;
+		run = mnl_cb_run(buffer, (size_t)n, SEQUENCE, port, fn, context);
+		if (run < 0) /* libmnl says EINTR when a dump was disturbed */
+			return errno == EINTR ? -EAGAIN : -errno;
+	} while (run > MNL_CB_STOP && whole);
+	return 0;
+}
+
+int netlink_ask(int bus, struct nlmsghdr *request, netlink_fn *fn, void *context)
+{
+	/* a socket for each question: what is left of an answer that was given up goes with it */
+	struct mnl_socket *s = mnl_socket_open2(bus, SOCK_CLOEXEC);
+	int error = 0;
+
+	if (!s)
+		return -errno;
+	request->nlmsg_flags |= NLM_F_REQUEST;
+	request->nlmsg_seq = SEQUENCE;
+	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(s, request, request->nlmsg_len) < 0)
+		error = -errno;
+	if (!error)
+		error = answer_read(s, (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP, fn, context);
+	mnl_socket_close(s);
+	return error;
+}
