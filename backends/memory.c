@@ -210,7 +210,7 @@ static size_t refuse(struct memory *m, struct change *changes, size_t n, size_t 
 		}
 	for (size_t j = i; j-- > first;)
 		if (changes[j].verdict == 0)
-			;
+			undo(m, &changes[j], &m->undos[j]);
 	for (size_t j = first; j < n; j++)
 		if (changes[j].group == changes[i].group && changes[j].verdict == 0)
 			changes[j].verdict = error;
