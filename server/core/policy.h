@@ -12,7 +12,7 @@
 
 struct policy_request {
 	struct in6_addr client; /* the address that gets the mapping */
-	const char *interface;  /* "" = unknown: rules that name interfaces do not match */
+	const char *interface;	/* "" = unknown: rules that name interfaces do not match */
 	bool mac_known;
 	struct conf_mac mac;
 	uint8_t protocol;
@@ -25,11 +25,15 @@ struct policy_verdict {
 	uint16_t rule; /* index into conf.rules, UINT16_MAX = none matched */
 	const char *why;
 	const struct conf_ranges *external_ports; /* allowed outside ports; empty = all of the external's */
-	uint32_t lifetime_max_s;
-	uint32_t mappings_max;
+	uint32_t lifetime_max_s; /* the lower of the rule's and the global one */
+	uint32_t mappings_max;   /* the same, per client address */
 };
 
-/* Never fails. The pointers of the verdict live as long as conf. */
+/*
+ * Never fails. The pointers of the verdict live as long as conf. The external ports of a rule that allows are no
+ * condition: a wish outside of them is answered inside. Those of a rule that denies are one, on the wish; so before a
+ * port that was not wished for is handed out (the internal one, say), it should be judged as if it had been.
+ */
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v);
 
 /* True if the port is reserved by the operator or by RFC 6887 11.3 (UDP 5350, 5351) and never handed out. */

@@ -18,13 +18,13 @@ struct ports;
 struct ports *ports_new(void);
 void ports_free(struct ports *p);
 
-/* Marks a port of a protocol as taken or free. 0, or -ENOMEM at the first use of a protocol. */
+/* Marks a port of a protocol as taken or free. 0, or -ENOMEM, with nothing changed, at the first use of a protocol. */
 int ports_set(struct ports *p, uint8_t protocol, uint16_t port, bool taken);
 bool ports_taken(const struct ports *p, uint8_t protocol, uint16_t port);
 
 /*
- * A free port inside one of the ranges of both a and b (an empty list stands for 1-65535), chosen by random (any
- * number). A port that is free for every protocol is preferred to one that is taken for another protocol. 0 = none.
+ * A free port inside one of the ranges of both a and b (an empty list stands for 1-65535), chosen by random (uniform
+ * over all 32 bits). A port that is free for every protocol is preferred to one that is taken for another protocol. 0 = none.
  */
 uint16_t ports_pick(const struct ports *p, uint8_t protocol, const struct conf_ranges *a, const struct conf_ranges *b,
 		    uint32_t random);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/policy.h"
+
+#include <string.h>
+
+enum { TCP = 6, UDP = 17, DCCP = 33, SCTP = 132, UDPLITE = 136 };
+
+static bool interface_listed(const struct conf_strings *s, const char *interface)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(s->v[i], interface) == 0)
+			return true;
+	return false;
+}
+
+static bool mac_listed(const struct conf_macs *m, const struct conf_mac *mac)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (memcmp(&m->v[i], mac, sizeof(*mac)) == 0)
+			return true;
+	return false;
+}
+
+static bool matches(const struct conf_rule *r, const struct policy_request *q)
+{
+	if (r->clients.n && !conf_prefixes_have(&r->clients, &q->client))
+		return false;
+	if (r->interfaces.n && !interface_listed(&r->interfaces, q->interface))
+		return false;
+	if (r->macs.n && !(q->mac_known && mac_listed(&r->macs, &q->mac)))
+		return false;
+	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
+		return false;
+	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
+		return false;
+	/* who is allowed gets another port than the wish; a refusal of certain ports is about the wish */
+	if (r->action == CONF_DENY && r->external_ports.n)
+		return q->external_port && conf_ranges_have(&r->external_ports, q->external_port);
+	return true;
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v)
+{
+	static const struct conf_ranges every;
+	*v = (struct policy_verdict){.rule = UINT16_MAX,
+				     .why = "no rule matches",
+				     .external_ports = &every,
+				     .lifetime_max_s = conf->lifetime.max_s,
+				     .mappings_max = conf->limits.mappings_per_client};
+	for (size_t i = 0; i < conf->rules_n; i++) {
+		const struct conf_rule *r = &conf->rules[i];
+		if (!matches(r, q))
+			continue;
+		v->rule = (uint16_t)i;
+		v->allowed = r->action == CONF_ALLOW;
+		v->why = v->allowed ? "allowed by rule" : "denied by rule";
+		if (v->allowed)
+			v->external_ports = &r->external_ports;
+		if (r->lifetime_max_s)
+			v->lifetime_max_s = least(v->lifetime_max_s, r->lifetime_max_s);
+		if (r->mappings_max)
+			v->mappings_max = least(v->mappings_max, r->mappings_max);
+		return;
+	}
+}
+
+bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port)
+{
+	switch (protocol) {
+	case TCP:
+		return conf_ranges_have(&conf->reserved.tcp, port);
+	case UDP:
+		return port == 5350 || port == 5351 || conf_ranges_have(&conf->reserved.udp, port);
+	case DCCP:
+		return conf_ranges_have(&conf->reserved.dccp, port);
+	case SCTP:
+		return conf_ranges_have(&conf->reserved.sctp, port);
+	case UDPLITE:
+		return conf_ranges_have(&conf->reserved.udplite, port);
+	default:
+		return false;
+	}
+}
+
+uint32_t policy_lifetime(const struct conf *conf, const struct policy_verdict *v, bool pcp, uint32_t lifetime_s)
+{
+	if (pcp && lifetime_s < conf->lifetime.min_s)
+		lifetime_s = conf->lifetime.min_s;
+	return least(lifetime_s, v->lifetime_max_s);
+}

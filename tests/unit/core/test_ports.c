@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/ports.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/core/failmalloc.h"
+
+static const struct conf_ranges any;
+static uint64_t random_state = 1;
+
+static uint32_t random_32(void)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(random_state >> 32);
+}
+
+static void test_marks(void **state)
+{
+	(void)state;
+	struct ports *p = ports_new();
+	assert_true(ports_taken(p, 6, 0));
+	assert_false(ports_taken(p, 6, 1));
+	assert_int_equal(0, ports_set(p, 6, 80, true));
+	assert_int_equal(0, ports_set(p, 6, 80, true));
+	assert_true(ports_taken(p, 6, 80));
+	assert_false(ports_taken(p, 17, 80));
+	assert_int_equal(0, ports_set(p, 6, 80, false));
+	assert_false(ports_taken(p, 6, 80));
+	assert_int_equal(0, ports_set(p, 6, 0, false));
+	assert_int_equal(0, ports_set(p, 132, 0, false));
+	assert_true(ports_taken(p, 6, 0));
+	assert_true(ports_taken(p, 132, 0));
+	ports_free(p);
+	ports_free(NULL);
+}
+
+/* The whole of one protocol is handed out, each port once; then the same of another, for which other ports are left. */
+static void test_every_last_port(void **state)
+{
+	(void)state;
+	struct ports *p = ports_new();
+	for (int round = 0; round < 2; round++) {
+		uint8_t protocol = round ? 17 : 6;
+		for (int i = 1; i < 65536; i++) {
+			uint16_t port = ports_pick(p, protocol, &any, &any, random_32());
+			assert_int_not_equal(0, port);
+			assert_false(ports_taken(p, protocol, port));
+			assert_int_equal(0, ports_set(p, protocol, port, true));
+		}
+		assert_int_equal(0, ports_pick(p, protocol, &any, &any, random_32()));
+	}
+	/* one is given back: it is found from everywhere */
+	static const uint16_t cases[] = {1, 63, 64, 4095, 4096, 32768, 65472, 65535};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		ports_set(p, 17, cases[i], false);
+		for (uint32_t start = 0; start < 64; start++)
+			assert_int_equal(cases[i], ports_pick(p, 17, &any, &any, start << 26));
+		assert_int_equal(0, ports_pick(p, 6, &any, &any, 0));
+		ports_set(p, 17, cases[i], true);
+	}
+	ports_free(p);
+}
+
+static void test_prefers_free_for_all(void **state)
+{
+	(void)state;
+	struct ports *p = ports_new();
+	struct conf_range r = {2000, 2009};
+	struct conf_ranges ten = {&r, 1};
+	for (uint16_t port = 2000; port < 2009; port++)
+		ports_set(p, 6, port, true);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(2009, ports_pick(p, 17, &ten, &any, i << 28));
+	ports_set(p, 6, 2009, true);
+	/* none is free for all: any that is free for the one, which has no map of its own yet */
+	bool seen[10] = {false};
+	for (int i = 0; i < 500; i++) {
+		uint16_t port = ports_pick(p, 17, &any, &ten, random_32());
+		assert_in_range(port, 2000, 2009);
+		seen[port - 2000] = true;
+	}
+	for (int i = 0; i < 10; i++)
+		assert_true(seen[i]);
+	/* and after the other protocol gave one back, that one again */
+	ports_set(p, 17, 2003, true);
+	ports_set(p, 6, 2003, false);
+	ports_set(p, 6, 2004, false);
+	for (uint32_t i = 0; i < 16; i++)
+		assert_int_equal(2004, ports_pick(p, 17, &any, &ten, i << 28));
+	ports_free(p);
+}
+
+static void test_ranges(void **state)
+{
+	(void)state;
+	struct conf_range va[] = {{0, 2}, {100, 199}, {300, 399}, {60000, 65535}};
+	struct conf_range vb[] = {{2, 2}, {150, 310}, {500, 600}, {65535, 65535}};
+	struct conf_ranges a = {va, 4}, b = {vb, 4}, c = {va, 1}, d = {vb + 2, 1};
+	struct ports *p = ports_new();
+	size_t n = 0;
+	uint16_t port;
+	while ((port = ports_pick(p, 6, &a, &b, random_32()))) {
+		assert_true(conf_ranges_have(&a, port) && conf_ranges_have(&b, port));
+		ports_set(p, 6, port, true);
+		n++;
+	}
+	assert_int_equal(1 + 50 + 11 + 1, n);
+	assert_int_equal(0, ports_pick(p, 17, &a, &d, 7));
+	/* port 0 is never given, though a range has it */
+	n = 0;
+	while ((port = ports_pick(p, 17, &c, &any, random_32()))) {
+		ports_set(p, 17, port, true);
+		n++;
+	}
+	assert_int_equal(2, n);
+	ports_free(p);
+}
+
+/* Random marks and picks against an array. */
+static void test_model(void **state)
+{
+	(void)state;
+	static bool taken[3][65536];
+	static const uint8_t protocols[3] = {6, 17, 132};
+	struct ports *p = ports_new();
+	struct conf_range r = {1000, 1600};
+	struct conf_ranges ranges = {&r, 1};
+	for (int step = 0; step < 300000; step++) {
+		uint32_t k = random_32() % 3;
+		uint16_t port = (uint16_t)(random_32() % 700 + 950);
+		/* mostly full, then mostly empty, and so on */
+		bool take = random_32() % 8 < (step / 30000 % 2 ? 2u : 7u);
+		assert_int_equal(0, ports_set(p, protocols[k], port, take));
+		taken[k][port] = take;
+		k = random_32() % 3;
+		port = ports_pick(p, protocols[k], &any, &ranges, random_32());
+		if (port) {
+			assert_in_range(port, 1000, 1600);
+			assert_false(taken[k][port]);
+			assert_false(ports_taken(p, protocols[k], port));
+		}
+		if (step % 16)
+			continue;
+		size_t free_here = 0, free_everywhere = 0;
+		for (uint16_t i = 1000; i <= 1600; i++) {
+			free_here += !taken[k][i];
+			free_everywhere += !taken[0][i] && !taken[1][i] && !taken[2][i];
+		}
+		assert_int_equal(free_here > 0, port != 0);
+		if (free_everywhere)
+			assert_false(taken[0][port] || taken[1][port] || taken[2][port]);
+	}
+	ports_free(p);
+}
+
+/* From an empty map every port is as likely as every other: chi-square over 1,000 ports, 99.99 % are below 1,170. */
+static void test_uniform(void **state)
+{
+	(void)state;
+	struct conf_range va[] = {{5000, 5099}, {6000, 6899}};
+	struct conf_ranges a = {va, 2};
+	struct ports *p = ports_new();
+	static unsigned count[7000];
+	const unsigned each = 200;
+	for (unsigned i = 0; i < 1000 * each; i++)
+		count[ports_pick(p, 6, &a, &any, random_32())]++;
+	double chi = 0;
+	for (int port = 5000; port < 6900; port++) {
+		if (!conf_ranges_have(&a, (uint16_t)port))
+			continue;
+		double d = (double)count[port] - each;
+		chi += d * d / each;
+	}
+	assert_true(chi < 1170 && chi > 830);
+	ports_free(p);
+}
+
+#if FAILMALLOC
+static void test_no_memory(void **state)
+{
+	(void)state;
+	failmalloc_in = 1;
+	assert_null(ports_new());
+	struct ports *p = ports_new();
+	size_t before = failmalloc_held;
+	failmalloc_in = 1;
+	assert_int_equal(-ENOMEM, ports_set(p, 6, 80, true));
+	assert_false(ports_taken(p, 6, 80));
+	assert_int_equal(0, ports_set(p, 6, 80, true));
+	assert_true(ports_taken(p, 6, 80));
+	assert_true(failmalloc_held - before < 8600);
+	ports_free(p);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_every_last_port),
+		cmocka_unit_test(test_prefers_free_for_all),
+		cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_uniform),
+#if FAILMALLOC
+		cmocka_unit_test(test_no_memory),
+#endif
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
