@@ -35,9 +35,18 @@ static void test_bucket(void **state)
 		uint64_t at_ms;
 		unsigned taken; /* by one that asks again and again */
 	} steps[] = {
-	    {1000, 20}, {1000, 0},	{1099, 0},	{1100, 1},  {1100, 0},
-	    {1350, 2},	{1399, 0},	{1400, 1},	{2400, 10}, {UINT64_C(1) << 40, 20},
-	    {UINT64_MAX - 100000, 20}, {UINT64_MAX - 100000 + 150, 1},
+	    {1000, 20},
+	    {1000, 0},
+	    {1099, 0},
+	    {1100, 1},
+	    {1100, 0},
+	    {1350, 2},
+	    {1399, 0},
+	    {1400, 1},
+	    {2400, 10},
+	    {UINT64_C(1) << 40, 20},
+	    {UINT64_MAX - 100000, 20},
+	    {UINT64_MAX - 100000 + 150, 1},
 	};
 	struct in6_addr a = address("192.0.2.1");
 	struct limit *l = limit_new(seed, 10, 20);
@@ -152,13 +161,13 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_bucket),
-	    cmocka_unit_test(test_extremes),
-	    cmocka_unit_test(test_who_shares),
-	    cmocka_unit_test(test_other_rate),
-	    cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_bucket),
+		cmocka_unit_test(test_extremes),
+		cmocka_unit_test(test_who_shares),
+		cmocka_unit_test(test_other_rate),
+		cmocka_unit_test(test_crowd),
 #if FAILMALLOC
-	    cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_no_memory),
 #endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
