@@ -33,7 +33,7 @@ static bool matches(const struct conf_rule *r, const struct policy_request *q)
 		return false;
 	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
 		return false;
-	/* who is allowed gets another port than the wish; a refusal of certain ports is about the wish */
+	/* an allowed client gets another port than it wished for; a refusal of certain ports is about the wish */
 	if (r->action == CONF_DENY && r->external_ports.n)
 		return q->external_port && conf_ranges_have(&r->external_ports, q->external_port);
 	return true;
@@ -64,7 +64,7 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 		if (r->lifetime_max_s)
 			v->lifetime_max_s = least(v->lifetime_max_s, r->lifetime_max_s);
 		if (r->mappings_max)
-			v->mappings_max = least(v->mappings_max, r->mappings_max);
+			v->mappings_max = r->mappings_max;
 		return;
 	}
 }

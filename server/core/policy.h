@@ -25,14 +25,17 @@ struct policy_verdict {
 	uint16_t rule; /* index into conf.rules, UINT16_MAX = none matched */
 	const char *why;
 	const struct conf_ranges *external_ports; /* allowed outside ports; empty = all of the external's */
-	uint32_t lifetime_max_s; /* the lower of the rule's and the global one */
-	uint32_t mappings_max;   /* the same, per client address */
+	uint32_t lifetime_max_s;		  /* the lower of the rule's and the global one */
+	uint32_t mappings_max;			  /* per client address: the rule's, else the global one */
 };
 
 /*
- * Never fails. The pointers of the verdict live as long as conf. The external ports of a rule that allows are no
- * condition: a wish outside of them is answered inside. Those of a rule that denies are one, on the wish; so before a
- * port that was not wished for is handed out (the internal one, say), it should be judged as if it had been.
+ * Never fails. The pointers of the verdict live as long as conf.
+ *
+ * The external ports of a rule that allows are no condition: a wish outside of them is answered inside. Those of a rule
+ * that denies are one, on the wish: without a wish it does not match. As a wish must not spoil a request that would be
+ * granted without it (RFC 6887 11.3), a refused wish is to be judged again as none; and a port that was not wished for
+ * as if it had been, before it is handed out.
  */
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v);
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/policy.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec/codec.h"
+
+#define HEAD                                                                                                           \
+	"external \"wan\" { addresses = { 198.51.100.1 } }\n"                                                          \
+	"listen \"lan\" { interfaces = { lan0, lan1 } }\n"                                                             \
+	"backend { type = memory }\n"                                                                                  \
+	"lifetime { min = 120 max = 86400 }\n"                                                                         \
+	"limits { mappings-per-client = 256 }\n"
+
+static struct conf *parse(const char *rules)
+{
+	char text[4096], why[CONF_LOCATION_MAX];
+	assert_true(strlen(HEAD) + strlen(rules) < sizeof(text));
+	strcpy(text, HEAD);
+	strcat(text, rules);
+	struct conf *conf = conf_parse(text, strlen(text), "test.conf", why);
+	if (!conf)
+		fail_msg("%s", why);
+	return conf;
+}
+
+static struct in6_addr address(const char *text)
+{
+	struct in6_addr a;
+	assert_true(codec_address_parse(text, strlen(text), &a));
+	return a;
+}
+
+/* What is asked, and which rule is to decide: -1 = none. */
+struct question {
+	const char *client;
+	const char *interface;
+	int mac; /* last octet of 02:00:00:00:00:xx, -1 = unknown */
+	uint8_t protocol;
+	uint16_t internal_port, external_port;
+	int rule;
+	bool allowed;
+};
+
+static void ask(const struct conf *conf, const struct question *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct policy_request q = {.client = address(cases[i].client),
+					   .interface = cases[i].interface,
+					   .mac_known = cases[i].mac >= 0,
+					   .protocol = cases[i].protocol,
+					   .internal_port = cases[i].internal_port,
+					   .external_port = cases[i].external_port};
+		if (q.mac_known)
+			q.mac = (struct conf_mac){{2, 0, 0, 0, 0, (uint8_t)cases[i].mac}};
+		struct policy_verdict v;
+		memset(&v, 0xff, sizeof(v));
+		policy_judge(conf, &q, &v);
+		uint16_t rule = cases[i].rule < 0 ? UINT16_MAX : (uint16_t)cases[i].rule;
+		if (v.rule != rule || v.allowed != cases[i].allowed)
+			fail_msg("case %zu: rule %u, %s", i, v.rule, v.why);
+		assert_non_null(v.external_ports);
+		assert_string_equal(rule == UINT16_MAX ? "no rule matches"
+				    : v.allowed	       ? "allowed by rule"
+						       : "denied by rule",
+				    v.why);
+	}
+}
+
+static void test_no_rule(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("");
+	static const struct question cases[] = {{"192.0.2.1", "lan0", -1, 6, 80, 80, -1, false}};
+	ask(conf, cases, 1);
+	conf_free(conf);
+}
+
+static void test_conditions(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("rule \"guests\" { action = deny clients = { 192.0.2.192/26, 2001:db8:9::/48 } }\n"
+				  "rule \"box\" { action = allow macs = { 02:00:00:00:00:07 } }\n"
+				  "rule \"one\" { action = allow interfaces = { lan1 } protocols = { udp } }\n"
+				  "rule \"high\" { action = allow clients = { 192.0.2.0/24, 2001:db8:1::/64 }\n"
+				  "  protocols = { tcp, 132 } internal-ports = { 1024-65535, 80 } }\n");
+	static const struct question cases[] = {
+	    {"192.0.2.193", "lan0", -1, 6, 8000, 0, 0, false},
+	    {"2001:db8:9:1::1", "lan0", 7, 6, 8000, 0, 0, false}, /* the first that matches */
+	    {"198.51.100.7", "lan0", 7, 33, 1, 0, 1, true},
+	    {"198.51.100.7", "lan0", 8, 33, 1, 0, -1, false},
+	    {"198.51.100.7", "lan1", -1, 17, 1, 0, 2, true},
+	    {"198.51.100.7", "lan1", -1, 6, 1, 0, -1, false},
+	    {"198.51.100.7", "lan10", -1, 17, 1, 0, -1, false},
+	    {"198.51.100.7", "", -1, 17, 1, 0, -1, false},
+	    {"192.0.2.1", "lan0", -1, 6, 1023, 0, -1, false},
+	    {"192.0.2.1", "lan0", -1, 6, 1024, 0, 3, true},
+	    {"192.0.2.1", "lan0", -1, 132, 65535, 0, 3, true},
+	    {"192.0.2.1", "lan0", -1, 6, 80, 0, 3, true},
+	    {"192.0.2.1", "lan0", -1, 17, 80, 0, -1, false},
+	    {"2001:db8:1::5", "", -1, 6, 80, 0, 3, true},
+	    {"2001:db8:1:1::5", "", -1, 6, 80, 0, -1, false},
+	    {"192.0.3.1", "lan0", -1, 6, 80, 0, -1, false},
+	};
+	ask(conf, cases, sizeof(cases) / sizeof(*cases));
+	conf_free(conf);
+}
+
+/* 6886-3.3-07, 6887-11.3-28 */
+static void test_external_ports(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("rule \"not these\" { action = deny external-ports = { 1-1023, 3389 } }\n"
+				  "rule \"some\" { action = allow clients = { 192.0.2.0/25 }\n"
+				  "  external-ports = { 2000-2999 } }\n"
+				  "rule \"all\" { action = allow }\n");
+	static const struct question cases[] = {
+	    {"192.0.2.1", "lan0", -1, 6, 80, 80, 0, false},    {"192.0.2.1", "lan0", -1, 6, 80, 3389, 0, false},
+	    {"192.0.2.1", "lan0", -1, 6, 80, 0, 1, true},      {"192.0.2.1", "lan0", -1, 6, 80, 1024, 1, true},
+	    {"192.0.2.1", "lan0", -1, 6, 3389, 2000, 1, true}, {"192.0.2.200", "lan0", -1, 6, 3389, 2000, 2, true},
+	};
+	ask(conf, cases, sizeof(cases) / sizeof(*cases));
+
+	struct policy_request q = {.client = address("192.0.2.1"), .interface = "", .external_port = 5000};
+	struct policy_verdict v;
+	policy_judge(conf, &q, &v);
+	assert_int_equal(1, v.external_ports->n);
+	assert_int_equal(2000, v.external_ports->v[0].first);
+	assert_int_equal(2999, v.external_ports->v[0].last);
+	q.client = address("192.0.2.200");
+	policy_judge(conf, &q, &v);
+	assert_int_equal(0, v.external_ports->n);
+	conf_free(conf);
+}
+
+/* 6886-3.3-31, 6886-3.3-32, 6887-15-01, 6887-15-02, 6887-11.3-35; a minimum raises PCP alone. */
+static void test_lifetimes_and_limits(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("rule \"plain\" { action = allow clients = { 192.0.2.1 } }\n"
+				  "rule \"less\" { action = allow clients = { 192.0.2.2 } lifetime-max = 200\n"
+				  "  mappings-max = 3 }\n"
+				  "rule \"more\" { action = allow clients = { 192.0.2.3 } lifetime-max = 90000\n"
+				  "  mappings-max = 300 }\n");
+	static const struct {
+		const char *client;
+		uint32_t mappings, asked_s, natpmp_s, pcp_s;
+	} cases[] = {
+	    {"192.0.2.1", 256, 1, 1, 120},
+	    {"192.0.2.1", 256, 119, 119, 120},
+	    {"192.0.2.1", 256, 121, 121, 121},
+	    {"192.0.2.1", 256, 86400, 86400, 86400},
+	    {"192.0.2.1", 256, 86401, 86400, 86400},
+	    {"192.0.2.1", 256, UINT32_MAX, 86400, 86400},
+	    {"192.0.2.2", 3, 1, 1, 120},
+	    {"192.0.2.2", 3, 7200, 200, 200},
+	    {"192.0.2.3", 300, 90000, 86400, 86400},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct policy_request q = {.client = address(cases[i].client), .interface = ""};
+		struct policy_verdict v;
+		policy_judge(conf, &q, &v);
+		assert_true(v.allowed);
+		assert_int_equal(cases[i].mappings, v.mappings_max);
+		assert_int_equal(cases[i].natpmp_s, policy_lifetime(conf, &v, false, cases[i].asked_s));
+		assert_int_equal(cases[i].pcp_s, policy_lifetime(conf, &v, true, cases[i].asked_s));
+	}
+	conf_free(conf);
+}
+
+/* 6887-11.3-27 */
+static void test_reserved(void **state)
+{
+	(void)state;
+	struct conf *conf = parse("reserved-ports { tcp = { 22, 8000-8009 } udp = { 51820 } sctp = { 9 }\n"
+				  "  dccp = { 10 } udplite = { 11 } }\n");
+	static const struct {
+		uint8_t protocol;
+		uint16_t port;
+		bool reserved;
+	} cases[] = {
+	    {6, 22, true},    {6, 21, false},	 {6, 8000, true},   {6, 8009, true},	{6, 8010, false},
+	    {17, 22, false},  {17, 51820, true}, {6, 51820, false}, {17, 5349, false},	{17, 5350, true},
+	    {17, 5351, true}, {17, 5352, false}, {6, 5350, false},  {6, 5351, false},	{132, 9, true},
+	    {33, 10, true},   {136, 11, true},	 {50, 22, false},   {132, 5351, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(cases[i].reserved, policy_reserved(conf, cases[i].protocol, cases[i].port));
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_no_rule),	   cmocka_unit_test(test_conditions),
+	    cmocka_unit_test(test_external_ports), cmocka_unit_test(test_lifetimes_and_limits),
+	    cmocka_unit_test(test_reserved),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
