@@ -30,7 +30,8 @@ FORBID := socket|bind|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg|recvmms
 
 lib  = $(O)/lib$(subst /,_,$(1)).a
 # not part of a layer's library: programs, and the file with sockets
-APART := codec/conn.c codec/natpcpc.c
+APART := codec/conn.c $(sort $(wildcard codec/natpcpc*.c))
+CTL   := $(sort $(wildcard server/natpcpctl*.c))
 srcs = $(filter-out $(APART),$(sort $(wildcard $(1)/*.c)))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 LIBS_codec       :=
@@ -63,11 +64,11 @@ $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(XCFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/natpcpd: $(O)/server/main.o $(O)/server/server.o $(O)/server/views.o $(call archives,server/io)
+$(O)/natpcpd: $(patsubst %.c,$(O)/%.o,$(filter-out $(CTL),$(sort $(wildcard server/*.c)))) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
-$(O)/natpcpctl: $(O)/server/natpcpctl.o $(call lib,codec)
+$(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl)
-$(O)/natpcpc: $(O)/codec/natpcpc.o $(O)/codec/conn.o $(call lib,codec)
+$(O)/natpcpc: $(APART:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
 # tests/unit/<layer>/test_<file>.c is linked with that layer and those below it
@@ -94,7 +95,7 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 
 # every source, linked or not: what a second compiler is asked to look at
 SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c tests/unit/*/*.c \
-	tests/scenario/*.c tests/fuzz/*.c tests/bench/*.c tests/clients/*.c))
+	tests/scenario/*.c tests/fuzz/*.c tests/bench/*.c))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 
@@ -104,7 +105,7 @@ $(O)/%.h.alone: %.h
 	$(call say,HEADER)printf '#include "%s"\n' $< | $(CC) $(XCFLAGS) -Werror -fsyntax-only -x c - && touch $@
 
 check-format:
-	$(Q)clang-format --dry-run -Werror $(SOURCES) $(HEADERS)
+	$(Q)clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(wildcard tests/clients/*.c)
 	$(Q)tests/lab/tidy.sh
 
 # a target's seeds are replayed by check; make fuzz looks for new ones for FUZZ_S seconds each

@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The packet filter: what is in it, what is not, and what happens when others change it."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import json
+import re
+import socket
+
+import lab
+import pcp
+from lab import EXT, GW, GW6, LAN, LAN2, LAN6, LAN26, WAN, WAN6, conf, wait
+from pcp import SUCCESS, TCP, UDP
+
+
+def ours(net):
+    """Rules of the operator's forward chain that are not the lab's."""
+    return [r for r in net.rules() if 'established' not in r and 'oifname "wan0"' not in r]
+
+
+def test_forward_rule_once(net):
+    """One rule in the operator's chain, however many mappings and restarts there are"""
+    d = net.daemon()
+    assert len(ours(net)) == 1, ours(net)
+    c = net.client()
+    for i in range(20):
+        assert c.map(UDP, 4000 + i, 40000 + i).result == SUCCESS
+    for _ in range(2):
+        assert d.stop() == 0
+        d = net.daemon()
+    assert len(ours(net)) == 1, ours(net)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
+def test_forward_rule_returns(net):
+    """The operator reloads his ruleset: our rule is put back, and mappings work again"""
+    net.daemon()
+    c = net.client()
+    c.map(UDP, 4000, 40000)
+    net.nft('-f', '-', input='flush chain inet filter forward\n'
+            'add rule inet filter forward ct state established,related accept\n'
+            'add rule inet filter forward iifname "br-lan" oifname "wan0" accept\n')
+    wait(lambda: len(ours(net)) == 1, 5)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+    # the way nft -f does it: the table goes and comes in one transaction
+    net.nft('-f', '-', input='''
+        delete table inet filter
+        table inet filter {
+            chain forward {
+                type filter hook forward priority filter; policy drop;
+                ct state established,related accept
+                iifname "br-lan" oifname "wan0" accept
+            }
+        }''')
+    wait(lambda: len(ours(net)) == 1, 5)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
+def test_forward_chain_absent(net):
+    """A forward chain that does not exist: one line that says so, exit code 2 and nothing left behind"""
+    d = net.daemon(conf(backend='backend { forward-chain = "inet firewall forward" }'), ready=False)
+    assert d.end() == 2, d.log()
+    assert 'ready' not in d.out
+    blame = [line for line in d.lines if 'inet firewall forward' in line or 'forward-chain' in line]
+    assert len(blame) == 1, d.log()
+    assert ours(net) == [] and net.table() == ''
+
+
+def test_forward_drop_without_chain(net):
+    """Where the operator's chain accepts by itself, no forward-chain is needed and no rule goes anywhere"""
+    net.nft('add', 'rule', 'inet', 'filter', 'forward', 'ct', 'status', 'dnat', 'accept')
+    before = net.nft('list', 'table', 'inet', 'filter')
+    net.daemon(conf(backend='backend { type = "nftables" }'))
+    net.client().map(TCP, 4000, 40000)
+    net.through('lan', (LAN, 4000), (EXT, 40000), 'tcp')
+    assert net.nft('list', 'table', 'inet', 'filter') == before
+
+
+def test_no_drop_policy(net):
+    """Our chains never drop, and no rule of ours grows with the number of mappings"""
+    net.daemon()
+
+    def shape():
+        objects = json.loads(net.nft('-j', 'list', 'table', 'inet', 'natpcpd'))['nftables']
+        assert all(o['chain'].get('policy', 'accept') == 'accept' for o in objects if 'chain' in o)
+        return sum('rule' in o for o in objects)
+    rules = shape()
+    c = net.client()
+    for i in range(50):
+        assert c.map(UDP, 4000 + i, 40000 + i).result == SUCCESS
+    assert shape() == rules and len(ours(net)) == 1
+
+
+def test_flush_ruleset(net):
+    """nft flush ruleset while running: mappings work again without the client, and clients hear of a loss"""
+    d = net.daemon()
+    c = net.client()
+    c.map(UDP, 4000, 40000)
+    c.natpmp(TCP, 4001, 40001)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+    net.run('gw', 'nft', 'flush', 'ruleset')
+    net.nft('-f', '-', input='''
+        table inet filter {
+            chain forward {
+                type filter hook forward priority filter; policy drop;
+                ct state established,related accept
+                iifname "br-lan" oifname "wan0" accept
+            }
+        }''')
+    wait(lambda: len(ours(net)) == 1, 5)
+
+    def works():
+        try:
+            net.through('lan', (LAN, 4000), (EXT, 40000), timeout=0.3)
+            net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp', timeout=0.3)
+        except OSError:
+            return False
+        return True
+    wait(works, 5)
+    assert len(d.leases()) == 2
+    assert c.map(UDP, 4002, 40002).result == SUCCESS
+    net.through('lan', (LAN, 4002), (EXT, 40002))
+
+
+def test_table_deleted(net):
+    """Somebody deletes our table: it comes back with every mapping, or it could not be deleted"""
+    d = net.daemon()
+    c = net.client()
+    for i in range(30):
+        assert c.map(UDP, 4000 + i, 40000 + i).result == SUCCESS
+    n = net.elements()
+    net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd')
+    wait(lambda: net.elements() == n, 5)
+    for i in (0, 29):
+        net.through('lan', (LAN, 4000 + i), (EXT, 40000 + i))
+    assert len(d.leases()) == 30
+    assert c.map(UDP, 4040, 40040).result == SUCCESS
+
+
+def test_gateway_ports(net):
+    """A port on which the gateway itself listens is never given (6887-11.3-26)"""
+    held = []
+    with lab.probe.inside(net.ns('gw')):
+        for kind, address in ((socket.SOCK_STREAM, '0.0.0.0'), (socket.SOCK_STREAM, EXT), (socket.SOCK_DGRAM, '0.0.0.0')):
+            s = socket.socket(socket.AF_INET, kind)
+            s.bind((address, 40000 + len(held)))
+            if kind == socket.SOCK_STREAM:
+                s.listen(1)
+            held.append(s)
+        s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        s.bind(('::', 40003))
+        s.listen(1)
+        held.append(s)
+    net.daemon()
+    c = net.client()
+    for i, proto in enumerate((TCP, TCP, UDP, TCP)):
+        r = c.map(proto, 4000 + i, 40000 + i)
+        assert r.result == SUCCESS and r.external not in (0, 40000 + i), vars(r)
+        r = c.natpmp(proto, 4100 + i, 40000 + i)
+        assert r.result == SUCCESS and r.external not in (0, 40000 + i), vars(r)
+        r = c.map(proto, 4200 + i, 40000 + i, options=[pcp.option(pcp.PREFER_FAILURE)])
+        assert r.result == pcp.CANNOT_PROVIDE_EXTERNAL, vars(r)
+    for s in held:
+        s.close()
+
+
+def test_own_ports(net):
+    """The protocols' own ports are never given (6887-11.3-27)"""
+    net.daemon()
+    c = net.client()
+    for port in (5350, 5351):
+        assert c.natpmp(UDP, 4000 + port, port).external not in (0, port)
+        assert c.map(UDP, 5000 + port, port).external not in (0, port)
+
+
+def test_reserved_ports(net):
+    """Ports that the operator reserves, and those outside a rule's range, are not given (6887-11.3-28, 6886-3.3-07)"""
+    net.daemon(conf('reserved-ports { tcp = { "22", "8000-8100" } }',
+                    rule='rule "hosts" { action = allow  clients = { "192.0.2.0/24" }  external-ports = { "1024-65535" } }'))
+    c = net.client()
+    for port in (22, 8000, 8050, 8100, 80, 443):
+        r = c.natpmp(TCP, port, port)
+        assert r.result == SUCCESS and r.external >= 1024 and not 8000 <= r.external <= 8100, vars(r)
+    assert c.natpmp(UDP, 8050, 8050).external == 8050
+
+
+def test_static(net):
+    """Static mappings work from the start, are never given away or deleted (6887-3-04, 6887-15.1-10, 6887-11.3-18, -19)"""
+    d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }'))
+    net.through('lan', (LAN, 8443), (EXT, 443), 'tcp')
+    assert [(x['origin'], x['external_port']) for x in d.leases()] == [('static', 443)]
+    b = net.client('lan2')
+    assert b.map(TCP, 443, 443).external not in (0, 443)
+    c = net.client()
+    r = c.map(TCP, 8443, 9999)
+    assert (r.result, r.external, r.lifetime) == (SUCCESS, 443, 0xffffffff), vars(r)
+    assert c.map(TCP, 8443, 443, 0).result == pcp.NOT_AUTHORIZED
+    r = c.natpmp(TCP, 8443, 443, 0)
+    assert (r.result, r.internal, r.lifetime) == (2, 8443, 0), vars(r)
+    net.through('lan', (LAN, 8443), (EXT, 443), 'tcp')
+    # outbound, too, it keeps its port
+    with lab.probe.tcp(net.ns('wan'), WAN, 7777) as server, lab.probe.tcp(net.ns('lan'), LAN, 8443) as client:
+        server.listen(1)
+        client.connect((WAN, 7777))
+        assert server.accept()[1] == (EXT, 443)
+
+
+def test_ipv6_pinhole(net):
+    """An IPv6 mapping is a pinhole: the same address and port, only that one (6887-3-02, 6887-11.3-16)"""
+    net.daemon()
+    c = net.client('lan', GW6)
+    for proto, name in ((UDP, 'udp'), (TCP, 'tcp')):
+        assert net.closed((LAN6, 4000), name, timeout=0.3)
+        r = c.map(proto, 4000, 0, address='::')
+        assert (r.result, r.external, r.address) == (SUCCESS, 4000, LAN6), vars(r)
+        seen = net.through('lan', (LAN6, 4000), (LAN6, 4000), name)
+        assert seen.inner[0] == WAN6
+        assert net.closed((LAN6, 4001), name, timeout=0.3) and net.closed((LAN26, 4000), name, timeout=0.3)
+        assert c.map(proto, 4000, 0, 0, address='::').result == SUCCESS
+        assert net.closed((LAN6, 4000), name, timeout=0.3)
+
+
+def test_ipv4_mapping_opens_no_ipv6(net):
+    """An IPv4 mapping lets no IPv6 packet in, not even one whose bytes look like it"""
+    net.daemon()
+    c = net.client()
+    assert c.map(UDP, 4000, 4000).external == 4000
+    assert c.map(TCP, 4000, 4000).external == 4000
+    # octets 12..19 of an IPv6 header are the middle of its source: put the IPv4 pair there in every alignment
+    raw = [socket.inet_aton(a) for a in (LAN, EXT)]
+    crafted = {'2001:db8:2::' + socket.inet_ntop(socket.AF_INET6, bytes(8) + raw[0] + raw[1])[2:]}
+    for first in (raw[0], raw[1]):
+        for head in ('20010db8000200000000', '20010db800020000'):
+            b = (bytes.fromhex(head) + first + bytes(8))[:16]
+            crafted.add(socket.inet_ntop(socket.AF_INET6, b))
+    used = 0
+    for source in crafted:
+        if ':' not in source or net.run('wan', 'ip', 'addr', 'add', source + '/128', 'dev', 'eth0', 'nodad').returncode:
+            continue
+        used += 1
+        for target in (LAN6, LAN26):
+            for name in ('udp', 'tcp'):
+                assert net.closed((target, 4000), name, source=(source, 0), timeout=0.2), (source, target, name)
+    assert used >= 3, crafted
+    net.through('lan', (LAN, 4000), (EXT, 4000))
+
+
+def test_ipv6_only_its_own(net):
+    """A pinhole for a host of the LAN is not an IPv4 mapping, and an IPv4 client gets no IPv6 one"""
+    net.daemon()
+    r = net.client().map(UDP, 4000, 4000, address='::')
+    assert r.result != SUCCESS or r.address == EXT, vars(r)
+    assert net.closed((LAN6, 4000), timeout=0.3)
+
+
+def test_clear(net):
+    """-x and on-exit = clear leave nothing in the packet filter; the default leaves the mappings"""
+    pristine = net.nft('list', 'ruleset')
+    for text, options, kept in ((conf(), (), True), (conf(), ('-x',), False),
+                                (conf(backend='backend { forward-chain = "inet filter forward"  on-exit = clear }'), (), False)):
+        d = net.daemon(text, *options)
+        r = net.client().map(UDP, 4000, 40000)
+        assert r.result == SUCCESS or kept is False and r.external, vars(r)
+        assert d.stop() == 0, d.log()
+        if kept:
+            net.through('lan', (LAN, 4000), (EXT, 40000))
+        else:
+            assert net.nft('list', 'ruleset') == pristine, net.nft('list', 'ruleset')
+            assert net.closed((EXT, 40000))
+
+
+def test_refused_by_kernel(net):
+    """What the kernel refuses is an error to that client alone, and nothing is half-installed (6887-7.3-11)"""
+    d = net.daemon(conf('limits { mappings = 8 }'))
+    a, b = net.client(), net.client('lan2')
+    for i in range(8):
+        assert a.map(UDP, 4000 + i, 40000 + i).result == SUCCESS
+    n = net.elements()
+    r = b.map(UDP, 5000, 50000)
+    assert r.result == pcp.NO_RESOURCES and 0 < r.lifetime <= 60, vars(r)
+    assert b.natpmp(UDP, 5000, 50000).result == 4
+    assert net.elements() == n and len(d.leases()) == 8
+    # renewals and deletions go on (6887-7.4-18)
+    assert a.map(UDP, 4000, 40000).result == SUCCESS
+    assert a.map(UDP, 4001, 40001, 0).result == SUCCESS
+    r = b.map(UDP, 5000, 50000)
+    assert (r.result, r.external) == (SUCCESS, 50000), vars(r)
+    net.through('lan2', (LAN2, 5000), (EXT, 50000))
+
+
+def test_other_table_name(net):
+    """The table's name is the operator's choice, so two daemons can share a kernel"""
+    net.daemon(conf(backend='backend { table = "inet other"  forward-chain = "inet filter forward" }'))
+    net.client().map(UDP, 4000, 40000)
+    assert net.table() == '' and re.search(r'40000', net.nft('list', 'table', 'inet', 'other'))
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
+lab.main(globals())
