@@ -78,7 +78,7 @@ UNIT += $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
 $(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(3) $(call archives,$(2))
 	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$^ $$(LIBS_backends) $$(if $(filter server/io,$(2)),$$(LIBS_server/io)) $$(call pc,cmocka)
 endef
-$(eval $(call unit_layer,codec,codec,$(O)/codec/conn.o))
+$(eval $(call unit_layer,codec,codec,$(patsubst %.c,$(O)/%.o,$(wildcard codec/conn.c))))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
