@@ -84,7 +84,7 @@ struct codec_nonce {
  * A version error (RFC 6886 3.5, 8 octets, opcode 128 or, by a known misprint, 0) parses as a response of opcode 0
  * with result NATPMP_UNSUPP_VERSION, and such a response of opcode 0 is written in that form.
  * Beside a result other than 0 the external address of an opcode 0 response is 0.0.0.0, read and written (3.2). An error
- * response that ends behind epoch_s, and a version error that ends behind result, are taken too: what lacks is zero.
+ * response may end anywhere behind result: what lacks is zero, and an epoch_s of 0 then says nothing.
  */
 struct natpmp_message {
 	bool response;

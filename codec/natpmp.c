@@ -36,8 +36,8 @@ static enum codec_verdict parse_request(struct wire_reader *r, struct natpmp_mes
 }
 
 /*
- * An error may end behind the epoch, a version error (to a PCP request, RFC 6887 8.3) behind the result: servers exist
- * that send no more. What lacks is zero.
+ * An error may end behind the result, as that of an unknown opcode does when the request was no longer (RFC 6886 3.5), or
+ * behind the epoch, as the version errors of several servers do whatever the opcode was. What lacks is zero.
  */
 static enum codec_verdict parse_response(struct wire_reader *r, struct natpmp_message *m, struct codec_error *e)
 {
@@ -45,9 +45,6 @@ static enum codec_verdict parse_response(struct wire_reader *r, struct natpmp_me
 	if (r->bad)
 		return message_fail(e, CODEC_DROP, 0, r->length, "NAT-PMP response without a result");
 	m->epoch_s = wire_get_u32(r);
-	if (r->bad && m->result != NATPMP_UNSUPP_VERSION)
-		return message_fail(e, CODEC_DROP, 0, r->length, "NAT-PMP response without an epoch");
-
 	if (m->opcode == NATPMP_ADDRESS) {
 		uint32_t v4 = wire_get_u32(r);
 		/* RFC 6886 3.2: the address beside an error is to be ignored */

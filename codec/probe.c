@@ -9,11 +9,9 @@ static enum codec_kind probe_natpmp(const uint8_t *data, size_t length)
 	if (data[1] & MESSAGE_RESPONSE) {
 		if (length >= whole)
 			return CODEC_KIND_NATPMP_RESPONSE;
-		/* an error may lack what follows the epoch, a version error what follows the result */
-		if (length < 4 || (data[2] == 0 && data[3] == NATPMP_SUCCESS))
-			return CODEC_KIND_OTHER;
-		bool about_version = data[2] == 0 && data[3] == NATPMP_UNSUPP_VERSION;
-		return length >= 8 || about_version ? CODEC_KIND_NATPMP_RESPONSE : CODEC_KIND_OTHER;
+		/* an error may end behind the result */
+		bool error = length >= 4 && (data[2] != 0 || data[3] != NATPMP_SUCCESS);
+		return error ? CODEC_KIND_NATPMP_RESPONSE : CODEC_KIND_OTHER;
 	}
 	if (opcode == NATPMP_ADDRESS) {
 		bool misprint = length == 8 && data[2] == 0 && data[3] == NATPMP_UNSUPP_VERSION;
