@@ -18,9 +18,9 @@
 
 enum lease_state {
 	LEASE_FREE,
-	LEASE_ACTIVE,   /* in force, found by all three keys */
+	LEASE_ACTIVE,	/* in force, found by all three keys */
 	LEASE_REMOVING, /* a removal is under way or due again; still found by all three keys */
-	LEASE_HELD,     /* ended; its external port is kept from other clients; found by the external key only */
+	LEASE_HELD,	/* ended; its external port is kept from other clients; found by the external key only */
 };
 
 struct lease {
@@ -32,12 +32,12 @@ struct lease {
 	uint16_t internal_port;
 	uint16_t external_port;
 	uint8_t protocol;
-	uint8_t kind;   /* enum mapping_kind */
-	uint8_t state;  /* enum lease_state */
-	uint8_t origin; /* enum engine_origin */
-	uint8_t flags;  /* enum lease_flag */
+	uint8_t kind;	  /* enum mapping_kind */
+	uint8_t state;	  /* enum lease_state */
+	uint8_t origin;	  /* enum engine_origin */
+	uint8_t flags;	  /* enum lease_flag */
 	uint8_t external; /* index into conf.externals */
-	uint16_t rule;    /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
+	uint16_t rule;	  /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */
@@ -45,10 +45,10 @@ struct lease {
 };
 
 enum lease_flag {
-	LEASE_NONCE_OPEN = 1,    /* adopted: the first request from the internal address sets the nonce */
+	LEASE_NONCE_OPEN = 1, /* adopted: the first request from the internal address sets the nonce */
 	LEASE_PREFER_FAILURE = 2,
 	LEASE_THIRD_PARTY = 4,
-	LEASE_MOVE = 8,          /* its external address is gone: to be moved */
+	LEASE_MOVE = 8, /* its external address is gone: to be moved */
 };
 
 /* One client: an internal address that has or had leases lately. */
@@ -56,7 +56,7 @@ struct lease_client {
 	struct in6_addr address;
 	uint32_t active; /* leases in state ACTIVE or REMOVING */
 	uint32_t held;
-	uint32_t first;  /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
+	uint32_t first; /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
 	/* the table's own */
 	uint32_t next;
 };
@@ -100,13 +100,13 @@ const struct lease_client *lease_client(const struct lease_table *t, const struc
 
 /*
  * Turns the wheel to now_ms and returns a lease whose due time has come, LEASE_NONE if there is none. It stays due
- * (and is returned again) until lease_due(), lease_state() HELD or lease_free() is called on it. The work of one call is
- * bounded: with very many leases it may return LEASE_NONE before the wheel has come to now_ms; then lease_deadline() is
- * not later than now_ms, and calling again goes on.
+ * (and is returned again) until lease_due(), lease_state() HELD or lease_free() is called on it. The work done before
+ * LEASE_NONE is returned is bounded: with very many leases that may be before the wheel has come to now_ms; then
+ * lease_deadline() is not later than now_ms, and calling again goes on.
  */
 uint32_t lease_next_due(struct lease_table *t, uint64_t now_ms);
-/* A time at or before the earliest due time: exact within 64 ms, within a factor beyond it (calling lease_next_due() then
- * makes it more exact); UINT64_MAX if nothing is due ever. */
+/* A time at or before the earliest due time; UINT64_MAX if nothing is due ever. It is exact when the due time is near;
+ * else calling lease_next_due() at that time brings it nearer, at most 11 times for one lease. */
 uint64_t lease_deadline(const struct lease_table *t);
 
 /* Leases in ACTIVE or REMOVING; clients with records. */
