@@ -126,6 +126,17 @@ static void did_you_mean(struct text *why, const char *near)
 	text_add(why, "?");
 }
 
+/* Where a key of that name exists. */
+static void belongs(struct text *why, const char *name)
+{
+	for (unsigned s = 0; s < SCHEMA_SECTIONS; s++)
+		if (schema_key((enum schema_section)s, name)) {
+			text_add(why, ", it is a key of section ");
+			text_quote(why, schema_sections[s].name);
+			return;
+		}
+}
+
 static bool store(struct parse *p, const struct place *in, const struct schema_key *key, const char *text,
 		  unsigned line)
 {
@@ -196,12 +207,8 @@ static bool unknown_key(struct parse *p, const struct place *in, const struct to
 	blame(p, in, t->line, NULL);
 	text_quote(&p->why, t->text);
 	text_add(&p->why, ": unknown key");
-	for (unsigned s = 0; s < SCHEMA_SECTIONS; s++)
-		if (!schema_near_key(in->section, t->text) && schema_key((enum schema_section)s, t->text)) {
-			text_add(&p->why, ", it belongs into section ");
-			text_quote(&p->why, schema_sections[s].name);
-			return false;
-		}
+	if (!schema_near_key(in->section, t->text))
+		belongs(&p->why, t->text);
 	did_you_mean(&p->why, schema_near_key(in->section, t->text));
 	return false;
 }
@@ -368,6 +375,8 @@ static bool parse_section(struct parse *p, struct token_reader *r, struct token 
 		text_quote(&p->why, t->text);
 		text_add(&p->why, ": unknown section");
 		did_you_mean(&p->why, schema_near_section(t->text));
+		if (!schema_near_section(t->text))
+			belongs(&p->why, t->text);
 		return false;
 	}
 	if (!parse_title(p, r, t, &in, &title) || !begin_section(p, &in, title))

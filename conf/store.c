@@ -185,8 +185,10 @@ static enum store_result store_range(const char *text, struct conf_ranges *list,
 		if (list->v[i].first <= range.last && range.first <= list->v[i].last) {
 			text_add(why, "overlaps ");
 			text_number(why, list->v[i].first);
-			text_add(why, "-");
-			text_number(why, list->v[i].last);
+			if (list->v[i].first < list->v[i].last) {
+				text_add(why, "-");
+				text_number(why, list->v[i].last);
+			}
 			return STORE_REFUSED;
 		}
 	slot = store_grow(&v, &list->n, sizeof(*list->v));

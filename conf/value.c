@@ -52,9 +52,9 @@ static bool digits(const char *s, size_t length, unsigned base, uint32_t *v)
 	return true;
 }
 
-static bool is_digits(const char *s)
+static bool is_digits(const char *s, bool hex)
 {
-	return *s && strspn(s, "0123456789") == strlen(s);
+	return *s && strspn(s, hex ? "0123456789abcdefABCDEF" : "0123456789") == strlen(s);
 }
 
 static bool out_of_range(uint32_t min, uint32_t max, const char *unit, struct text *why)
@@ -70,9 +70,10 @@ static bool out_of_range(uint32_t min, uint32_t max, const char *unit, struct te
 bool value_number(const char *s, uint32_t min, uint32_t max, uint32_t *v, struct text *why)
 {
 	bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
+	const char *number = hex ? s + 2 : s;
 
-	if (!digits(hex ? s + 2 : s, strlen(hex ? s + 2 : s), hex ? 16 : 10, v)) {
-		if (is_digits(s) || (s[0] == '-' && is_digits(s + 1)))
+	if (!digits(number, strlen(number), hex ? 16 : 10, v)) {
+		if (is_digits(number, hex) || (s[0] == '-' && is_digits(s + 1, false)))
 			return out_of_range(min, max, "", why);
 		return no(why, "not a number");
 	}

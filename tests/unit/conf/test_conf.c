@@ -205,12 +205,156 @@ static void test_loopback(void **state)
 	conf_free(NULL);
 }
 
+static void test_prefixes(void **state)
+{
+	static const struct {
+		const char *prefix;
+		unsigned length;
+		const char *address;
+		bool has;
+	} cases[] = {
+	    {"192.0.2.0", 120, "192.0.2.0", true},
+	    {"192.0.2.0", 120, "192.0.2.255", true},
+	    {"192.0.2.0", 120, "192.0.3.0", false},
+	    {"192.0.2.128", 121, "192.0.2.127", false},
+	    {"192.0.2.128", 121, "192.0.2.128", true},
+	    {"192.0.2.1", 128, "192.0.2.1", true},
+	    {"192.0.2.1", 128, "192.0.2.0", false},
+	    {"0.0.0.0", 96, "203.0.113.9", true},
+	    {"0.0.0.0", 96, "2001:db8::1", false},
+	    {"2001:db8::", 33, "2001:db8:7fff::1", true},
+	    {"2001:db8::", 33, "2001:db8:8000::1", false},
+	    {"2001:db8::1", 128, "2001:db8::1", true},
+	    {"::", 0, "2001:db8::1", true},
+	    {"::", 0, "192.0.2.1", false}, /* IPv4 only looks as if it were in there */
+	    {"::", 64, "192.0.2.1", false},
+	};
+	struct conf_prefixes all = {0};
+	struct in6_addr other = address("203.0.113.9"), inside = address("2001:db8:1::7");
+	struct conf *c = parse(example);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf_prefix p = {.address = address(cases[i].prefix), .length = (uint8_t)cases[i].length};
+		struct in6_addr a = address(cases[i].address);
+
+		if (conf_prefix_has(&p, &a) != cases[i].has)
+			fail_msg("%s/%u %s", cases[i].prefix, cases[i].length, cases[i].address);
+	}
+	assert_true(conf_prefixes_have(&c->rules[1].clients, &inside));
+	assert_false(conf_prefixes_have(&c->rules[1].clients, &other));
+	assert_false(conf_prefixes_have(&all, &other));
+	conf_free(c);
+}
+
+static void test_ranges(void **state)
+{
+	struct conf_range v[] = {{1, 1}, {3, 5}, {6, 6}, {100, 200}, {65535, 65535}};
+	struct conf_ranges r = {.v = v, .n = sizeof(v) / sizeof(v[0])}, none = {0};
+	static const uint16_t in[] = {1, 3, 4, 5, 6, 100, 150, 200, 65535}, out[] = {0, 2, 7, 99, 201, 65534};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(in) / sizeof(in[0]); i++)
+		assert_true(conf_ranges_have(&r, in[i]));
+	for (size_t i = 0; i < sizeof(out) / sizeof(out[0]); i++)
+		assert_false(conf_ranges_have(&r, out[i]));
+	assert_false(conf_ranges_have(&none, 1));
+}
+
+static void test_protocols(void **state)
+{
+	struct conf *c = parse("external wan { interface = wan0 }\nlisten lan { interfaces = { lan0 } }\n"
+			       "rule a { action = allow protocols = { 1, 64, udplite, 255 } }");
+
+	(void)state;
+	for (unsigned p = 0; p < 256; p++)
+		assert_int_equal(conf_protocols_have(&c->rules[0].protocols, (uint8_t)p),
+				 p == 1 || p == 64 || p == 136 || p == 255);
+	conf_free(c);
+}
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1 /* as gcc says it */
+#endif
+#endif
+#ifndef __SANITIZE_ADDRESS__
+/* Allocations that succeed until the next one fails; SIZE_MAX = all. */
+static size_t allocations = SIZE_MAX;
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+static bool allocate(void)
+{
+	if (allocations == SIZE_MAX)
+		return true;
+	if (!allocations)
+		return false;
+	allocations--;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return allocate() ? __libc_malloc(size) : NULL;
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return allocate() ? __libc_calloc(n, size) : NULL;
+}
+
+void *realloc(void *p, size_t size)
+{
+	return allocate() ? __libc_realloc(p, size) : NULL;
+}
+
+/* Whichever allocation fails, and all after it: the reason is said, and nothing is left behind. */
+static void test_no_memory(void **state)
+{
+	struct in6_addr listen = address("127.0.0.1");
+	struct conf *c = NULL;
+	size_t n;
+
+	(void)state;
+	for (n = 0; !c; n++) {
+		char why[CONF_LOCATION_MAX] = "";
+		size_t end;
+
+		allocations = n;
+		c = conf_parse(example, sizeof(example) - 1, "f", why);
+		allocations = SIZE_MAX;
+		end = strlen(why);
+		if (!c && (strncmp(why, "f:", 2) || end < 15 || strcmp(why + end - 15, ": out of memory")))
+			fail_msg("%zu: %s", n, why);
+	}
+	assert_in_range(n, 40, 200);
+	conf_free(c);
+	c = NULL;
+	for (n = 0; !c; n++) {
+		allocations = n;
+		c = conf_loopback(&listen, NULL);
+		allocations = SIZE_MAX;
+	}
+	assert_in_range(n, 20, 100);
+	conf_free(c);
+}
+#else
+static void test_no_memory(void **state)
+{
+	(void)state;
+	skip();
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_example),
-	    cmocka_unit_test(test_defaults),
-	    cmocka_unit_test(test_loopback),
+	    cmocka_unit_test(test_example),   cmocka_unit_test(test_defaults), cmocka_unit_test(test_loopback),
+	    cmocka_unit_test(test_prefixes),  cmocka_unit_test(test_ranges),   cmocka_unit_test(test_protocols),
+	    cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
