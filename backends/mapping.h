@@ -28,8 +28,9 @@ enum change_op {
 };
 
 /*
- * One change of the packet filter. Changes with the same group stand or fall together: if one is refused, so are the
- * others. A change on a mapping that an earlier refused change of the same commit touched is refused too.
+ * One change of the packet filter. Changes with the same group stand next to each other, and stand or fall together:
+ * if one is refused, so are the others. A change on a mapping that an earlier refused change of the same commit touched
+ * is refused too.
  */
 struct change {
 	struct mapping mapping;
