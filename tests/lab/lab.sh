@@ -66,7 +66,8 @@ lab_up() {
 		ip netns exec "$n" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
 			net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 || return
 	done
-	lab_in gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || return
+	# an address that is taken away leaves the others of its subnet, and their routes, there
+	lab_in gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.promote_secondaries=1 || return
 	ip -n "$GW" -batch - <<-EOT || return
 		link set lo up
 		link add br-lan type bridge
@@ -145,6 +146,20 @@ lab_host() { # namespace address address6 gateway gateway6
 		}
 	EOT
 }
+
+# natpcpd in the router: sets natpcpd_pid; its log is DIR/log. Returns when it says that it is ready.
+lab_natpcpd() { # build dir conf options...
+	mkdir -p "$2"
+	: >"$2/out"
+	ip netns exec "$GW" "$1/natpcpd" -c "$3" "${@:4}" </dev/null >"$2/out" 2>>"$2/log" &
+	natpcpd_pid=$!
+	wait_for 10 lab_settled "$2/out" && grep -qx ready "$2/out" || {
+		echo 'natpcpd does not start:' >&2
+		tail -n 5 "$2/log" >&2
+		return 1
+	}
+}
+lab_settled() { grep -qx ready "$1" || ! kill -0 "$natpcpd_pid" 2>/dev/null; }
 
 [ "${BASH_SOURCE[0]}" = "$0" ] || return 0
 case ${1:-} in

@@ -3,6 +3,8 @@
 """Real packets, for the lab's scripts and tests.
 
   probe.py reach ADDRESS                             exit 0 if TCP to ADDRESS is answered, be it by a refusal
+  probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
+  probe.py closed NSOUT PROTO ADDRESS PORT           exit 0 if a new flow from NSOUT finds nobody there
   probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT
       listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, exchange a token both ways
 """
@@ -134,6 +136,15 @@ def main(argv):
         with socket.socket(family(argv[2]), socket.SOCK_STREAM) as s:
             s.settimeout(1)
             return 0 if s.connect_ex((argv[2], 9)) in (0, errno.ECONNREFUSED) else 1
+    if argv[1:2] == ['connect'] and len(argv) == 4:
+        try:
+            socket.create_connection((argv[2], int(argv[3])), 4).close()
+        except OSError as e:
+            print(f'FAILED tcp {argv[2]}:{argv[3]}: {e}')
+            return 1
+        return 0
+    if argv[1:2] == ['closed'] and len(argv) == 6:
+        return 0 if closed(argv[2], (argv[4], int(argv[5])), argv[3]) else 1
     if argv[1:2] == ['through'] and len(argv) == 9:
         inner, outer, proto, local, local_port, target, target_port = argv[2:]
         try:

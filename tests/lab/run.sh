@@ -1,0 +1,53 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# run.sh BUILD WAN LAN   natpcpd in the foreground on this machine, between two interfaces that it has. What nobody
+# said gets the defaults; the configuration that this makes is shown, and stays in BUILD/run.conf for the next step.
+build=$(realpath "${1:-build}") wan=${2:-} lan=${3:-} bad=
+if [ -z "$wan" ] || [ -z "$lan" ]; then
+	echo 'usage: sudo make run WAN=INTERFACE LAN=INTERFACE' >&2
+	echo "interfaces here: $(ls /sys/class/net | grep -vx lo | tr '\n' ' ')" >&2
+	gw=$(ip -o route show default 2>/dev/null | sed -nE 's/.* dev ([^ ]+).*/\1/p' | head -n 1)
+	[ -z "$gw" ] || echo "the default route goes out of $gw, so WAN=$gw is likely" >&2
+	exit 2
+fi
+for i in "$wan" "$lan"; do
+	case $i in *[!A-Za-z0-9._:@-]*) echo "run: $i is no name of an interface" >&2; exit 2 ;; esac
+	[ -e "/sys/class/net/$i" ] || { echo "run: there is no interface $i (there are: $(ls /sys/class/net | tr '\n' ' '))" >&2; bad=1; }
+done
+[ "$wan" != "$lan" ] || { echo "run: WAN and LAN are the same interface" >&2; bad=1; }
+[ -z "$bad" ] || exit 2
+[ "$(id -u)" = 0 ] || { echo 'run: changing the packet filter needs root: sudo make run ...' >&2; exit 2; }
+[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || echo 'run: note: this machine does not forward (sysctl net.ipv4.ip_forward=1)'
+if [ -d "/sys/class/net/$lan/bridge" ] && [ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ]; then
+	echo 'run: note: hairpin through the bridge needs sysctl net.bridge.bridge-nf-call-iptables=0'
+fi
+
+# a chain that drops what is forwarded has to let in what was mapped
+chain=$(nft -j list chains 2>/dev/null | python3 -c '
+import json, sys
+for o in json.load(sys.stdin)["nftables"]:
+    c = o.get("chain", {})
+    if c.get("hook") == "forward" and c.get("policy") == "drop" and c["family"] in ("inet", "ip"):
+        print(c["family"], c["table"], c["name"])
+        break' 2>/dev/null)
+mkdir -p /run/natpcpd
+umask 022
+cat >"$build/run.conf" <<EOT
+# made by: make run WAN=$wan LAN=$lan
+external "wan" { interface = "$wan" }
+listen "lan" { interfaces = { "$lan" }  external = "wan"  nonce-check = "same-address" }
+rule "hosts behind $lan" {
+    action = allow
+    interfaces = { "$lan" }
+    external-ports = { "1024-65535" }
+    lifetime-max = 86400
+    mappings-max = 128
+}
+backend { type = "nftables"${chain:+  forward-chain = "$chain"} }
+journal { path = "$build/run.journal" }
+control { socket = "/run/natpcpd/control.sock" }   # natpcpctl leases
+process { user = "" }
+EOT
+cat "$build/run.conf"
+echo "# Ctrl-C ends natpcpd; mappings stay until they expire (build/natpcpd -x removes them at once)"
+exec "$build/natpcpd" -c "$build/run.conf"
