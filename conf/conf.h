@@ -51,9 +51,9 @@ enum conf_private { CONF_PRIVATE_AUTO, CONF_PRIVATE_ALLOW, CONF_PRIVATE_REFUSE }
 struct conf_external {
 	char *name;
 	unsigned line;
-	char *interface;                /* "" if only addresses are given */
+	char *interface;		/* "" if only addresses are given */
 	struct conf_prefixes addresses; /* fixed pool; empty: the interface's own addresses */
-	struct conf_ranges ports;       /* outside ports that are ours to give; default 1-65535 */
+	struct conf_ranges ports;	/* outside ports that are ours to give; default 1-65535 */
 	enum conf_private private_address;
 	bool nat;
 };
@@ -65,7 +65,7 @@ struct conf_listen {
 	unsigned line;
 	struct conf_strings interfaces;
 	struct conf_prefixes addresses; /* /128 each: bind to these, whatever the interface (the -l flag) */
-	size_t external;                /* index into conf.externals */
+	size_t external;		/* index into conf.externals */
 	bool natpmp, pcp;
 	enum conf_nonce_check nonce_check;
 };
@@ -84,8 +84,8 @@ struct conf_rule {
 	struct conf_protocols protocols;
 	struct conf_ranges internal_ports;
 	struct conf_ranges external_ports; /* empty: every port of the external */
-	uint32_t lifetime_max_s;           /* 0: the global one */
-	uint32_t mappings_max;             /* per client address; 0: the global one */
+	uint32_t lifetime_max_s;	   /* 0: the global one */
+	uint32_t mappings_max;		   /* per client address; 0: the global one */
 };
 
 struct conf_static {
@@ -132,12 +132,12 @@ struct conf {
 	} limits;
 	struct {
 		enum conf_backend type;
-		char *table;          /* name without the family, which is inet */
+		char *table;	      /* name without the family, which is inet */
 		char *forward_family; /* "inet", "ip"; "" if no forward chain is named */
 		char *forward_table;
 		char *forward_chain;
 		unsigned forward_line;
-		uint32_t mark;         /* one bit of the connection and packet mark: opened by us */
+		uint32_t mark;	       /* one bit of the connection and packet mark: opened by us */
 		uint32_t hairpin_mark; /* one bit of the connection mark: came from inside to an outside address */
 		enum conf_on_exit on_exit;
 	} backend;
