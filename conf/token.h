@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The words of a configuration file. White space separates; #, // and comments like this one are skipped; strings stand
- * in "" (escapes \\ \" \' \xHH \OOO, and a backslash at the end of a line joins it with the next) or in '' (escapes \\ and \').
+ * The words of a configuration file. White space separates; #, // and comments like this one are skipped; strings
+ * stand in "" (escapes \\ \" \' \xHH \OOO, and a backslash at the end of a line joins it with the next) or in ''
+ * (escapes \\ and \').
  */
 #ifndef CONF_TOKEN_H
 #define CONF_TOKEN_H
@@ -40,8 +41,8 @@ void token_init(struct token_reader *r, const char *text, size_t length, char *s
 /* True if the whole text is UTF-8 without NUL; else *t is TOKEN_BAD with the place. The reader stays where it is. */
 bool token_check(const struct token_reader *r, struct token *t);
 
-/* Reads the next token. After TOKEN_END comes TOKEN_END, after TOKEN_BAD nothing must be read. The text must have passed
- * token_check(). */
+/* Reads the next token. After TOKEN_END comes TOKEN_END, after TOKEN_BAD nothing must be read. The text must have
+ * passed token_check(). */
 void token_next(struct token_reader *r, struct token *t);
 
 #endif
