@@ -25,6 +25,7 @@ int privileges_find(const char *user, bool named, struct privileges *p, char *wh
 		snprintf(why, size, "process.user: there is no user %s", user);
 		return -ENOENT;
 	}
+	p->absent = !entry;
 	if (!entry || entry->pw_uid == 0)
 		return 0;
 	p->drop = true;

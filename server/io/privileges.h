@@ -8,14 +8,15 @@
 #include <sys/types.h>
 
 struct privileges {
-	bool drop; /* there is something to give up */
+	bool drop;   /* there is somebody to become */
+	bool absent; /* there would be, but the user does not exist and was not named */
 	uid_t uid;
 	gid_t gid;
 };
 
 /*
- * Finds out whom to become: user "" or not started as root: nobody else. A user that does not exist is -ENOENT if it was
- * named by the operator, else root stays and the caller says so (drop false). 0 or -errno with one line in why.
+ * Finds out whom to become: nobody if user is "" or natpcpd was not started as root. A user that does not exist is
+ * -ENOENT if named, that is the operator's choice. 0 or -errno with one line in why.
  */
 int privileges_find(const char *user, bool named, struct privileges *p, char *why, size_t size);
 

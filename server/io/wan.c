@@ -323,12 +323,12 @@ static bool subnet_has(const struct address *x, const struct in6_addr *a)
 	return conf_prefix_has(&p, a);
 }
 
-bool wan_elsewhere(const struct wan *w, uint32_t ifindex, const struct in6_addr *a)
+bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a)
 {
 	int here = -1, there = -1;
 
 	if (IN6_IS_ADDR_LINKLOCAL(a)) /* every link has that subnet */
-		return false;
+		return true;
 	for (size_t i = 0; i < w->now.addresses_n; i++) {
 		const struct address *x = &w->now.addresses[i];
 		int *best = x->ifindex == ifindex ? &here : &there;
@@ -336,7 +336,7 @@ bool wan_elsewhere(const struct wan *w, uint32_t ifindex, const struct in6_addr 
 		if (x->prefix > *best && subnet_has(x, a))
 			*best = x->prefix;
 	}
-	return there > here;
+	return here >= 0 && here >= there;
 }
 
 uint32_t wan_interface_of(const struct wan *w, const struct in6_addr *a)

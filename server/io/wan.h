@@ -33,9 +33,8 @@ uint32_t wan_ifindex(const struct wan *w, const char *interface);
 const char *wan_interface(const struct wan *w, uint32_t ifindex);
 /* True if a is a unicast address of that interface. */
 bool wan_has(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
-/* True if an interface is the only one whose own subnets, by longest prefix, hold a, and it is not this one: what
- * comes in here from a is forged or strayed (RFC 6887 8.2). */
-bool wan_elsewhere(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
+/* True if no interface has a narrower subnet with a in it than this one has. */
+bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
 /* The interface that has address a or, failing that, a subnet with it; 0 if none. */
 uint32_t wan_interface_of(const struct wan *w, const struct in6_addr *a);
 /* The address of an interface from which announcements leave: IPv4 the first, IPv6 the link-local. False if none. */
