@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/replies.h"
+
+#include <errno.h>
+
+#include "codec/codec.h"
+#include "server/io/udp.h"
+
+/* Datagrams that wait to leave from one socket together. */
+struct outbox {
+	const struct listener *from;
+	struct udp_outgoing v[UDP_BATCH];
+	size_t n;
+	struct replies_count *count;
+};
+
+static void outbox_send(struct outbox *o)
+{
+	size_t sent;
+	int error;
+
+	if (!o->n)
+		return;
+	sent = udp_send(o->from->fd, o->from->ipv6, o->v, o->n, &error);
+	o->count->sent += sent;
+	if (sent < o->n) {
+		o->count->failed += o->n - sent;
+		o->count->error = error;
+	}
+	o->n = 0;
+}
+
+static void outbox_put(struct outbox *o, const struct listener *from, const struct udp_outgoing *one)
+{
+	if (from != o->from || o->n == UDP_BATCH)
+		outbox_send(o);
+	o->from = from;
+	o->v[o->n++] = *one;
+}
+
+static void unicast(struct outbox *o, const struct round_reply *r, const struct listeners *s)
+{
+	const struct listener *from = listeners_find(s, r->listen, !codec_is_v4(&r->destination), r->ifindex);
+
+	if (!from) { /* its interface went away since it asked */
+		o->count->failed++;
+		o->count->error = -ENODEV;
+		return;
+	}
+	outbox_put(o, from,
+		   &(struct udp_outgoing){
+		       .data = r->data,
+		       .length = r->length,
+		       .source = r->source,
+		       .destination = r->destination,
+		       .destination_port = r->destination_port,
+		       .ifindex = r->ifindex ? r->ifindex : from->ifindex,
+		   });
+}
+
+static void announce(struct outbox *o, const struct round_reply *r, const struct listeners *s, const struct wan *w)
+{
+	struct in6_addr all_systems = codec_from_v4(0xe0000001); /* 224.0.0.1 */
+	struct in6_addr all_nodes = {.s6_addr = {0xff, 2, [15] = 1}};
+
+	for (size_t i = 0; i < listeners_count(s); i++) {
+		const struct listener *l = listeners_at(s, i);
+		struct udp_outgoing one = {
+		    .data = r->data,
+		    .length = r->length,
+		    .source = l->address,
+		    .destination = r->ipv6 ? all_nodes : all_systems,
+		    .destination_port = CODEC_ANNOUNCE_PORT,
+		    .ifindex = l->ifindex,
+		};
+
+		if (l->listen != r->listen || l->ipv6 != r->ipv6 || !l->ifindex)
+			continue;
+		/* clients know the gateway by its address on their link (RFC 6886 3.2.1) */
+		if (!l->address_only && !wan_primary(w, l->ifindex, l->ipv6, &one.source))
+			continue;
+		outbox_put(o, l, &one);
+	}
+}
+
+void replies_send(const struct round_reply *v, size_t n, const struct listeners *s, const struct wan *w,
+		  struct replies_count *count)
+{
+	struct outbox o;
+
+	o.from = NULL; /* the rest is filled as it is used */
+	o.n = 0;
+	o.count = count;
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i].length)
+			continue;
+		if (v[i].kind == ROUND_ANNOUNCE)
+			announce(&o, &v[i], s, w);
+		else
+			unicast(&o, &v[i], s);
+	}
+	outbox_send(&o);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sends what a round has to say. */
+#ifndef SERVER_REPLIES_H
+#define SERVER_REPLIES_H
+
+#include <stdint.h>
+
+#include "server/core/round.h"
+#include "server/io/listen.h"
+#include "server/io/wan.h"
+
+struct replies_count {
+	uint64_t sent, failed;
+	int error; /* of the last failure */
+};
+
+/* Adds to count. Unicasts leave from the address that was asked, by the interface the request came in on; announcements
+ * from every socket of their listen section and family that has an address. */
+void replies_send(const struct round_reply *v, size_t n, const struct listeners *s, const struct wan *w,
+		  struct replies_count *count);
+
+#endif

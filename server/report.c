@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/report.h"
+
+#include "codec/codec.h"
+
+static const struct {
+	const char *name;
+	enum conf_log_level level;
+} kinds[] = {
+    [ROUND_MADE] = {"made", CONF_LOG_INFO},	  [ROUND_RENEWED] = {"renewed", CONF_LOG_DEBUG},
+    [ROUND_REFUSED] = {"refused", CONF_LOG_INFO}, [ROUND_ENDED] = {"ended", CONF_LOG_INFO},
+    [ROUND_MOVED] = {"moved", CONF_LOG_INFO},	  [ROUND_ADOPTED] = {"adopted", CONF_LOG_INFO},
+};
+
+void report_line(struct log_line *l, const struct round_event *e)
+{
+	const struct mapping *m = &e->mapping;
+
+	log_begin(l, kinds[e->kind].level, kinds[e->kind].name);
+	if (e->kind != ROUND_ADOPTED && e->kind != ROUND_ENDED)
+		log_text(l, "by", e->pcp ? "pcp" : "nat-pmp");
+	log_address(l, "client", &e->client);
+	if (e->kind == ROUND_REFUSED) {
+		log_text(l, "opcode", e->pcp ? pcp_opcode_name(e->opcode) : natpmp_opcode_name(e->opcode));
+		log_text(l, "result", e->pcp ? pcp_result_name(e->result) : natpmp_result_name(e->result));
+	}
+	if (m->protocol || e->kind != ROUND_REFUSED) /* a refusal may come before a mapping is known */
+		log_protocol(l, "protocol", m->protocol);
+	if (!codec_is_unspecified(&m->internal_address) || m->internal_port)
+		log_endpoint(l, "internal", &m->internal_address, m->internal_port);
+	if (!codec_is_unspecified(&m->external_address) || m->external_port)
+		log_endpoint(l, "external", &m->external_address, m->external_port);
+	if (e->kind == ROUND_MADE || e->kind == ROUND_RENEWED || e->kind == ROUND_MOVED)
+		log_number(l, "lifetime_s", e->lifetime_s);
+	log_text(l, "rule", e->rule);
+	log_text(l, "why", e->why);
+}
+
+void report_events(struct report *r, const struct round_event *v, size_t n, uint64_t now_ms)
+{
+	struct log_line l;
+	uint64_t suppressed;
+
+	for (size_t i = 0; i < n; i++) {
+		suppressed = 0;
+		if (!log_enabled(kinds[v[i].kind].level))
+			continue;
+		if (v[i].kind == ROUND_REFUSED &&
+		    !log_limit_pass(&r->refused[v[i].pcp][v[i].result % REPORT_RESULTS], now_ms, &suppressed))
+			continue;
+		report_line(&l, &v[i]);
+		if (suppressed)
+			log_number(&l, "suppressed", suppressed);
+		log_end(&l);
+	}
+}

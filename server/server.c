@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "backends/backend.h"
+#include "codec/codec.h"
+#include "server/api.h"
+#include "server/io/busy.h"
+#include "server/io/control.h"
+#include "server/io/listen.h"
+#include "server/io/log.h"
+#include "server/io/loop.h"
+#include "server/io/neighbour.h"
+#include "server/io/notify.h"
+#include "server/io/privileges.h"
+#include "server/io/route.h"
+#include "server/io/udp.h"
+#include "server/io/wan.h"
+#include "server/replies.h"
+#include "server/report.h"
+#include "server/version.h"
+
+#define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
+#define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
+#define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
+#define REVOKE_STEP	4096  /* leases looked at in one step of a revocation */
+
+struct outside {
+	struct in6_addr *v;
+	size_t n;
+	bool known; /* the engine was told */
+};
+
+struct server {
+	const struct settings *settings;
+	struct conf *conf;
+	struct loop *loop;
+	struct loop_event *tick, *wan_readable, *wan_settled, *watch, *signals[3];
+	struct wan *wan;
+	struct listeners *listeners;
+	struct udp_inbox *inbox;
+	struct backend *backend;
+	struct engine *engine;
+	struct round *round;
+	struct control *control;
+	struct busy busy;
+	struct route_cache routes;
+	uint64_t busy_next_ms;
+	struct outside *outside; /* by index of conf.externals */
+	size_t outside_n;
+	bool macs; /* a rule asks for them */
+	uint64_t start_ms;
+	struct server_status status;
+	char reload_error[SERVER_WHY_MAX];
+	struct report report;
+	struct replies_count replies;
+	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive, quiet_side, quiet_address, quiet_watch;
+};
+
+/* The one way in which the packet filter is changed and anybody is answered. */
+static void round_finish(struct server *s)
+{
+	uint64_t now_ms = loop_now_ms(s->loop), failed = s->replies.failed;
+	size_t n;
+	struct change *changes = round_changes(s->round, &n);
+	const struct round_reply *replies;
+	const struct round_event *events;
+	int error = n ? s->backend->ops->commit(s->backend, changes, n) : 0;
+
+	if (error) {
+		s->status.backend_failures++;
+		if (log_limit_pass(&s->quiet_backend, now_ms, NULL))
+			log_print(CONF_LOG_ERROR, "backend-failed", "%s: %s", s->backend->ops->name, strerror(-error));
+	}
+	engine_settle(s->engine, now_ms, s->round);
+	events = round_events(s->round, &n);
+	report_events(&s->report, events, n, now_ms);
+	replies = round_replies(s->round, &n);
+	replies_send(replies, n, s->listeners, s->wan, &s->replies);
+	round_clear(s->round);
+	if (s->replies.failed != failed && log_limit_pass(&s->quiet_send, now_ms, NULL))
+		log_print(CONF_LOG_WARNING, "send-failed", "%s", strerror(-s->replies.error));
+}
+
+/* Requests */
+
+static void busy_refresh(struct server *s)
+{
+	uint32_t interfaces[16];
+	size_t n = 0;
+	int error;
+
+	if (loop_now_ms(s->loop) < s->busy_next_ms)
+		return;
+	s->busy_next_ms = loop_now_ms(s->loop) + BUSY_MS;
+	for (size_t i = 0; i < s->conf->externals_n && n < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
+		interfaces[n] = wan_ifindex(s->wan, s->conf->externals[i].interface);
+		n += interfaces[n] != 0;
+	}
+	error = busy_read(&s->busy, interfaces, n);
+	if (!error)
+		error = engine_busy(s->engine, s->busy.v, s->busy.n);
+	if (error && log_limit_pass(&s->quiet_busy, loop_now_ms(s->loop), NULL))
+		log_print(CONF_LOG_WARNING, "own-ports-unknown", "sock_diag: %s", strerror(-error));
+}
+
+static void dropped(struct server *s, struct log_limit *quiet, const struct listener *l, const struct udp_datagram *d,
+		    const char *why)
+{
+	struct log_line line;
+
+	if (!log_enabled(CONF_LOG_DEBUG) || !log_limit_pass(quiet, loop_now_ms(s->loop), NULL))
+		return;
+	log_begin(&line, CONF_LOG_DEBUG, "dropped");
+	log_endpoint(&line, "client", &d->source, d->source_port);
+	log_address(&line, "to", &d->destination);
+	log_text(&line, "interface", l->interface);
+	log_text(&line, "why", why);
+	log_end(&line);
+}
+
+/* Only what came to an address of the interface it came in on, from where its source belongs (RFC 6886 3.3, 6887 8.2). */
+static bool eligible(struct server *s, const struct listener *l, const struct udp_datagram *d)
+{
+	if (l->address_only ? memcmp(&d->destination, &l->address, sizeof(l->address)) != 0
+			    : !wan_has(s->wan, d->ifindex, &d->destination)) {
+		s->status.drop_address++;
+		dropped(s, &s->quiet_address, l, d, "not an address of this interface");
+		return false;
+	}
+	if (!l->address_only && !wan_on_link(s->wan, d->ifindex, &d->source) &&
+	    route_interface(&s->routes, &d->source, loop_now_ms(s->loop)) != d->ifindex) {
+		s->status.drop_source++;
+		dropped(s, &s->quiet_side, l, d, "the way back to the source is another interface");
+		return false;
+	}
+	return true;
+}
+
+static void request(struct server *s, const struct listener *l, const struct udp_datagram *u)
+{
+	struct engine_datagram d = {
+	    .data = u->data,
+	    .length = u->length,
+	    .source = u->source,
+	    .destination = u->destination,
+	    .source_port = u->source_port,
+	    .listen = l->listen,
+	    .ifindex = u->ifindex,
+	    .interface = l->interface,
+	};
+
+	if (s->macs)
+		d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
+	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
+}
+
+static void readable(void *context, const struct listener *l)
+{
+	struct server *s = context;
+	const struct udp_datagram *v = NULL;
+	int n = udp_receive(s->inbox, l->fd, &v);
+
+	if (n <= 0) {
+		if (n < 0 && log_limit_pass(&s->quiet_receive, loop_now_ms(s->loop), NULL))
+			log_print(CONF_LOG_WARNING, "receive-failed", "%s: %s", l->interface, strerror(-n));
+		return;
+	}
+	busy_refresh(s);
+	s->status.datagrams += (unsigned)n;
+	for (int i = 0; i < n; i++) {
+		if (eligible(s, l, &v[i]))
+			request(s, l, &v[i]);
+	}
+	round_finish(s);
+}
+
+/* Time */
+
+static void tick(void *context)
+{
+	struct server *s = context;
+
+	engine_tick(s->engine, loop_now_ms(s->loop), s->round);
+	round_finish(s);
+}
+
+/* The end of a wake-up: whatever it did may have changed when the engine wants to be called. */
+static void woken(void *context)
+{
+	struct server *s = context;
+
+	loop_timer_set(s->tick, engine_deadline(s->engine));
+}
+
+/* Outside addresses */
+
+static void outside_log(const struct server *s, size_t i, const struct in6_addr *private_address)
+{
+	const struct conf_external *x = &s->conf->externals[i];
+	const struct outside *o = &s->outside[i];
+	bool has_v4 = o->n && codec_is_v4(&o->v[0]);
+	struct log_line l;
+
+	log_begin(&l, has_v4 ? CONF_LOG_INFO : CONF_LOG_WARNING, "external-address");
+	log_text(&l, "external", x->name);
+	log_text(&l, "interface", *x->interface ? x->interface : NULL);
+	if (o->n)
+		log_address(&l, "address", &o->v[0]);
+	if (o->n > 1)
+		log_number(&l, "more", o->n - 1);
+	if (!has_v4 && private_address) {
+		log_address(&l, "private", private_address);
+		log_text(&l, "why", "the IPv4 address is not a public one; private-address = \"allow\" would take it");
+	} else if (!has_v4) {
+		log_text(&l, "why", "there is no IPv4 address; requests for one are answered with a network failure");
+	}
+	log_end(&l);
+}
+
+/* Tells the engine of one external, if there is news or always. */
+static int outside_apply(struct server *s, size_t i, bool always)
+{
+	struct outside *o = &s->outside[i];
+	struct in6_addr *v = calloc(WAN_ADDRESSES_MAX, sizeof(*v)), private_address;
+	bool refused, news;
+	size_t n;
+
+	if (!v)
+		return -ENOMEM;
+	n = wan_external(s->wan, &s->conf->externals[i], v, WAN_ADDRESSES_MAX, &refused, &private_address);
+	news = !o->known || n != o->n || (n && memcmp(v, o->v, n * sizeof(*v)) != 0);
+	if (!news && !always) {
+		free(v);
+		return 0;
+	}
+	free(o->v);
+	*o = (struct outside){.v = v, .n = n, .known = true};
+	if (news)
+		outside_log(s, i, refused ? &private_address : NULL);
+	engine_wan(s->engine, i, v, n, loop_now_ms(s->loop), s->round);
+	round_finish(s);
+	return 0;
+}
+
+static void outside_forget(struct server *s)
+{
+	for (size_t i = 0; i < s->outside_n; i++)
+		free(s->outside[i].v);
+	free(s->outside);
+	s->outside = NULL;
+	s->outside_n = 0;
+}
+
+static int outside_apply_all(struct server *s, bool always)
+{
+	int error = 0;
+
+	if (!s->outside) {
+		s->outside = calloc(s->conf->externals_n ? s->conf->externals_n : 1, sizeof(*s->outside));
+		if (!s->outside)
+			return -ENOMEM;
+		s->outside_n = s->conf->externals_n;
+	}
+	for (size_t i = 0; !error && i < s->outside_n; i++)
+		error = outside_apply(s, i, always);
+	return error;
+}
+
+static void wan_readable(void *context)
+{
+	struct server *s = context;
+
+	/* armed by the first message and not put off by later ones, so that a stream of them cannot delay it */
+	if (wan_drain(s->wan))
+		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + SETTLE_MS);
+}
+
+static void wan_settled(void *context)
+{
+	struct server *s = context;
+	int error = wan_refresh(s->wan);
+
+	if (error < 0)
+		log_print(CONF_LOG_WARNING, "interfaces-unknown", "rtnetlink: %s", strerror(-error));
+	if (error < 0 || listeners_apply(s->listeners, s->conf, s->wan) || outside_apply_all(s, false))
+		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+}
+
+/* Somebody else changed the ruleset. */
+static void watch(void *context)
+{
+	struct server *s = context;
+	int event = s->backend->ops->watch(s->backend);
+
+	if (event == BACKEND_EMPTIED) {
+		log_print(CONF_LOG_WARNING, "ruleset-lost", "another program removed our mappings; they are put back");
+		engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
+		round_finish(s);
+	} else if (event == BACKEND_REPAIRED) {
+		log_print(CONF_LOG_WARNING, "ruleset-repaired",
+			  "another program removed a part of our ruleset; it is back");
+	} else if (event < 0 && log_limit_pass(&s->quiet_watch, loop_now_ms(s->loop), NULL)) {
+		log_print(CONF_LOG_ERROR, "ruleset-broken",
+			  "it was changed by another program and cannot be repaired: %s", strerror(-event));
+	}
+}
+
+/* Reload */
+
+/* True if the strings differ. The running value is kept in conf, since it takes a restart to change. */
+static bool keep_string(char **running, char **wanted)
+{
+	char *swap = *running;
+	bool differ = strcmp(*running, *wanted) != 0;
+
+	*running = *wanted;
+	*wanted = swap;
+	return differ;
+}
+
+static void restart_needed(const char *key)
+{
+	struct log_line l;
+
+	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
+	log_text(&l, "key", key);
+	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
+	log_end(&l);
+}
+
+/* Called a second time with the same two it gives back what the first time took. */
+static void keep_until_restart(struct conf *running, struct conf *wanted, bool say)
+{
+	const struct {
+		const char *key;
+		bool differ;
+	} kept[] = {
+	    {"backend.type", wanted->backend.type != running->backend.type},
+	    {"backend.table", keep_string(&running->backend.table, &wanted->backend.table)},
+	    {"journal.path", keep_string(&running->journal.path, &wanted->journal.path)},
+	    {"control.socket", keep_string(&running->control.socket, &wanted->control.socket)},
+	    {"control.http", keep_string(&running->control.http, &wanted->control.http)},
+	    {"process.user", keep_string(&running->process.user, &wanted->process.user)},
+	};
+
+	wanted->backend.type = running->backend.type;
+	for (size_t i = 0; say && i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (kept[i].differ)
+			restart_needed(kept[i].key);
+	}
+}
+
+static bool rules_have_macs(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->rules_n; i++) {
+		if (conf->rules[i].macs.n)
+			return true;
+	}
+	return false;
+}
+
+static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t size)
+{
+	struct conf *old = s->conf;
+	char again[SERVER_WHY_MAX];
+	int error = s->backend->ops->reload(s->backend, wanted, why, size);
+
+	if (error)
+		return error;
+	listeners_apply(s->listeners, wanted, s->wan); /* what cannot be opened is logged, and is tried again */
+	error = engine_reload(s->engine, wanted, loop_now_ms(s->loop), s->round);
+	if (error) {
+		snprintf(why, size, "%s", strerror(-error));
+		listeners_apply(s->listeners, old, s->wan);
+		s->backend->ops->reload(s->backend, old, again, sizeof(again));
+		return error;
+	}
+	s->conf = wanted;
+	s->macs = rules_have_macs(wanted);
+	round_finish(s);
+	outside_forget(s);
+	if (outside_apply_all(s, true))
+		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+	log_open(wanted->log.level, wanted->log.target);
+	conf_free(old);
+	return 0;
+}
+
+int server_reload(struct server *s, char *why, size_t size)
+{
+	struct conf *wanted;
+	char parse[CONF_LOCATION_MAX];
+	int error;
+
+	notify_reloading();
+	error = settings_read(s->settings, &wanted, parse);
+	if (error) {
+		snprintf(why, size, "%s", parse);
+	} else {
+		keep_until_restart(s->conf, wanted, true);
+		error = reload_apply(s, wanted, why, size);
+		if (error) {
+			keep_until_restart(s->conf, wanted, false);
+			conf_free(wanted);
+		}
+	}
+	snprintf(s->reload_error, sizeof(s->reload_error), "%s", error ? why : "");
+	if (error) {
+		log_print(CONF_LOG_ERROR, "reload-failed", "%s", why);
+	} else {
+		s->status.reloads++;
+		log_print(CONF_LOG_INFO, "reloaded", "%s", s->settings->file ? s->settings->file : "built in");
+	}
+	notify("READY=1");
+	return error;
+}
+
+static void hangup(void *context)
+{
+	struct server *s = context;
+	char why[SERVER_WHY_MAX];
+
+	server_reload(s, why, sizeof(why));
+}
+
+static void terminate(void *context)
+{
+	struct server *s = context;
+
+	loop_stop(s->loop);
+}
+
+/* Start and end */
+
+static void adopt(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct server *s = context;
+	int error = engine_adopt(s->engine, m, remaining_ms, loop_now_ms(s->loop), s->round);
+
+	if (error)
+		log_print(CONF_LOG_ERROR, "adopt-failed", "%s", strerror(-error));
+}
+
+static int failed(char why[SERVER_WHY_MAX], const char *what, int error)
+{
+	snprintf(why, SERVER_WHY_MAX, "%s: %s", what, strerror(-error));
+	return SERVER_FAILED;
+}
+
+/* Sockets come first, though nothing is read from them before the loop runs: a second server ends here, before it
+ * touches the packet filter of the first. */
+static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int error = wan_open(&s->wan);
+
+	if (error)
+		return failed(why, "rtnetlink", error);
+	s->inbox = udp_inbox_new();
+	s->listeners = listeners_new(s->loop, readable, s);
+	if (!s->inbox || !s->listeners)
+		return failed(why, "sockets", -ENOMEM);
+	error = listeners_apply(s->listeners, s->conf, s->wan);
+	if (error)
+		return failed(why, "a request socket could not be opened", error);
+	if (*s->conf->control.socket &&
+	    control_open(&s->control, s->loop, s->conf->control.socket, api_request, s, why, SERVER_WHY_MAX))
+		return SERVER_FAILED;
+	return SERVER_DONE;
+}
+
+static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int error;
+
+	if (s->conf->backend.type == CONF_BACKEND_MEMORY) {
+		error = backend_memory_open(&s->backend);
+		return error ? failed(why, "memory backend", error) : SERVER_DONE;
+	}
+	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
+	if (!error)
+		return SERVER_DONE;
+	/* what the configuration names and the ruleset lacks is the configuration's fault */
+	return error == -ENOENT || error == -EINVAL ? SERVER_USAGE : SERVER_FAILED;
+}
+
+static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
+{
+	uint8_t seed[ENGINE_SEED_LENGTH];
+	int error;
+
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return failed(why, "getrandom", -errno);
+	s->round = round_new();
+	s->engine = engine_new(s->conf, seed, loop_now_ms(s->loop));
+	if (!s->round || !s->engine)
+		return failed(why, "engine", -ENOMEM);
+	error = s->backend->ops->list(s->backend, adopt, s);
+	if (error)
+		return failed(why, "the packet filter could not be listed", error);
+	round_finish(s);
+	error = outside_apply_all(s, true);
+	if (error)
+		return failed(why, "engine", error);
+	busy_refresh(s);
+	engine_start(s->engine, loop_now_ms(s->loop), s->round);
+	round_finish(s);
+	return SERVER_DONE;
+}
+
+static int start_events(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int fd = s->backend->ops->watch_fd(s->backend);
+
+	s->tick = loop_timer(s->loop, tick, s);
+	s->wan_settled = loop_timer(s->loop, wan_settled, s);
+	s->wan_readable = loop_readable(s->loop, wan_fd(s->wan), wan_readable, s);
+	s->signals[0] = loop_signal(s->loop, SIGTERM, terminate, s);
+	s->signals[1] = loop_signal(s->loop, SIGINT, terminate, s);
+	s->signals[2] = loop_signal(s->loop, SIGHUP, hangup, s);
+	if (fd >= 0)
+		s->watch = loop_readable(s->loop, fd, watch, s);
+	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->signals[0] || !s->signals[1] || !s->signals[2] ||
+	    (fd >= 0 && !s->watch))
+		return failed(why, "event loop", -ENOMEM);
+	return SERVER_DONE;
+}
+
+static int start_privileges(struct server *s, const struct privileges *p, char why[SERVER_WHY_MAX])
+{
+	int error;
+
+	if (p->drop && s->control) {
+		error = control_own(s->control, p->uid, p->gid);
+		if (error)
+			return failed(why, "the control socket could not be given away", error);
+	}
+	return privileges_drop(p, why, SERVER_WHY_MAX) ? SERVER_FAILED : SERVER_DONE;
+}
+
+static int start(struct server *s, char why[SERVER_WHY_MAX])
+{
+	struct privileges p;
+	struct log_line l;
+	int end;
+
+	if (privileges_find(s->conf->process.user, s->conf->process.user_set, &p, why, SERVER_WHY_MAX))
+		return SERVER_USAGE;
+	if (p.absent)
+		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
+			  s->conf->process.user);
+	end = start_sockets(s, why);
+	if (!end)
+		end = start_backend(s, why);
+	if (!end)
+		end = start_engine(s, why);
+	if (!end)
+		end = start_events(s, why);
+	if (!end)
+		end = start_privileges(s, &p, why);
+	if (end)
+		return end;
+	log_begin(&l, CONF_LOG_INFO, "started");
+	log_text(&l, "version", NATPCPD_VERSION);
+	log_text(&l, "backend", s->backend->ops->name);
+	log_number(&l, "sockets", listeners_count(s->listeners));
+	log_end(&l);
+	return SERVER_DONE;
+}
+
+int server_open(struct server **out, const struct settings *settings, struct conf *conf, char why[SERVER_WHY_MAX])
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int end;
+
+	if (!s) {
+		conf_free(conf);
+		return failed(why, "start", -ENOMEM);
+	}
+	log_open(conf->log.level, conf->log.target);
+	s->settings = settings;
+	s->conf = conf;
+	s->macs = rules_have_macs(conf);
+	s->loop = loop_new();
+	if (s->loop) {
+		s->start_ms = loop_now_ms(s->loop);
+		end = start(s, why);
+	} else {
+		end = failed(why, "event loop", -ENOMEM);
+	}
+	if (end) {
+		server_close(s);
+		return end;
+	}
+	*out = s;
+	return SERVER_DONE;
+}
+
+int server_run(struct server *s)
+{
+	int error;
+
+	notify("READY=1");
+	woken(s);
+	error = loop_run(s->loop, woken, s);
+	notify("STOPPING=1");
+	if (error)
+		log_print(CONF_LOG_ERROR, "loop-failed", "%s", strerror(-error));
+	log_print(CONF_LOG_INFO, "stopped", "%s", error ? "the event loop failed" : "by signal");
+	return error ? SERVER_FAILED : SERVER_DONE;
+}
+
+void server_close(struct server *s)
+{
+	bool clear = s->settings->clear_on_exit || s->conf->backend.on_exit == CONF_EXIT_CLEAR;
+
+	control_close(s->control);
+	loop_forget(s->tick);
+	loop_forget(s->wan_readable);
+	loop_forget(s->wan_settled);
+	loop_forget(s->watch);
+	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
+		loop_forget(s->signals[i]);
+	listeners_free(s->listeners);
+	udp_inbox_free(s->inbox);
+	if (s->backend)
+		s->backend->ops->close(s->backend, clear);
+	engine_free(s->engine);
+	round_free(s->round);
+	wan_close(s->wan);
+	busy_clear(&s->busy);
+	outside_forget(s);
+	loop_free(s->loop);
+	conf_free(s->conf);
+	free(s);
+}
+
+/* What the control socket needs */
+
+uint64_t server_now_ms(const struct server *s)
+{
+	return loop_now_ms(s->loop);
+}
+
+const struct engine *server_engine(const struct server *s)
+{
+	return s->engine;
+}
+
+const struct conf *server_conf(const struct server *s)
+{
+	return s->conf;
+}
+
+void server_status(const struct server *s, struct server_status *status)
+{
+	*status = s->status;
+	status->up_s = (loop_now_ms(s->loop) - s->start_ms) / 1000;
+	status->backend = s->backend->ops->name;
+	status->replies = s->replies.sent;
+	status->send_failures = s->replies.failed;
+	status->reload_error = s->reload_error;
+}
+
+size_t server_external(const struct server *s, size_t external, const struct in6_addr **v)
+{
+	if (external >= s->outside_n)
+		return 0;
+	*v = s->outside[external].v;
+	return s->outside[external].n;
+}
+
+size_t server_sockets(const struct server *s, size_t listen)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < listeners_count(s->listeners); i++)
+		n += listeners_at(s->listeners, i)->listen == listen;
+	return n;
+}
+
+static bool revocable(const struct server_revocation *r, const struct engine_lease *l)
+{
+	const struct mapping *m = &l->mapping;
+
+	return l->origin != ENGINE_ORIGIN_STATIC && (!r->protocol || r->protocol == m->protocol) &&
+	       (!r->external_port || r->external_port == m->external_port) &&
+	       (!r->client_set || !memcmp(&r->client, &m->internal_address, sizeof(r->client))) &&
+	       (!r->external_set || !memcmp(&r->external_address, &m->external_address, sizeof(r->external_address))) &&
+	       (!r->rule || (l->rule && !strcmp(r->rule, l->rule)));
+}
+
+bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
+{
+	uint64_t now_ms = loop_now_ms(s->loop);
+	struct engine_lease l;
+	bool more = true;
+
+	for (unsigned i = 0; more && i < REVOKE_STEP; i++) {
+		more = engine_lease_next(s->engine, &r->cursor, now_ms, &l);
+		if (more && revocable(r, &l))
+			*ended += engine_revoke(s->engine, &l.mapping.internal_address, l.mapping.protocol,
+						l.mapping.external_port, now_ms, s->round);
+	}
+	round_finish(s);
+	return more;
+}

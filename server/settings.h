@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The configuration as the command line and the file give it together. */
+#ifndef SERVER_SETTINGS_H
+#define SERVER_SETTINGS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "conf/conf.h"
+
+struct settings {
+	const char *file; /* NULL: the built-in configuration of -l */
+	struct in6_addr listen, external;
+	bool memory_backend;   /* -b memory */
+	bool nftables_backend; /* -b nftables */
+	bool clear_on_exit;    /* -x */
+};
+
+/* Reads and parses. 0; or -EINVAL, or the -errno of reading the file, with "file:line: key: why" or "file: why" in why. */
+int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LOCATION_MAX]);
+
+#endif

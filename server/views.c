@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/views.h"
+
+#include <string.h>
+
+#include "codec/codec.h"
+
+json_t *views_address(const struct in6_addr *a)
+{
+	char text[CODEC_ADDRESS_TEXT];
+
+	return json_string(codec_address_text(a, text));
+}
+
+json_t *views_addresses(const struct in6_addr *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) /* takes NULL, then fails, and says so in the length alone */
+		json_array_append_new(list, views_address(&v[i]));
+	return list;
+}
+
+json_t *views_protocol(uint8_t protocol)
+{
+	const char *name = codec_protocol_name(protocol);
+
+	return name ? json_string(name) : json_integer(protocol);
+}
+
+static const char *origin_name(enum engine_origin origin)
+{
+	switch (origin) {
+	case ENGINE_ORIGIN_NATPMP:
+		return "nat-pmp";
+	case ENGINE_ORIGIN_PCP:
+		return "pcp";
+	case ENGINE_ORIGIN_STATIC:
+		return "static";
+	case ENGINE_ORIGIN_ADOPTED:
+		break;
+	}
+	return "adopted";
+}
+
+json_t *views_lease(const struct engine_lease *l)
+{
+	const struct mapping *m = &l->mapping;
+	/* a lease that ends within the second has one left: 0 would say that it has ended */
+	json_t *expires = l->expires_in_ms ? json_integer((json_int_t)((l->expires_in_ms + 999) / 1000)) : json_null();
+	json_t *o = json_pack("{s:o, s:o, s:i, s:o, s:i, s:o, s:s, s:s}", "protocol", views_protocol(m->protocol),
+			      "internal_address", views_address(&m->internal_address), "internal_port",
+			      m->internal_port, "external_address", views_address(&m->external_address),
+			      "external_port", m->external_port, "expires_in_s", expires, "origin",
+			      origin_name(l->origin), "kind", m->kind == MAPPING_NAT ? "nat" : "pinhole");
+
+	if (l->rule)
+		json_object_set_new(o, "rule", json_string(l->rule));
+	if (memcmp(&l->client, &m->internal_address, sizeof(l->client)) != 0)
+		json_object_set_new(o, "requested_by", views_address(&l->client));
+	return o;
+}
+
+json_t *views_explanation(const struct engine_question *q, const struct engine_explanation *x)
+{
+	json_t *o =
+	    json_pack("{s:o, s:o, s:i, s:b, s:s, s:s, s:i, s:I, s:I, s:I}", "client", views_address(&q->client),
+		      "protocol", views_protocol(q->protocol), "internal_port", q->internal_port, "allowed", x->allowed,
+		      "result", pcp_result_name(x->result), "why", x->why ? x->why : "", "external_port",
+		      x->external_port, "lifetime_max_s", (json_int_t)x->lifetime_max_s, "client_mappings",
+		      (json_int_t)x->client_mappings, "client_mappings_max", (json_int_t)x->client_mappings_max);
+
+	json_object_set_new(o, "rule", x->rule ? json_string(x->rule) : json_null());
+	if (x->rule)
+		json_object_set_new(o, "rule_line", json_integer(x->rule_line));
+	if (x->exists)
+		json_object_set_new(o, "lease", views_lease(&x->lease));
+	return o;
+}
+
+/* Counters by name; "other" counts what has none. */
+static json_t *counters(const uint64_t *v, size_t n, const char *(*name)(size_t))
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < n; i++) {
+		if (name(i))
+			json_object_set_new(o, name(i), json_integer((json_int_t)v[i]));
+	}
+	return o;
+}
+
+static const char *natpmp_request(size_t i)
+{
+	return i < 3 ? natpmp_opcode_name((uint8_t)i) : "other";
+}
+
+static const char *pcp_request(size_t i)
+{
+	return i < 3 ? pcp_opcode_name((uint8_t)i) : "other";
+}
+
+static const char *natpmp_answer(size_t i)
+{
+	return i <= NATPMP_UNSUPP_OPCODE ? natpmp_result_name((uint16_t)i) : NULL;
+}
+
+static const char *pcp_answer(size_t i)
+{
+	return i <= PCP_EXCESSIVE_REMOTE_PEERS ? pcp_result_name((uint8_t)i) : NULL;
+}
+
+static const char *drop(size_t i)
+{
+	static const char *const names[ENGINE_DROP_N] = {
+	    [ENGINE_DROP_SHORT] = "short", [ENGINE_DROP_RESPONSE] = "response", [ENGINE_DROP_DISABLED] = "disabled",
+	    [ENGINE_DROP_RATE] = "rate",   [ENGINE_DROP_SOURCE] = "source",	[ENGINE_DROP_FAMILY] = "family",
+	};
+
+	return names[i];
+}
+
+#define COUNTERS(v, name) counters(v, sizeof(v) / sizeof((v)[0]), name)
+
+json_t *views_stats(const struct engine_stats *s)
+{
+	json_t *mappings = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "made", (json_int_t)s->made, "renewed",
+				     (json_int_t)s->renewed, "deleted", (json_int_t)s->deleted, "expired",
+				     (json_int_t)s->expired, "revoked", (json_int_t)s->revoked, "moved",
+				     (json_int_t)s->moved, "refused_changes", (json_int_t)s->refused_changes);
+
+	return json_pack("{s:I, s:I, s:{s:I, s:I}, s:{s:o, s:o}, s:{s:o, s:o}, s:o, s:o, s:I}", "leases",
+			 (json_int_t)s->leases, "clients", (json_int_t)s->clients, "epoch_s", "nat_pmp",
+			 (json_int_t)s->epoch_natpmp_s, "pcp", (json_int_t)s->epoch_pcp_s, "requests", "nat_pmp",
+			 COUNTERS(s->requests_natpmp, natpmp_request), "pcp", COUNTERS(s->requests_pcp, pcp_request),
+			 "results", "nat_pmp", COUNTERS(s->results_natpmp, natpmp_answer), "pcp",
+			 COUNTERS(s->results_pcp, pcp_answer), "dropped", COUNTERS(s->drops, drop), "mappings",
+			 mappings, "announcements", (json_int_t)s->announcements);
+}
