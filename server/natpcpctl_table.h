@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text in columns as wide as their widest cell. */
+#ifndef SERVER_NATPCPCTL_TABLE_H
+#define SERVER_NATPCPCTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct table;
+
+/* The cells of headings[columns] are the first row. NULL if out of memory. */
+struct table *table_new(const char *const *headings, size_t columns);
+void table_free(struct table *t);
+/* Adds a cell, row after row; it is copied, control characters become '?'. False if out of memory. */
+bool table_add(struct table *t, const char *cell);
+/* How many rows there are below the headings; a row that is not full counts. */
+size_t table_rows(const struct table *t);
+/* The text, malloc()ed: two blanks between columns, none at the ends of lines. NULL if out of memory. */
+char *table_text(const struct table *t);
+
+#endif
