@@ -84,7 +84,12 @@ $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
 $(eval $(call unit_layer,io,server/io,))
 
-unit: $(UNIT)
+# the messages that tests/unit/codec/judge.sh lets another program read
+EMIT := $(O)/tests/unit/codec/emit
+$(EMIT): $(O)/tests/unit/codec/emit.o $(call lib,codec)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
+
+unit: $(UNIT) $(EMIT)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 

@@ -105,6 +105,10 @@ def units(build):
                                   for t in sorted(glob.glob('tests/unit/*/test_*.c'))) if exists(p)]
 
 
+def judges(build):
+    return [(lines, os.path.dirname(j)[len('tests/'):], j, build) for j in sorted(glob.glob('tests/unit/*/judge.sh'))]
+
+
 def scenarios(build):
     player = build + '/tests/scenario/player'
     if not os.path.exists('tests/scenario/player.c') or not exists(player):
@@ -164,7 +168,7 @@ def main():
     if everything or 'unit' in a.sets:
         work += units(a.build)
     if everything:
-        work += scenarios(a.build) + replays(a.build)
+        work += judges(a.build) + scenarios(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
     together(a.jobs * 2, work)
     if everything:

@@ -26,6 +26,7 @@ check       clang-format                         cmd:clang-format
 check       git                                  cmd:git
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
 clients     nmap                                 cmd:nmap
+clients     tshark                               cmd:tshark
 clients     golang-go                            cmd:go
 clients     golang-github-jackpal-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/jackpal/go-nat-pmp/natpmp.go
 clients     golang-github-audriusbutkevicius-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/AudriusButkevicius/go-nat-pmp/natpmp.go
