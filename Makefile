@@ -154,9 +154,7 @@ demo:
 	$(Q)tests/lab/demo.sh $(O)
 # sudo make run WAN=eth0 LAN=br-lan
 run:
-	$(Q)tests/lab/deps.sh build
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
-	$(Q)tests/lab/run.sh $(O) '$(WAN)' '$(LAN)'
+	+$(Q)MAKE='$(MAKE)' JOBS=$(JOBS) tests/lab/run.sh $(O) '$(WAN)' '$(LAN)'
 
 install: all
 	install -D -m 0755 $(O)/natpcpd $(DESTDIR)$(SBINDIR)/natpcpd

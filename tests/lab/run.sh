@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # run.sh BUILD WAN LAN   natpcpd in the foreground on this machine, between two interfaces that it has. What nobody
 # said gets the defaults; the configuration that this makes is shown, and stays in BUILD/run.conf for the next step.
-build=$(realpath "${1:-build}") wan=${2:-} lan=${3:-} bad=
+cd "$(dirname "$0")/../.." || exit 2
+build=$(realpath -m "${1:-build}") wan=${2:-} lan=${3:-} bad=
 if [ -z "$wan" ] || [ -z "$lan" ]; then
 	echo 'usage: sudo make run WAN=INTERFACE LAN=INTERFACE' >&2
 	echo "interfaces here: $(ls /sys/class/net | grep -vx lo | tr '\n' ' ')" >&2
@@ -21,6 +22,8 @@ done
 if [ -d "/sys/class/net/$lan/bridge" ] && [ "$(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)" = 1 ]; then
 	echo 'run: note: hairpin through the bridge needs sysctl net.bridge.bridge-nf-call-iptables=0'
 fi
+tests/lab/deps.sh build || exit 1
+${MAKE:-make} --no-print-directory -j"${JOBS:-1}" all || exit 1
 
 # a chain that drops what is forwarded has to let in what was mapped
 chain=$(nft -j list chains 2>/dev/null | python3 -c '
