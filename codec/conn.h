@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * NAT-PMP and PCP messages on UDP sockets of Linux: a connection to a server, the listener for its news, and the
+ * default gateway. Nothing here waits: poll() on fd. All functions return 0 or -errno.
+ */
+#ifndef NATPCP_CONN_H
+#define NATPCP_CONN_H
+
+#include "codec/client.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct conn {
+	int fd;
+	int family;	      /* AF_INET or AF_INET6 */
+	unsigned int ifindex; /* if not 0, only what this interface received is taken */
+	bool owned;	      /* conn_close() closes fd */
+	bool connected;	      /* to the one server: the kernel drops the rest and reports ICMP errors */
+};
+
+/* Opens a socket of its own with a random source port, connected to server; through that interface if ifindex is not
+ * 0. A link-local server needs its scope. */
+int conn_open(struct conn *c, const struct client_endpoint *server, unsigned int ifindex);
+
+/* Uses a UDP socket of the caller, who may also go on reading from it: codec_probe() tells what is for whom. -EINVAL
+ * if fd is no UDP socket over IPv4 or IPv6. */
+int conn_use(struct conn *c, int fd);
+
+/*
+ * Opens the listener for announcements: 224.0.0.1 (AF_INET) or ff02::1 (AF_INET6), port 5350, shared with other
+ * listeners of the host (RFC 6886 3.2.1, RFC 6887 14.1.3). ifindex is required.
+ */
+int conn_listen(struct conn *c, int family, unsigned int ifindex);
+
+void conn_close(struct conn *c);
+
+/* The own address that datagrams to server carry; server, scope and ifindex as for conn_open(). Sends nothing. */
+int conn_source(const struct client_endpoint *server, unsigned int ifindex, struct in6_addr *own);
+
+/* Sends one datagram. to is not looked at on a connected socket. -ECONNREFUSED tells of an earlier one, which nobody
+ * received; this one was not sent. */
+int conn_send(const struct conn *c, const uint8_t *data, size_t length, const struct client_endpoint *to);
+int conn_send_message(const struct conn *c, const struct codec_message *m, const struct client_endpoint *to);
+
+/*
+ * Receives one datagram of at most capacity octets into data; what is longer is cut to capacity, so give
+ * CODEC_MESSAGE_MAX + 1. -EAGAIN if there is none; -ECONNREFUSED if an ICMP error came back: client_unreachable().
+ */
+int conn_receive(const struct conn *c, uint8_t *data, size_t capacity, size_t *length, struct client_endpoint *from);
+/* The same, parsed: m points into data. -EBADMSG for what codec_parse() does not take. */
+int conn_receive_message(const struct conn *c, uint8_t *data, size_t capacity, struct codec_message *m,
+			 struct client_endpoint *from);
+
+/* One line of the kernel's table of routes. */
+struct conn_route {
+	char interface[16];
+	struct in6_addr gateway;
+	uint32_t metric;
+};
+
+/* Reads a line of /proc/net/route (AF_INET) or /proc/net/ipv6_route (AF_INET6); false if it is not a default route
+ * through a gateway. */
+bool conn_route_line(int family, const char *line, struct conn_route *r);
+
+/*
+ * The default gateway's server port, through any interface or the one given; *ifindex is set to the interface.
+ * -ENETUNREACH if there is none.
+ */
+int conn_default_gateway(int family, unsigned int *ifindex, struct client_endpoint *gateway);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
