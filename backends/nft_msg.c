@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backends/nft_msg.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <string.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "codec/codec.h"
+
+/* Lengths of keys and data: fields of 4 or 16 octets, one after the other. */
+enum { V4_KEY = 12, V6_KEY = 24, NAT_DATA = 8 };
+
+static struct nlmsghdr *put(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
+			    uint32_t seq)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(b->data + b->length);
+	struct nfgenmsg *g;
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | flags;
+	h->nlmsg_seq = seq;
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = family;
+	g->version = NFNETLINK_V0;
+	g->res_id = htons(res_id);
+	return h;
+}
+
+void nft_msg_begin(struct nft_msg_batch *b, uint32_t seq)
+{
+	b->length = 0;
+	nft_msg_close(b, put(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, seq));
+}
+
+uint32_t nft_msg_end(struct nft_msg_batch *b)
+{
+	struct nlmsghdr *last = (struct nlmsghdr *)(void *)(b->data + b->last);
+	uint32_t seq = last->nlmsg_seq;
+
+	last->nlmsg_flags |= NLM_F_ACK;
+	nft_msg_close(b, put(b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, seq + 1));
+	return seq;
+}
+
+struct nlmsghdr *nft_msg_open(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint32_t seq)
+{
+	return put(b, NFNL_SUBSYS_NFTABLES << 8 | type, flags, family, 0, seq);
+}
+
+void nft_msg_close(struct nft_msg_batch *b, struct nlmsghdr *message)
+{
+	b->last = b->length;
+	b->length += NLMSG_ALIGN(message->nlmsg_len);
+}
+
+static size_t put_address(uint8_t *out, const struct in6_addr *address, bool v4)
+{
+	size_t length = v4 ? 4 : 16;
+
+	memcpy(out, address->s6_addr + 16 - length, length);
+	return length;
+}
+
+static size_t put_port(uint8_t *out, uint16_t port)
+{
+	out[0] = port >> 8;
+	out[1] = port & 0xff;
+	out[2] = out[3] = 0;
+	return 4;
+}
+
+struct element {
+	const char *set;
+	uint8_t key[V6_KEY];
+	uint8_t key_length;
+	uint8_t data_length; /* 0: none */
+	uint8_t data[NAT_DATA];
+};
+
+static void to_element(struct element *e, const struct mapping *m, enum nft_msg_side side)
+{
+	bool v4 = m->kind == MAPPING_NAT || codec_is_v4(&m->external_address);
+	bool outside = side == NFT_MSG_EXTERNAL;
+	size_t n = 4;
+
+	e->set = m->kind == MAPPING_NAT ? outside ? "dnat4" : "snat4" : v4 ? "pin4" : "pin6";
+	e->key[0] = m->protocol;
+	e->key[1] = e->key[2] = e->key[3] = 0;
+	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
+	n += put_port(e->key + n, outside ? m->external_port : m->internal_port);
+	e->key_length = (uint8_t)n;
+	e->data_length = 0;
+	if (m->kind == MAPPING_NAT) {
+		n = put_address(e->data, outside ? &m->internal_address : &m->external_address, v4);
+		n += put_port(e->data + n, outside ? m->internal_port : m->external_port);
+		e->data_length = (uint8_t)n;
+	}
+}
+
+enum how { ADD, UPDATE, DELETE, DESTROY, GET };
+
+static void put_element(struct nft_msg_batch *b, const char *table, enum how how, const struct element *e,
+			uint64_t timeout_ms, uint32_t seq)
+{
+	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
+					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM};
+	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK};
+	struct nlmsghdr *h = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq);
+	struct nlattr *list, *element, *value;
+
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, e->set);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	if (how <= UPDATE && (timeout_ms || how == UPDATE))
+		mnl_attr_put_u64(h, NFTA_SET_ELEM_TIMEOUT, htobe64(timeout_ms));
+	/* With the same timeout as before, only this makes the element live longer. */
+	if (how == UPDATE && timeout_ms)
+		mnl_attr_put_u64(h, NFTA_SET_ELEM_EXPIRATION, htobe64(timeout_ms));
+	value = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(h, NFTA_DATA_VALUE, e->key_length, e->key);
+	mnl_attr_nest_end(h, value);
+	if (how <= UPDATE && e->data_length) {
+		value = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
+		mnl_attr_put(h, NFTA_DATA_VALUE, e->data_length, e->data);
+		mnl_attr_nest_end(h, value);
+	}
+	mnl_attr_nest_end(h, element);
+	mnl_attr_nest_end(h, list);
+	nft_msg_close(b, h);
+}
+
+void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft_msg_kernel *kernel,
+		    const struct change *c, uint32_t seq, unsigned skip)
+{
+	int sides = c->mapping.kind == MAPPING_NAT ? NFT_MSG_SIDES : 1;
+	bool update = c->op == CHANGE_RENEW && kernel->update;
+	struct element e[NFT_MSG_SIDES];
+
+	for (int side = 0; side < sides; side++)
+		to_element(&e[side], &c->mapping, side);
+	if (c->op != CHANGE_ADD && !update)
+		for (int side = 0; side < sides; side++)
+			if (!(skip & 1u << side))
+				put_element(b, table, c->op == CHANGE_REMOVE && kernel->destroy ? DESTROY : DELETE,
+					    &e[side], 0, seq + (uint32_t)side);
+	if (c->op != CHANGE_REMOVE)
+		for (int side = 0; side < sides; side++)
+			put_element(b, table, update ? UPDATE : ADD, &e[side], c->timeout_ms, seq + 2 + (uint32_t)side);
+}
+
+void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq)
+{
+	struct element e;
+
+	to_element(&e, m, NFT_MSG_EXTERNAL);
+	put_element(b, table, GET, &e, 0, seq);
+}
+
+void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq)
+{
+	struct nlmsghdr *h = nft_msg_open(b, NFT_MSG_DELSETELEM, 0, NFPROTO_INET, seq);
+
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
+	nft_msg_close(b, h);
+}
+
+/* Attributes by type; foreign types are left out. */
+struct attributes {
+	const struct nlattr *of[16];
+};
+
+static int collect(const struct nlattr *a, void *context)
+{
+	struct attributes *t = context;
+
+	if (mnl_attr_get_type(a) < 16)
+		t->of[mnl_attr_get_type(a)] = a;
+	return MNL_CB_OK;
+}
+
+/* The octets of a nested NFTA_DATA_VALUE, if there are as many as expected. */
+static const uint8_t *get_value(const struct nlattr *a, size_t length)
+{
+	struct attributes t = {0};
+
+	if (!a || mnl_attr_parse_nested(a, collect, &t) != MNL_CB_OK || !t.of[NFTA_DATA_VALUE] ||
+	    mnl_attr_get_payload_len(t.of[NFTA_DATA_VALUE]) != length)
+		return NULL;
+	return mnl_attr_get_payload(t.of[NFTA_DATA_VALUE]);
+}
+
+static uint64_t get_ms(const struct nlattr *a)
+{
+	uint64_t ms = 0;
+
+	if (a && mnl_attr_get_payload_len(a) == sizeof(ms))
+		memcpy(&ms, mnl_attr_get_payload(a), sizeof(ms));
+	return be64toh(ms);
+}
+
+static struct in6_addr get_address(const uint8_t *in, bool v4)
+{
+	struct in6_addr a = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (v4)
+		memcpy(a.s6_addr + 12, in, 4);
+	else
+		memcpy(a.s6_addr, in, 16);
+	return a;
+}
+
+static uint16_t get_port(const uint8_t *in)
+{
+	return (uint16_t)(in[0] << 8 | in[1]);
+}
+
+struct walk {
+	bool nat, v4;
+	backend_list_fn *fn;
+	void *context;
+};
+
+static int get_element(const struct nlattr *element, void *context)
+{
+	const struct walk *w = context;
+	size_t address_length = w->v4 ? 4 : 16;
+	struct mapping m = {.kind = w->nat ? MAPPING_NAT : MAPPING_PINHOLE};
+	struct attributes t = {0};
+	const uint8_t *key, *data;
+	uint64_t remaining_ms;
+
+	if (mnl_attr_parse_nested(element, collect, &t) != MNL_CB_OK)
+		return MNL_CB_OK;
+	key = get_value(t.of[NFTA_SET_ELEM_KEY], w->v4 ? V4_KEY : V6_KEY);
+	if (!key)
+		return MNL_CB_OK;
+	m.protocol = key[0];
+	m.external_address = get_address(key + 4, w->v4);
+	m.external_port = get_port(key + 4 + address_length);
+	if (w->nat) {
+		data = get_value(t.of[NFTA_SET_ELEM_DATA], NAT_DATA);
+		if (!data)
+			return MNL_CB_OK;
+		m.internal_address = get_address(data, true);
+		m.internal_port = get_port(data + 4);
+	} else {
+		m.internal_address = m.external_address;
+		m.internal_port = m.external_port;
+	}
+	remaining_ms = get_ms(t.of[NFTA_SET_ELEM_EXPIRATION]);
+	/* An element that is about to end must not look like one that never does. */
+	if (remaining_ms == 0 && get_ms(t.of[NFTA_SET_ELEM_TIMEOUT]) != 0)
+		remaining_ms = 1;
+	w->fn(w->context, &m, remaining_ms);
+	return MNL_CB_OK;
+}
+
+void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context)
+{
+	struct attributes t = {0};
+	struct walk w = {.fn = fn, .context = context};
+	const struct nlattr *name;
+
+	if (mnl_attr_parse(message, sizeof(struct nfgenmsg), collect, &t) != MNL_CB_OK)
+		return;
+	name = t.of[NFTA_SET_ELEM_LIST_SET];
+	if (!name || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 || !t.of[NFTA_SET_ELEM_LIST_ELEMENTS])
+		return;
+	w.nat = strcmp(mnl_attr_get_str(name), "dnat4") == 0;
+	w.v4 = w.nat || strcmp(mnl_attr_get_str(name), "pin4") == 0;
+	if (!w.v4 && strcmp(mnl_attr_get_str(name), "pin6") != 0)
+		return;
+	mnl_attr_parse_nested(t.of[NFTA_SET_ELEM_LIST_ELEMENTS], get_element, &w);
+}

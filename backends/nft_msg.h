@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Netlink messages for mappings: changes into bytes, dumped elements into mappings. Pure: no socket, no allocation.
+ *
+ * A mapping is one element of a pinhole set, or two elements of the NAT maps. Keys are concatenations of which each
+ * field starts at a multiple of four octets:
+ *   dnat4        protocol . external address . external port : internal address . internal port
+ *   snat4        protocol . internal address . internal port : external address . external port
+ *   pin4, pin6   protocol . address . port
+ *
+ * Functions that append need room: NFT_MSG_CHANGE_MAX octets for a change, NFT_MSG_FRAME for begin and end.
+ */
+#ifndef BACKENDS_NFT_MSG_H
+#define BACKENDS_NFT_MSG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "backends/mapping.h"
+
+struct nlmsghdr;
+
+#define NFT_MSG_TABLE_MAX  256	/* octets of a table's name with its NUL, the kernel's limit */
+#define NFT_MSG_CHANGE_MAX 2048 /* octets that one change takes at most */
+#define NFT_MSG_FRAME	   20	/* octets of the message that begins or ends a batch */
+
+/* The kernel's numbers that older headers lack. */
+#define NFT_MSG_DESTROY_ELEMENT 30 /* NFT_MSG_DESTROYSETELEM: delete, not an error if it is not there. Linux 6.3 */
+
+/* The elements of a mapping. */
+enum nft_msg_side {
+	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6 */
+	NFT_MSG_INTERNAL = 1, /* in snat4 */
+	NFT_MSG_SIDES = 2,
+};
+
+/* What the running kernel understands. */
+struct nft_msg_kernel {
+	bool destroy; /* deletes what may not be there: Linux 6.3 */
+	bool update;  /* changes the timeout of an element that is there: Linux 6.12 */
+};
+
+/* Bytes of one batch. */
+struct nft_msg_batch {
+	uint8_t *data;
+	size_t length, capacity;
+	size_t last; /* where the last message begins */
+};
+
+/* Starts a batch over, with a first message numbered seq. */
+void nft_msg_begin(struct nft_msg_batch *b, uint32_t seq);
+/* Ends it, asks for an acknowledgement of its last message and returns the number of that one. */
+uint32_t nft_msg_end(struct nft_msg_batch *b);
+/* Opens a message at the end of the batch, to be filled with attributes, and takes it in when it is full. type is one
+ * of the kernel's NFT_MSG_, flags are NLM_F_ without NLM_F_REQUEST, family is NFPROTO_. */
+struct nlmsghdr *nft_msg_open(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint32_t seq);
+void nft_msg_close(struct nft_msg_batch *b, struct nlmsghdr *message);
+
+#define NFT_MSG_SEQ_STEP 4 /* sequence numbers that one change takes */
+/* Which element, and whether it was to be made, by the sequence number relative to the change's first. */
+#define NFT_MSG_SEQ_SIDE(n) ((n)&1)
+#define NFT_MSG_SEQ_MADE(n) ((n)&2)
+
+/*
+ * Appends the messages of one change, numbered from seq. The elements in skip (1 << enum nft_msg_side) are left out of
+ * a removal. NAT is between IPv4 addresses. An ADD is refused with EEXIST if its key is there. A RENEW on a kernel that
+ * updates makes an element that has vanished again; on others it is refused with ENOENT.
+ */
+void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft_msg_kernel *kernel,
+		    const struct change *c, uint32_t seq, unsigned skip);
+
+/* Appends the deletion of all elements of a set. */
+void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq);
+
+/* Appends the question for the external element of one mapping. */
+void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq);
+
+/* Calls fn for every mapping in one message of an answer about dnat4, pin4 or pin6. What does not look like an element of
+ * ours is skipped. */
+void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context);
+
+#endif
