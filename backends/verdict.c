@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "backends/verdict.h"
+
+#include <string.h>
+
+bool verdict_same_external(const struct mapping *a, const struct mapping *b)
+{
+	return a->external_port == b->external_port && a->protocol == b->protocol && a->kind == b->kind &&
+	       memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
+}
+
+bool verdict_same_internal(const struct mapping *a, const struct mapping *b)
+{
+	return a->internal_port == b->internal_port && a->protocol == b->protocol && a->kind == b->kind &&
+	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
+}
+
+bool verdict_same_mapping(const struct mapping *a, const struct mapping *b)
+{
+	return verdict_same_external(a, b) && verdict_same_internal(a, b);
+}
+
+/* Refuses the group that stands around change i. Returns the index of its last member; *first is the first one. */
+static size_t refuse_group(struct change *changes, size_t n, size_t i, int error, size_t *first)
+{
+	size_t from = i, to = i;
+
+	while (from > 0 && changes[from - 1].group == changes[i].group)
+		from--;
+	while (to + 1 < n && changes[to + 1].group == changes[i].group)
+		to++;
+	for (size_t j = from; j <= to; j++)
+		if (changes[j].verdict == 0)
+			changes[j].verdict = error;
+	*first = from;
+	return to;
+}
+
+void verdict_refuse(struct change *changes, size_t n, size_t i, int error)
+{
+	size_t from, ignored;
+	size_t to = refuse_group(changes, n, i, error, &from);
+
+	for (size_t j = from; j <= to; j++) {
+		if (changes[j].verdict == 0)
+			continue;
+		for (size_t k = j + 1; k < n; k++)
+			if (changes[k].verdict == 0 && verdict_same_mapping(&changes[j].mapping, &changes[k].mapping)) {
+				size_t end = refuse_group(changes, n, k, error, &ignored);
+
+				to = end > to ? end : to;
+			}
+	}
+}
