@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nftables backend: its socket, its life, and what is done once. */
+#include "backends/nft.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "backends/nft_ruleset.h"
+
+#define BATCH_START    (256 << 10) /* octets of the batch buffer at first */
+#define SEND_BUFFER    (20 << 20)  /* above the largest batch */
+#define RECEIVE_BUFFER (16 << 20)  /* a refusal of every message of a batch fits: each takes about 800 octets */
+#define DUMP_TRIES     50	   /* of a dump under which somebody changes rulesets all the time */
+
+/* One message of an acknowledgement: its number and error. False if it is something else. */
+static bool read_ack(const struct nlmsghdr *h, uint32_t *seq, int *error)
+{
+	if (h->nlmsg_type != NLMSG_ERROR || mnl_nlmsg_get_payload_len(h) < sizeof(struct nlmsgerr))
+		return false;
+	*seq = h->nlmsg_seq;
+	*error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+	return true;
+}
+
+int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *context)
+{
+	int fd = mnl_socket_get_fd(n->socket), whole = 0;
+	uint32_t last = nft_msg_end(&n->batch);
+	bool done = false, any = false;
+
+	if (mnl_socket_sendto(n->socket, n->batch.data, n->batch.length) < 0)
+		return -errno;
+	/* The kernel works in send: refusals are queued in the order of the messages, the asked-for one comes last. */
+	while (!done) {
+		ssize_t length = recv(fd, n->received, NFT_RECEIVE_MAX, MSG_DONTWAIT);
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)n->received;
+		int rest = (int)length, error;
+		uint32_t seq;
+
+		if (length < 0 && (errno == EINTR || errno == ENOBUFS))
+			continue; /* a refusal was lost: then there were others, and the batch is tried again */
+		if (length < 0 && errno == EAGAIN)
+			break;
+		if (length < 0)
+			return -errno;
+		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
+			if (!read_ack(h, &seq, &error) || seq - first > last - first)
+				continue;
+			done = done || seq == last;
+			if (error && seq == first) {
+				whole = error;
+			} else if (error) {
+				any = true;
+				refused(context, seq, error);
+			}
+		}
+	}
+	return whole ? whole : done || any ? 0 : -EIO;
+}
+
+struct first_refused {
+	uint32_t seq;
+	int error;
+};
+
+static void note_first(void *context, uint32_t seq, int error)
+{
+	struct first_refused *f = context;
+
+	if (f->error == 0)
+		*f = (struct first_refused){seq, error};
+}
+
+int nft_transact_all(struct nft *n, uint32_t first, uint32_t *seq)
+{
+	struct first_refused f = {first, 0};
+	int rc = nft_transact(n, first, note_first, &f);
+
+	if (seq)
+		*seq = f.seq;
+	return rc ? rc : f.error;
+}
+
+int nft_query(struct nft *n, nft_answer_fn *fn, void *context)
+{
+	const struct nlmsghdr *request = (const struct nlmsghdr *)(const void *)n->batch.data;
+	uint32_t asked = request->nlmsg_seq;
+	bool interrupted = false;
+
+	if (mnl_socket_sendto(n->socket, n->batch.data, n->batch.length) < 0)
+		return -errno;
+	for (;;) {
+		ssize_t length = mnl_socket_recvfrom(n->socket, n->received, NFT_RECEIVE_MAX);
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)n->received;
+		int rest = (int)length, error;
+		uint32_t seq;
+
+		if (length < 0 && errno != EINTR)
+			return -errno;
+		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
+			if (h->nlmsg_seq != asked)
+				continue;
+			interrupted = interrupted || h->nlmsg_flags & NLM_F_DUMP_INTR;
+			if (h->nlmsg_type == NLMSG_DONE)
+				return interrupted ? -EINTR : 0;
+			if (read_ack(h, &seq, &error))
+				return error;
+			if (fn)
+				fn(context, h);
+		}
+	}
+}
+
+/* One change as a transaction of its own. */
+static int change_one(struct nft *n, const struct change *c)
+{
+	uint32_t first = n->seq;
+
+	nft_msg_begin(&n->batch, first);
+	nft_msg_change(&n->batch, n->conf->backend.table, &n->kernel, c, first + 1, 0);
+	n->seq += 2 + NFT_MSG_SEQ_STEP;
+	return nft_transact_all(n, first, NULL);
+}
+
+struct gathered {
+	struct mapping mapping;
+	uint64_t remaining_ms;
+};
+
+struct gather {
+	struct gathered *v;
+	size_t n, capacity;
+	bool failed;
+};
+
+static void gather(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct gather *g = context;
+
+	if (g->n == g->capacity) {
+		size_t capacity = g->capacity ? g->capacity * 2 : 1024;
+		struct gathered *v = realloc(g->v, capacity * sizeof(*v));
+
+		if (!v) {
+			g->failed = true;
+			return;
+		}
+		g->v = v;
+		g->capacity = capacity;
+	}
+	g->v[g->n++] = (struct gathered){*m, remaining_ms};
+}
+
+static void gather_elements(void *context, const struct nlmsghdr *message)
+{
+	nft_msg_elements(message, gather, context);
+}
+
+/*
+ * Learns what the kernel can do, with an element that no packet matches: protocol 0, address 0.0.0.0, port 0. Kernels
+ * before 6.12 take the new timeout without an error and ignore it, so it is read back.
+ */
+static int probe(struct nft *n)
+{
+	const struct in6_addr none = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	struct change c = {
+	    .mapping = {.internal_address = none, .external_address = none, .kind = MAPPING_PINHOLE},
+	    .op = CHANGE_REMOVE,
+	};
+	struct gather g = {0};
+	int rc;
+
+	n->kernel = (struct nft_msg_kernel){.destroy = true, .update = true};
+	if (change_one(n, &c) < 0) {
+		n->kernel.destroy = false;
+		change_one(n, &c); /* what an interrupted probe may have left */
+	}
+	c.op = CHANGE_ADD;
+	c.timeout_ms = 10000;
+	rc = change_one(n, &c);
+	if (rc)
+		return rc;
+	c.op = CHANGE_RENEW;
+	c.timeout_ms = 100000;
+	if (change_one(n, &c) < 0)
+		n->kernel.update = false;
+	n->batch.length = 0;
+	nft_msg_get(&n->batch, n->conf->backend.table, &c.mapping, n->seq++);
+	rc = nft_query(n, gather_elements, &g);
+	if (rc || g.n != 1 || g.v[0].remaining_ms <= 10000)
+		n->kernel.update = false;
+	free(g.v);
+	c.op = CHANGE_REMOVE;
+	return change_one(n, &c);
+}
+
+static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
+{
+	static const char *const maps[] = {"dnat4", "snat4", "pin4", "pin6"};
+	uint32_t first = n->seq, seq;
+	int rc;
+
+	n->seq += 1000; /* more than there are messages */
+	nft_msg_begin(&n->batch, first);
+	rc = nft_ruleset_put(&n->batch, conf, table_flags, anew, first + 1);
+	for (size_t i = 0; empty && rc == 0 && i < sizeof(maps) / sizeof(maps[0]); i++)
+		nft_msg_flush(&n->batch, conf->backend.table, maps[i], first + 900 + (uint32_t)i);
+	if (rc)
+		return rc;
+	rc = nft_transact_all(n, first, &seq);
+	return rc;
+}
+
+int nft_install(struct nft *n, const struct conf *conf, bool empty, char *why, size_t size)
+{
+	int rc = put_ruleset(n, conf, n->table_flags, false, empty);
+
+	/* Kernels before 6.9, or a table that was made without flags: it gets none. */
+	if ((rc == -EOPNOTSUPP || rc == -EINVAL) && n->table_flags) {
+		n->table_flags = 0;
+		rc = put_ruleset(n, conf, 0, false, empty);
+	}
+	/* A table of that name whose sets or chains are not like ours: another version's, or somebody's copy. */
+	if (rc == -EEXIST || rc == -EBUSY || rc == -EINVAL || rc == -EOPNOTSUPP) {
+		n->table_flags = NFT_RULESET_KEPT;
+		rc = put_ruleset(n, conf, n->table_flags, true, false);
+		if (rc == -EOPNOTSUPP || rc == -EINVAL) {
+			n->table_flags = 0;
+			rc = put_ruleset(n, conf, 0, true, false);
+		}
+	}
+	if (rc == 0)
+		rc = nft_watch_print(n, &n->print);
+	if (rc == -EPERM)
+		snprintf(
+		    why, size,
+		    "backend: table: no permission to change table \"inet %s\": start as root or with CAP_NET_ADMIN, "
+		    "and stop the other process if one owns the table",
+		    conf->backend.table);
+	else if (rc)
+		snprintf(
+		    why, size, "backend: table: cannot make table \"inet %s\": %s", conf->backend.table,
+		    rc == -EPROTONOSUPPORT
+			? "the kernel lacks nf_tables or its NAT (modules nf_tables, nft_chain_nat, nft_nat, nft_ct)"
+			: strerror(-rc));
+	return rc;
+}
+
+static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
+{
+	static const char *const names[] = {"dnat4", "pin4", "pin6"};
+	struct nft *n = (struct nft *)b;
+	struct gather g = {0};
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++) {
+		for (int tries = 0; tries < DUMP_TRIES; tries++) {
+			struct nlmsghdr *h;
+
+			/* A dump under which something changed may have left something out. */
+			g.n = kept;
+			n->batch.length = 0;
+			h = nft_msg_open(&n->batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET, n->seq++);
+			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, n->conf->backend.table);
+			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, names[i]);
+			nft_msg_close(&n->batch, h);
+			rc = nft_query(n, gather_elements, &g);
+			if (rc != -EINTR)
+				break;
+		}
+		kept = g.n;
+	}
+	if (rc == 0 && g.failed)
+		rc = -ENOMEM;
+	for (size_t i = 0; rc == 0 && i < g.n; i++)
+		fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
+	free(g.v);
+	return rc;
+}
+
+static bool same_chain(const struct conf *a, const struct conf *b)
+{
+	return strcmp(a->backend.forward_family, b->backend.forward_family) == 0 &&
+	       strcmp(a->backend.forward_table, b->backend.forward_table) == 0 &&
+	       strcmp(a->backend.forward_chain, b->backend.forward_chain) == 0;
+}
+
+static int nft_reload(struct backend *b, const struct conf *conf, char *why, size_t size)
+{
+	struct nft *n = (struct nft *)b;
+	const struct conf *old = n->conf;
+	bool made;
+	int rc;
+
+	if (strcmp(conf->backend.table, old->backend.table) != 0) {
+		snprintf(why, size, "backend: table: another table needs a restart");
+		return -EINVAL;
+	}
+	/* First what can fail by the operator's ruleset. */
+	rc = nft_accept_keep(n, conf, true, &made, why, size);
+	if (rc == 0)
+		rc = nft_install(n, conf, false, why, size);
+	if (rc)
+		return rc;
+	if (!same_chain(old, conf))
+		nft_accept_remove(n, old);
+	n->conf = conf;
+	rc = nft_watch_subscribe(n, conf);
+	if (rc)
+		snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
+	return rc;
+}
+
+static void nft_close(struct backend *b, bool clear)
+{
+	struct nft *n = (struct nft *)b;
+
+	if (clear && n->socket) {
+		uint32_t first = n->seq;
+
+		nft_accept_remove(n, n->conf);
+		nft_msg_begin(&n->batch, first);
+		nft_ruleset_delete(&n->batch, n->conf->backend.table, first + 1);
+		n->seq += 10;
+		nft_transact_all(n, first, NULL);
+	}
+	nft_watch_close(n);
+	if (n->socket)
+		mnl_socket_close(n->socket);
+	free(n->batch.data);
+	free(n->received);
+	free(n->slots);
+	free(n);
+}
+
+static const struct backend_ops nft_ops = {
+    .name = "nftables",
+    .commit = nft_commit,
+    .list = nft_list,
+    .reload = nft_reload,
+    .watch_fd = nft_watch_fd,
+    .watch = nft_watch,
+    .close = nft_close,
+};
+
+static int open_socket(struct nft *n, char *why, size_t size)
+{
+	const int send = SEND_BUFFER, receive = RECEIVE_BUFFER;
+	int one = 1, fd;
+
+	n->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!n->socket || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int rc = -errno;
+
+		snprintf(why, size, "backend: no netlink socket for netfilter: %s", strerror(-rc));
+		return rc;
+	}
+	fd = mnl_socket_get_fd(n->socket);
+	/* Without privileges these fail, and so will the first transaction, with a better reason. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
+	mnl_socket_setsockopt(n->socket, NETLINK_CAP_ACK, &one, sizeof(one));
+	return 0;
+}
+
+int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size)
+{
+	struct nft *n = calloc(1, sizeof(*n));
+	bool made;
+	int rc;
+
+	if (n) {
+		n->batch.data = malloc(BATCH_START);
+		n->received = malloc(NFT_RECEIVE_MAX);
+	}
+	if (!n || !n->batch.data || !n->received) {
+		if (n)
+			nft_close(&n->backend, false);
+		snprintf(why, size, "backend: out of memory");
+		return -ENOMEM;
+	}
+	n->backend.ops = &nft_ops;
+	n->conf = conf;
+	n->batch.capacity = BATCH_START;
+	n->seq = 1;
+	n->table_flags = NFT_RULESET_KEPT;
+	rc = open_socket(n, why, size);
+	if (rc == 0)
+		rc = nft_install(n, conf, false, why, size);
+	if (rc == 0) {
+		rc = probe(n);
+		if (rc)
+			snprintf(why, size, "backend: cannot change table \"inet %s\": %s", conf->backend.table,
+				 strerror(-rc));
+	}
+	if (rc == 0)
+		rc = nft_accept_keep(n, conf, true, &made, why, size);
+	if (rc == 0)
+		rc = nft_watch_open(n, why, size);
+	if (rc) {
+		nft_close(&n->backend, false);
+		return rc;
+	}
+	*b = &n->backend;
+	return 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of the nftables backend share: its state and its transport. */
+#ifndef BACKENDS_NFT_H
+#define BACKENDS_NFT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "backends/nft_msg.h"
+#include "conf/conf.h"
+
+struct nlmsghdr;
+struct mnl_socket;
+
+/* Tells rulesets apart: what the kernel numbers anew whenever it is made anew. */
+struct nft_print {
+	uint64_t table; /* 0: there is none */
+	uint64_t maps, rules;
+};
+
+/* What a transaction said about one change. */
+struct nft_slot {
+	int error;	/* of its first failed message */
+	uint8_t failed; /* 1 << enum nft_msg_side: elements that failed */
+	uint8_t skip;	/* the same: elements to leave out */
+	bool sent;
+};
+
+struct nft {
+	struct backend backend;
+	const struct conf *conf;   /* borrowed */
+	struct mnl_socket *socket; /* owns the table */
+	struct mnl_socket *monitor;
+	bool subscribed;      /* the monitor is told of changes */
+	uint32_t seq;	      /* the next one to be used */
+	uint32_t table_flags; /* 0 or NFT_RULESET_KEPT */
+	struct nft_msg_kernel kernel;
+	struct nft_print print;
+	bool accept_missing; /* the operator's chain was not there when it was last looked for */
+	struct nft_msg_batch batch;
+	struct nft_slot *slots;
+	size_t slots_capacity;
+	uint8_t *received;
+};
+
+#define NFT_RECEIVE_MAX 65536 /* octets of n->received: more than the kernel puts into one datagram of a dump */
+
+/* Called for each message that the kernel refused. */
+typedef void nft_refused_fn(void *context, uint32_t seq, int error);
+
+/*
+ * Sends the batch that was begun with number first and reads the acknowledgements, which are there when it is sent.
+ * Returns 0 if all is done or refused was called for each refused message (then nothing is done); -errno if the
+ * kernel refused the batch as such.
+ */
+int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *context);
+/* The same for batches that are refused as a whole. *seq (may be NULL) becomes the number of the first refused
+ * message. */
+int nft_transact_all(struct nft *n, uint32_t first, uint32_t *seq);
+
+/*
+ * Sends the request in the batch buffer (one message without begin and end) and calls fn for every message of its
+ * answer, a dump or not. 0; -EINTR: a dump changed under way, ask again; -errno.
+ */
+typedef void nft_answer_fn(void *context, const struct nlmsghdr *message);
+int nft_query(struct nft *n, nft_answer_fn *fn, void *context);
+
+/* nft_ruleset.h's ruleset into the kernel. empty: also with empty maps. */
+int nft_install(struct nft *n, const struct conf *conf, bool empty, char *why, size_t size);
+
+/* backend_ops.commit */
+int nft_commit(struct backend *b, struct change *changes, size_t n);
+
+/* The rule in the operator's chain: made if it is not there exactly once, or if anew. *made tells if it was. */
+int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size);
+int nft_accept_remove(struct nft *n, const struct conf *conf);
+
+/* Watching: the descriptor stays the same, subscribe makes it hear what there is to hear with conf. */
+int nft_watch_open(struct nft *n, char *why, size_t size);
+int nft_watch_subscribe(struct nft *n, const struct conf *conf);
+void nft_watch_close(struct nft *n);
+int nft_watch_fd(const struct backend *b);
+int nft_watch(struct backend *b);
+/* Reads what tells our ruleset apart. */
+int nft_watch_print(struct nft *n, struct nft_print *print);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes into transactions, and what the kernel refused into verdicts. */
+#include "backends/nft.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/verdict.h"
+#include "codec/codec.h"
+
+#define CHUNK_CHANGES 2048 /* changes in one transaction, unless a group has more */
+#define BATCH_MAX     (16 << 20)
+#define TRIES_MAX     8 /* of a transaction that the kernel wants repeated */
+
+/* One transaction: changes[start] up to, not including, changes[end]. */
+struct chunk {
+	struct nft *nft;
+	struct change *changes;
+	size_t n, start, end;
+	uint32_t first; /* sequence number of the batch's begin */
+	bool gone;	/* the table or a map is not there */
+	bool again;	/* to be sent again without elements that are gone anyhow */
+};
+
+static int reserve_slots(struct nft *n, size_t count)
+{
+	struct nft_slot *slots;
+
+	if (count <= n->slots_capacity)
+		return 0;
+	slots = realloc(n->slots, count * sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	n->slots = slots;
+	n->slots_capacity = count;
+	return 0;
+}
+
+static int grow_batch(struct nft_msg_batch *b)
+{
+	uint8_t *data;
+
+	if (b->capacity >= BATCH_MAX)
+		return -EMSGSIZE;
+	data = realloc(b->data, b->capacity * 2);
+	if (!data)
+		return -ENOMEM;
+	b->data = data;
+	b->capacity *= 2;
+	return 0;
+}
+
+/*
+ * Puts the changes that are not refused into the batch. The first time c->end is 0: then it is set to where the batch
+ * is full, between two groups. Returns 0 or -EMSGSIZE, -ENOMEM: the first group does not fit.
+ */
+static int fill(struct chunk *c)
+{
+	struct nft *n = c->nft;
+	struct nft_msg_batch *b = &n->batch, boundary;
+	size_t limit = c->end ? c->end : c->n, group = c->start, i;
+	int rc;
+
+	c->first = n->seq;
+	nft_msg_begin(b, c->first);
+	boundary = *b;
+	for (i = c->start; i < limit; i++) {
+		struct nft_slot *slot;
+
+		if (i > c->start && c->changes[i].group != c->changes[i - 1].group) {
+			boundary = *b;
+			group = i;
+			if (i - c->start >= CHUNK_CHANGES)
+				break;
+		}
+		while (c->changes[i].verdict == 0 && b->capacity - b->length < NFT_MSG_CHANGE_MAX + NFT_MSG_FRAME) {
+			if (group > c->start)
+				goto full;
+			rc = grow_batch(b);
+			if (rc)
+				return rc;
+		}
+		rc = reserve_slots(n, i - c->start + 1 > CHUNK_CHANGES ? (i - c->start + 1) * 2 : CHUNK_CHANGES);
+		if (rc)
+			return rc;
+		slot = &n->slots[i - c->start];
+		if (c->end == 0)
+			*slot = (struct nft_slot){0};
+		slot->error = 0;
+		slot->failed = 0;
+		slot->sent = c->changes[i].verdict == 0;
+		if (slot->sent)
+			nft_msg_change(b, n->conf->backend.table, &n->kernel, &c->changes[i],
+				       c->first + 1 + NFT_MSG_SEQ_STEP * (uint32_t)(i - c->start), slot->skip);
+	}
+	group = i;
+	boundary = *b;
+full:
+	b->length = boundary.length;
+	b->last = boundary.last;
+	c->end = group;
+	n->seq += 2 + NFT_MSG_SEQ_STEP * (uint32_t)(c->end - c->start);
+	return 0;
+}
+
+static void refused(void *context, uint32_t seq, int error)
+{
+	struct chunk *c = context;
+	uint32_t offset = seq - c->first - 1;
+	size_t i = offset / NFT_MSG_SEQ_STEP;
+	unsigned side = 1u << NFT_MSG_SEQ_SIDE(offset % NFT_MSG_SEQ_STEP);
+	bool made = NFT_MSG_SEQ_MADE(offset % NFT_MSG_SEQ_STEP);
+	const struct nft_msg_kernel *kernel = &c->nft->kernel;
+	struct nft_slot *slot = &c->nft->slots[i];
+	bool removal;
+
+	if (i >= c->end - c->start)
+		return;
+	removal = c->changes[c->start + i].op == CHANGE_REMOVE;
+	/* An element can be made, and be gone for good, only where there is a map. */
+	if (error == -ENOENT && (made || (removal && kernel->destroy))) {
+		c->gone = true;
+	} else if (error == -ENOENT && removal) {
+		slot->skip |= side;
+		c->again = true;
+	} else {
+		slot->failed |= side;
+		slot->error = slot->error ? slot->error : error;
+	}
+}
+
+/*
+ * True if change i may have failed only because an element was made or removed by a change that has been refused
+ * since: then it deserves to be tried again.
+ */
+static bool misled(const struct chunk *c, size_t i)
+{
+	const struct nft_slot *slots = c->nft->slots;
+	const struct mapping *m = &c->changes[i].mapping;
+	unsigned failed = slots[i - c->start].failed;
+
+	for (size_t j = c->start; j < i; j++) {
+		const struct nft_slot *slot = &slots[j - c->start];
+
+		if (!slot->sent || c->changes[j].verdict == 0)
+			continue;
+		if (failed & ~slot->failed & 1u << NFT_MSG_EXTERNAL && verdict_same_external(&c->changes[j].mapping, m))
+			return true;
+		if (failed & ~slot->failed & 1u << NFT_MSG_INTERNAL && verdict_same_internal(&c->changes[j].mapping, m))
+			return true;
+	}
+	return false;
+}
+
+/* Turns what the kernel refused into verdicts. Returns whether there was anything. */
+static bool judge(struct chunk *c)
+{
+	bool any = false;
+
+	for (size_t i = c->start; i < c->end; i++) {
+		const struct nft_slot *slot = &c->nft->slots[i - c->start];
+
+		if (slot->error == 0 || c->changes[i].verdict != 0 || (any && misled(c, i)))
+			continue;
+		verdict_refuse(c->changes, c->n, i, slot->error);
+		any = true;
+	}
+	return any;
+}
+
+/* Sends a chunk until the kernel takes what is left of it. The kernel applies all of a batch or nothing. */
+static int send_chunk(struct chunk *c)
+{
+	int rc, tries = 0;
+
+	do {
+		rc = fill(c);
+		if (rc)
+			return rc;
+		if (c->nft->batch.length == NFT_MSG_FRAME)
+			return 0;
+		c->gone = c->again = false;
+		rc = nft_transact(c->nft, c->first, refused, c);
+		if (rc == -EAGAIN || rc == -EINTR) {
+			if (++tries < TRIES_MAX)
+				c->again = true;
+			else
+				return rc;
+		} else if (rc) {
+			return rc;
+		}
+		if (c->gone)
+			return -ENOENT;
+	} while (judge(c) || c->again);
+	return 0;
+}
+
+/* Refuses what the maps cannot hold. */
+static void check(struct change *changes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct mapping *m = &changes[i].mapping;
+		bool v4 = codec_is_v4(&m->internal_address) && codec_is_v4(&m->external_address);
+
+		if (changes[i].op > CHANGE_REMOVE || m->kind > MAPPING_PINHOLE)
+			verdict_refuse(changes, n, i, -EINVAL);
+		else if (m->kind == MAPPING_NAT && !v4)
+			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
+	}
+}
+
+int nft_commit(struct backend *b, struct change *changes, size_t n)
+{
+	struct chunk c = {.nft = (struct nft *)b, .changes = changes, .n = n};
+
+	for (size_t i = 0; i < n; i++)
+		changes[i].verdict = 0;
+	check(changes, n);
+	for (c.start = 0; c.start < n; c.start = c.end) {
+		int rc;
+
+		c.end = 0;
+		rc = send_chunk(&c);
+		/* A group that no batch can hold is refused alone. */
+		if (rc == -EMSGSIZE && c.end == 0) {
+			verdict_refuse(changes, n, c.start, rc);
+			c.end = c.start;
+			continue;
+		}
+		if (rc) {
+			for (size_t i = c.start; i < n; i++)
+				if (c.start == 0 || changes[i].verdict == 0)
+					changes[i].verdict = rc;
+			return c.start == 0 ? rc : 0;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What others do to the ruleset: is ours still there, and our rule in the operator's chain? A notification is only a
+ * wake-up; what is there is then looked up.
+ */
+#include "backends/nft.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "backends/nft_ruleset.h"
+
+#define ACCEPTS_MAX 32 /* copies of our rule that are removed at once */
+#define TRIES_MAX   5  /* of a look and a transaction, when somebody else changes the same chain */
+
+static void ask(struct nft *n, uint16_t type, uint16_t flags, uint8_t family, uint16_t table_attribute,
+		const char *table, uint16_t chain_attribute, const char *chain)
+{
+	struct nlmsghdr *h;
+
+	n->batch.length = 0;
+	h = nft_msg_open(&n->batch, type, flags, family, n->seq++);
+	mnl_attr_put_strz(h, table_attribute, table);
+	if (chain)
+		mnl_attr_put_strz(h, chain_attribute, chain);
+	nft_msg_close(&n->batch, h);
+}
+
+/* A query again until it was not disturbed; start forgets what an earlier try found. */
+#define ASK_TRIES 50
+
+struct handles {
+	uint16_t handle_attribute, name_attribute;
+	bool maps_only;
+	uint64_t sum; /* order does not matter: handles are never used twice in a table */
+	uint64_t handle;
+	const char *name;
+};
+
+static int find_handle(const struct nlattr *a, void *context)
+{
+	struct handles *h = context;
+
+	if (mnl_attr_get_type(a) == h->handle_attribute && mnl_attr_get_payload_len(a) == sizeof(uint64_t))
+		h->handle = be64toh(mnl_attr_get_u64(a));
+	if (h->name_attribute && mnl_attr_get_type(a) == h->name_attribute &&
+	    mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		h->name = mnl_attr_get_str(a);
+	return MNL_CB_OK;
+}
+
+static void add_handle(void *context, const struct nlmsghdr *message)
+{
+	struct handles *h = context;
+
+	h->handle = 0;
+	h->name = "";
+	if (mnl_attr_parse(message, sizeof(struct nfgenmsg), find_handle, h) == MNL_CB_OK &&
+	    !(h->maps_only && (strcmp(h->name, "lan") == 0 || strcmp(h->name, "wan") == 0)))
+		h->sum += (h->handle + 1) * 0x9e3779b97f4a7c15;
+}
+
+int nft_watch_print(struct nft *n, struct nft_print *print)
+{
+	const char *table = n->conf->backend.table;
+	const struct {
+		uint16_t type, flags, table, handle, name;
+		uint64_t *sum;
+	} queries[] = {
+	    {NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NFTA_TABLE_HANDLE, 0, &print->table},
+	    {NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_TABLE, NFTA_SET_HANDLE, NFTA_SET_NAME, &print->maps},
+	    {NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NFTA_RULE_HANDLE, 0, &print->rules},
+	};
+
+	*print = (struct nft_print){0};
+	for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+		int rc = -EINTR;
+
+		for (int tries = 0; rc == -EINTR && tries < ASK_TRIES; tries++) {
+			struct handles h = {
+			    .handle_attribute = queries[i].handle,
+			    .name_attribute = queries[i].name,
+			    .maps_only = queries[i].type == NFT_MSG_GETSET,
+			};
+
+			ask(n, queries[i].type, queries[i].flags, NFPROTO_INET, queries[i].table, table, 0, NULL);
+			rc = nft_query(n, add_handle, &h);
+			*queries[i].sum = h.sum;
+		}
+		if (rc == -ENOENT)
+			return 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+struct accepts {
+	const struct conf *conf;
+	uint64_t handles[ACCEPTS_MAX];
+	size_t n;
+};
+
+static void find_accept(void *context, const struct nlmsghdr *message)
+{
+	struct accepts *a = context;
+	uint64_t handle = nft_ruleset_is_accept(message, a->conf);
+
+	if (handle && a->n < ACCEPTS_MAX)
+		a->handles[a->n++] = handle;
+}
+
+static int find_accepts(struct nft *n, struct accepts *a)
+{
+	int family = nft_ruleset_family(a->conf->backend.forward_family);
+	int rc = -EINTR;
+
+	for (int tries = 0; rc == -EINTR && tries < ASK_TRIES; tries++) {
+		a->n = 0;
+		ask(n, NFT_MSG_GETRULE, NLM_F_DUMP, (uint8_t)family, NFTA_RULE_TABLE, a->conf->backend.forward_table,
+		    NFTA_RULE_CHAIN, a->conf->backend.forward_chain);
+		rc = nft_query(n, find_accept, a);
+	}
+	return rc == -ENOENT ? 0 : rc;
+}
+
+static bool named(const struct conf *conf)
+{
+	return conf->backend.forward_chain && conf->backend.forward_chain[0] != '\0';
+}
+
+static void explain(struct nft *n, const struct conf *conf, int rc, char *why, size_t size)
+{
+	const char *family = conf->backend.forward_family, *table = conf->backend.forward_table;
+	const char *chain = conf->backend.forward_chain;
+	bool no_table;
+
+	if (rc != -ENOENT) {
+		snprintf(why, size,
+			 "backend: forward-chain: cannot put a rule into chain \"%s\" of table \"%s %s\": %s", chain,
+			 family, table, strerror(-rc));
+		return;
+	}
+	ask(n, NFT_MSG_GETTABLE, NLM_F_ACK, (uint8_t)nft_ruleset_family(family), NFTA_TABLE_NAME, table, 0, NULL);
+	no_table = nft_query(n, NULL, NULL) == -ENOENT;
+	snprintf(why, size,
+		 "backend: forward-chain: no %s%s%s\"%s %s\": create it with: nft '%s%s%s%s%sadd chain %s %s %s { type "
+		 "filter hook forward priority 0; }'",
+		 no_table ? "table " : "chain \"", no_table ? "" : chain, no_table ? "" : "\" in table ", family, table,
+		 no_table ? "add table " : "", no_table ? family : "", no_table ? " " : "", no_table ? table : "",
+		 no_table ? "; " : "", family, table, chain);
+}
+
+int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size)
+{
+	struct accepts a = {.conf = conf};
+	int rc = 0;
+
+	*made = false;
+	if (!named(conf))
+		return 0;
+	if (nft_ruleset_family(conf->backend.forward_family) < 0) {
+		snprintf(why, size, "backend: forward-chain: \"%s\" is no family of tables that forward IP",
+			 conf->backend.forward_family);
+		return -EINVAL;
+	}
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
+		uint32_t first;
+
+		rc = find_accepts(n, &a);
+		if (rc || (a.n == 1 && !anew))
+			break;
+		first = n->seq;
+		n->seq += ACCEPTS_MAX + 10;
+		nft_msg_begin(&n->batch, first);
+		for (size_t i = 0; i < a.n; i++)
+			nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
+		rc = nft_ruleset_put_accept(&n->batch, conf, first + 1 + (uint32_t)a.n);
+		if (rc == 0)
+			rc = nft_transact_all(n, first, NULL);
+		*made = rc == 0;
+		if (rc == 0 || rc != -ENOENT || a.n == 0)
+			break;
+	}
+	if (rc)
+		explain(n, conf, rc, why, size);
+	return rc;
+}
+
+int nft_accept_remove(struct nft *n, const struct conf *conf)
+{
+	struct accepts a = {.conf = conf};
+	uint32_t first = n->seq;
+	int rc;
+
+	if (!named(conf) || nft_ruleset_family(conf->backend.forward_family) < 0)
+		return 0;
+	rc = find_accepts(n, &a);
+	if (rc || a.n == 0)
+		return rc;
+	first = n->seq;
+	n->seq += ACCEPTS_MAX + 10;
+	nft_msg_begin(&n->batch, first);
+	for (size_t i = 0; i < a.n; i++)
+		nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
+	return nft_transact_all(n, first, NULL);
+}
+
+/* Notifications carry the port of the socket that caused them: ours need not wake us up. */
+static int ignore_own(int fd, uint32_t portid)
+{
+	struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htobe32(portid), 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, 0),
+	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+int nft_watch_open(struct nft *n, char *why, size_t size)
+{
+	int rc = 0;
+
+	n->monitor = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!n->monitor || mnl_socket_bind(n->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
+		rc = -errno;
+	if (rc == 0)
+		rc = ignore_own(mnl_socket_get_fd(n->monitor), mnl_socket_get_portid(n->socket));
+	if (rc == 0)
+		rc = nft_watch_subscribe(n, n->conf);
+	if (rc)
+		snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
+	return rc;
+}
+
+int nft_watch_subscribe(struct nft *n, const struct conf *conf)
+{
+	/* While our socket is open nobody else can touch a table that has it as owner. */
+	bool wanted = n->table_flags == 0 || named(conf);
+	int group = NFNLGRP_NFTABLES;
+
+	if (wanted == n->subscribed)
+		return 0;
+	if (mnl_socket_setsockopt(n->monitor, wanted ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP, &group,
+				  sizeof(group)) < 0)
+		return -errno;
+	n->subscribed = wanted;
+	return 0;
+}
+
+void nft_watch_close(struct nft *n)
+{
+	if (n->monitor)
+		mnl_socket_close(n->monitor);
+	n->monitor = NULL;
+}
+
+int nft_watch_fd(const struct backend *b)
+{
+	const struct nft *n = (const struct nft *)b;
+
+	return mnl_socket_get_fd(n->monitor);
+}
+
+struct table_name {
+	const char *name;
+	bool same;
+};
+
+static int compare_table(const struct nlattr *a, void *context)
+{
+	struct table_name *t = context;
+
+	if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_TABLE && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		t->same = strcmp(mnl_attr_get_str(a), t->name) == 0;
+	return MNL_CB_OK;
+}
+
+/* Reads all notifications. Returns whether somebody removed elements of our table, which nothing else shows. */
+static bool drain(struct nft *n)
+{
+	struct table_name t = {.name = n->conf->backend.table};
+	bool removed = false;
+
+	for (;;) {
+		ssize_t length = recv(mnl_socket_get_fd(n->monitor), n->received, NFT_RECEIVE_MAX, MSG_DONTWAIT);
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)n->received;
+		int rest = (int)length;
+
+		if (length < 0 && errno != EINTR && errno != ENOBUFS)
+			return removed;
+		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
+			const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+
+			if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM) ||
+			    g->nfgen_family != NFPROTO_INET)
+				continue;
+			t.same = false;
+			mnl_attr_parse(h, sizeof(*g), compare_table, &t);
+			removed = removed || t.same;
+		}
+	}
+}
+
+int nft_watch(struct backend *b)
+{
+	struct nft *n = (struct nft *)b;
+	enum backend_event event = BACKEND_INTACT;
+	struct nft_print print;
+	bool emptied, made, missing;
+	char why[256];
+	int rc;
+
+	emptied = drain(n);
+	rc = nft_watch_print(n, &print);
+	if (rc)
+		return rc;
+	emptied = emptied || print.table != n->print.table || print.maps != n->print.maps;
+	if (emptied || print.rules != n->print.rules) {
+		rc = nft_install(n, n->conf, emptied, why, sizeof(why));
+		if (rc)
+			return rc;
+		event = emptied ? BACKEND_EMPTIED : BACKEND_REPAIRED;
+	}
+	rc = nft_accept_keep(n, n->conf, false, &made, why, sizeof(why));
+	missing = rc == -ENOENT;
+	if (made && event == BACKEND_INTACT)
+		event = BACKEND_REPAIRED;
+	/* That the operator's chain is gone is told once; that mappings are gone is more important. */
+	if (rc && event != BACKEND_EMPTIED && !(missing && n->accept_missing))
+		event = rc;
+	n->accept_missing = missing;
+	return event;
+}
