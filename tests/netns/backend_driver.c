@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Drives the nftables backend by lines on standard input, and answers each on standard output with one line or more,
+ * of which the last is "ok" or "error ...":
+ *   open CONF-FILE        reload CONF-FILE      close        clear
+ *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP]]      queues a change
+ *   commit                one line with the verdicts as error names (0 = done)
+ *   list                  a line for each mapping
+ *   watch                 readable|quiet and the event
+ *   features              what the kernel can do, as the backend has found out
+ *   fill N                adds N mappings, 64 in a transaction
+ *   bench N               microseconds for one transaction with 1 and with 64 mappings, with N more mappings there
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "backends/backend.h"
+#include "backends/nft.h"
+#include "codec/codec.h"
+#include "conf/conf.h"
+
+#define CHANGES_MAX 8192
+
+static struct change changes[CHANGES_MAX];
+static size_t changes_n;
+static struct backend *backend;
+static struct conf *running;
+
+static struct conf *read_conf(const char *path, char *why)
+{
+	static char text[65536];
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text), f) : 0;
+
+	if (f)
+		fclose(f);
+	return conf_parse(text, n, path, why);
+}
+
+static void open_or_reload(const char *path, bool again)
+{
+	char why[CONF_LOCATION_MAX] = "";
+	struct conf *conf = read_conf(path, why);
+	int rc;
+
+	if (!conf) {
+		printf("error conf %s\n", why);
+		return;
+	}
+	rc = again ? backend->ops->reload(backend, conf, why, sizeof(why))
+		   : backend_nft_open(&backend, conf, why, sizeof(why));
+	if (rc) {
+		conf_free(conf);
+		printf("error %s %s\n", strerrorname_np(-rc), why);
+		return;
+	}
+	conf_free(running);
+	running = conf;
+	puts("ok");
+}
+
+static void queue(const char *op, const char *rest)
+{
+	char kind[8], inside[64], outside[64];
+	unsigned protocol, inside_port, outside_port;
+	unsigned long long timeout_ms = 60000;
+	struct change *c = &changes[changes_n];
+	unsigned group = (unsigned)changes_n + 100000;
+
+	if (changes_n == CHANGES_MAX || sscanf(rest, "%7s %u %63s %u %63s %u %llu %u", kind, &protocol, inside,
+					       &inside_port, outside, &outside_port, &timeout_ms, &group) < 6) {
+		puts("error usage");
+		return;
+	}
+	*c = (struct change){.timeout_ms = timeout_ms, .group = group, .verdict = 1};
+	c->op = strcmp(op, "add") == 0 ? CHANGE_ADD : strcmp(op, "renew") == 0 ? CHANGE_RENEW : CHANGE_REMOVE;
+	c->mapping.kind = strcmp(kind, "nat") == 0 ? MAPPING_NAT : MAPPING_PINHOLE;
+	c->mapping.protocol = (uint8_t)protocol;
+	c->mapping.internal_port = (uint16_t)inside_port;
+	c->mapping.external_port = (uint16_t)outside_port;
+	if (!codec_address_parse(inside, strlen(inside), &c->mapping.internal_address) ||
+	    !codec_address_parse(outside, strlen(outside), &c->mapping.external_address)) {
+		puts("error address");
+		return;
+	}
+	changes_n++;
+	puts("ok");
+}
+
+static void commit(void)
+{
+	int rc = backend->ops->commit(backend, changes, changes_n);
+
+	for (size_t i = 0; i < changes_n; i++)
+		printf("%s%s", i ? " " : "", changes[i].verdict ? strerrorname_np(-changes[i].verdict) : "0");
+	putchar('\n');
+	changes_n = 0;
+	if (rc)
+		printf("error %s\n", strerrorname_np(-rc));
+	else
+		puts("ok");
+}
+
+static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	char inside[CODEC_ADDRESS_TEXT], outside[CODEC_ADDRESS_TEXT];
+
+	(void)context;
+	printf("%s %u %s %u %s %u %llu\n", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
+	       codec_address_text(&m->internal_address, inside), m->internal_port,
+	       codec_address_text(&m->external_address, outside), m->external_port, (unsigned long long)remaining_ms);
+}
+
+static void list(void)
+{
+	int rc = backend->ops->list(backend, show, NULL);
+
+	if (rc)
+		printf("error %s\n", strerrorname_np(-rc));
+	else
+		puts("ok");
+}
+
+static void watch(void)
+{
+	static const char *const names[] = {"intact", "repaired", "emptied"};
+	struct pollfd p = {.fd = backend->ops->watch_fd(backend), .events = POLLIN};
+	bool readable = poll(&p, 1, 0) > 0;
+	int rc = backend->ops->watch(backend);
+
+	printf("%s %s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc]);
+	puts("ok");
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The i-th of many mappings: inside 198.18.0.0/15, outside 203.0.113.x. */
+static struct mapping numbered(uint32_t i)
+{
+	struct mapping m = {.protocol = 17, .kind = MAPPING_NAT};
+
+	m.internal_address = codec_from_v4(0xc6120000u + i % 50000);
+	m.internal_port = (uint16_t)(1000 + i / 50000);
+	m.external_address = codec_from_v4(0xcb007100u + i / 60000);
+	m.external_port = (uint16_t)(1024 + i % 60000);
+	return m;
+}
+
+static void put_numbered(size_t n, uint32_t from, enum change_op op)
+{
+	for (size_t i = 0; i < n; i++)
+		changes[i] = (struct change){.mapping = numbered(from + (uint32_t)i),
+					     .timeout_ms = 3600000,
+					     .group = (uint32_t)i,
+					     .op = (uint8_t)op};
+}
+
+static bool commit_all(size_t n)
+{
+	if (backend->ops->commit(backend, changes, n))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].verdict)
+			return false;
+	return true;
+}
+
+static bool fill(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i += 64) {
+		size_t part = n - i < 64 ? n - i : 64;
+
+		put_numbered(part, from + i, CHANGE_ADD);
+		if (!commit_all(part))
+			return false;
+	}
+	return true;
+}
+
+/* Median and best of many transactions of n additions (or renewals), each of them undone outside the clock. */
+static bool measure(const char *name, size_t n, enum change_op op)
+{
+	enum { ROUNDS = 2001 };
+	static uint64_t took[ROUNDS];
+	const uint32_t from = 3000000;
+
+	for (size_t r = 0; r < ROUNDS; r++) {
+		uint64_t begin;
+
+		if (op != CHANGE_ADD) {
+			put_numbered(n, from, CHANGE_ADD);
+			if (!commit_all(n))
+				return false;
+		}
+		put_numbered(n, from, op);
+		begin = now_ns();
+		if (!commit_all(n))
+			return false;
+		took[r] = now_ns() - begin;
+		if (op != CHANGE_REMOVE) {
+			put_numbered(n, from, CHANGE_REMOVE);
+			if (!commit_all(n))
+				return false;
+		}
+	}
+	for (size_t i = 1; i < ROUNDS; i++)
+		for (size_t j = i; j > 0 && took[j - 1] > took[j]; j--) {
+			uint64_t t = took[j];
+
+			took[j] = took[j - 1];
+			took[j - 1] = t;
+		}
+	printf("%s %zu: median %.1f us, best %.1f us\n", name, n, (double)took[ROUNDS / 2] / 1000,
+	       (double)took[0] / 1000);
+	return true;
+}
+
+static void bench(uint32_t n)
+{
+	bool ok = fill(0, n) && measure("add", 1, CHANGE_ADD) && measure("add", 64, CHANGE_ADD) &&
+		  measure("renew", 1, CHANGE_RENEW) && measure("renew", 64, CHANGE_RENEW) &&
+		  measure("remove", 1, CHANGE_REMOVE) && measure("remove", 64, CHANGE_REMOVE);
+
+	puts(ok ? "ok" : "error");
+}
+
+static void end(bool clear)
+{
+	backend->ops->close(backend, clear);
+	backend = NULL;
+	conf_free(running);
+	running = NULL;
+	puts("ok");
+}
+
+static void obey(char *line)
+{
+	char *rest = line + strcspn(line, " \n");
+
+	if (*rest)
+		*rest++ = '\0';
+	rest[strcspn(rest, "\n")] = '\0';
+	if (strcmp(line, "open") == 0 || (strcmp(line, "reload") == 0 && backend))
+		open_or_reload(rest, line[0] == 'r');
+	else if (!backend)
+		puts("error not open");
+	else if (strcmp(line, "add") == 0 || strcmp(line, "renew") == 0 || strcmp(line, "remove") == 0)
+		queue(line, rest);
+	else if (strcmp(line, "commit") == 0)
+		commit();
+	else if (strcmp(line, "list") == 0)
+		list();
+	else if (strcmp(line, "watch") == 0)
+		watch();
+	else if (strcmp(line, "features") == 0)
+		printf("flags %u destroy %d update %d subscribed %d\nok\n", ((struct nft *)backend)->table_flags,
+		       ((struct nft *)backend)->kernel.destroy, ((struct nft *)backend)->kernel.update,
+		       ((struct nft *)backend)->subscribed);
+	else if (strcmp(line, "fill") == 0)
+		puts(fill(0, (uint32_t)atoi(rest)) ? "ok" : "error");
+	else if (strcmp(line, "bench") == 0)
+		bench((uint32_t)atoi(rest));
+	else if (strcmp(line, "close") == 0 || strcmp(line, "clear") == 0)
+		end(line[1] == 'l' && line[2] == 'e');
+	else
+		puts("error unknown");
+}
+
+int main(void)
+{
+	char line[512];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		obey(line);
+		fflush(stdout);
+	}
+	if (backend)
+		end(false);
+	return 0;
+}
