@@ -31,7 +31,7 @@ static void counter_counts_seconds(void **state)
 	}
 }
 
-/* 6887-8.5-02, -8.5-04, 6886-3.6-02 */
+/* 6887-8.5-02, 6887-8.5-04, 6886-3.6-02 */
 static void counter_can_be_set(void **state)
 {
 	(void)state;
@@ -73,7 +73,7 @@ static void run(const struct step *steps, size_t count, bool (*check)(struct epo
 	}
 }
 
-/* 6887-8.5-07..-11, -8.5-13 */
+/* 6887-8.5-07, 6887-8.5-08, 6887-8.5-09, 6887-8.5-10, 6887-8.5-13 */
 static void pcp(void **state)
 {
 	(void)state;
@@ -111,7 +111,7 @@ static void pcp(void **state)
 	run(steps, COUNT(steps), epoch_check_pcp);
 }
 
-/* 6886-3.6-04, -3.6-05, -3.6-06 */
+/* 6886-3.6-04, 6886-3.6-05 */
 static void natpmp(void **state)
 {
 	(void)state;

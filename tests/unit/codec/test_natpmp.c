@@ -20,7 +20,8 @@ static enum codec_verdict parse(const void *data, size_t length, struct natpmp_m
 	return verdict;
 }
 
-/* 6886-3-01, -3-02, -3-03, -3-05, -3-06, -3-07, -3.2-01, -3.3-01, -3.3-02, -3.3-12, -3.4-03, -3.4-15, -9.3-01 */
+/* 6886-3-01, 6886-3-02, 6886-3-03, 6886-3-05, 6886-3-06, 6886-3-07, 6886-3.2-01, 6886-3.3-01, 6886-3.3-02,
+ * 6886-3.3-12, 6886-3.3-30, 6886-3.4-03, 6886-3.4-15, 6886-9.3-01 */
 static void golden_messages_parse_and_marshal(void **state)
 {
 	(void)state;
@@ -43,7 +44,7 @@ static void golden_messages_parse_and_marshal(void **state)
 	}
 }
 
-/* 6886-3.3-03 in the writing, -3.3-04 in the reading direction */
+/* 6886-3.3-03 in the writing, 6886-3.3-04 in the reading direction */
 static void reserved_is_zero_out_and_ignored_in(void **state)
 {
 	(void)state;
@@ -94,7 +95,7 @@ static void stun_on_a_shared_socket_is_no_mapping_request(void **state)
 	assert_int_equal(m.internal_port, 0x2112);
 }
 
-/* 6886-3.5-06, -3.5-07: opcode 128, or 0 as misprinted, or the request's as deployed servers have it */
+/* 6886-3.5-06, 6886-3.5-07: opcode 128, or 0 as misprinted, or the request's as deployed servers have it */
 static void version_errors_are_recognised(void **state)
 {
 	(void)state;
@@ -120,7 +121,7 @@ static void version_errors_are_recognised(void **state)
 	assert_int_equal(parse("\0\x81\0\1\0\0\0\x07", 8, &m), CODEC_OK);
 	assert_int_equal(m.result, NATPMP_UNSUPP_VERSION);
 	assert_int_equal(m.epoch_s, 7);
-	/* 6887-8.3-03, -8.3-04: from 4 octets on */
+	/* 6887-8.3-03, 6887-8.3-04: from 4 octets on */
 	assert_int_equal(parse("\0\x81\0\1", 4, &m), CODEC_OK);
 	assert_int_equal(parse("\0\x81\0", 3, &m), CODEC_DROP);
 }
@@ -147,7 +148,7 @@ static void short_errors_are_taken_and_short_successes_dropped(void **state)
 	}
 }
 
-/* 6886-3.2-04, -3.2-05 */
+/* 6886-3.2-04, 6886-3.2-05 */
 static void no_address_beside_an_error(void **state)
 {
 	(void)state;
@@ -182,7 +183,8 @@ static void what_cannot_be_marshalled_gives_zero(void **state)
 	assert_int_equal(natpmp_marshal(&m, out, sizeof(out)), 0);
 }
 
-/* 6886-3.5-05, -06, -09, -10, -11, -12, -13, -14; 6886-1.1-04 */
+/* 6886-3.5-05, 6886-3.5-06, 6886-3.5-09, 6886-3.5-10, 6886-3.5-11, 6886-3.5-12, 6886-3.5-13, 6886-3.5-14,
+ * 6886-1.1-04 */
 static void golden_errors(void **state)
 {
 	(void)state;

@@ -29,7 +29,8 @@ static bool same_option(const struct pcp_option *a, const struct pcp_option *b)
 	}
 }
 
-/* 6887-7.3-01, -7.3-05, -7.3-06, -7.3-13, -13.1-01, -13.2-01, -13.3-01; 7220-2-01; 7753-4-01, -4-02 */
+/* 6887-7.3-01, 6887-7.3-05, 6887-7.3-06, 6887-7.3-13, 6887-13.1-01, 6887-13.2-01, 6887-13.3-01, 7220-2-01,
+ * 7753-4-01, 7753-4-02 */
 static void golden_options_are_found_in_order(void **state)
 {
 	(void)state;
@@ -52,7 +53,7 @@ static void golden_options_are_found_in_order(void **state)
 	}
 }
 
-/* 6887-7.3-19, -13.3-09..-12; 7220-2-03: contents by code */
+/* 6887-7.3-19, 6887-13.3-09, 6887-13.3-10, 6887-13.3-11, 6887-13.3-12, 7220-2-03: contents by code */
 static void contents_are_checked(void **state)
 {
 	(void)state;
@@ -178,7 +179,7 @@ static void the_area_ends_where_it_ends(void **state)
 	assert_int_equal(pcp_option_next(NULL, 0, &offset, &o, NULL), CODEC_DROP);
 }
 
-/* 6887-7.3-03, -7.3-06, -13.3-05; 7220-2-02: reserved and padding are zero whatever was in the buffer */
+/* 6887-7.3-03, 6887-7.3-06, 6887-13.3-05, 7220-2-02: reserved and padding are zero whatever was in the buffer */
 static void written_padding_and_reserved_are_zero(void **state)
 {
 	(void)state;
@@ -200,7 +201,7 @@ static void written_padding_and_reserved_are_zero(void **state)
 	}
 }
 
-/* 7220-2-03, -2-06; 7753-4-04 */
+/* 7220-2-03, 7220-2-06, 7753-4-04 */
 static void what_cannot_be_sent_is_not_put(void **state)
 {
 	(void)state;

@@ -27,8 +27,10 @@ static enum codec_verdict parse(const uint8_t *data, size_t length, struct pcp_m
 	return verdict;
 }
 
-/* 6887-5-01, -5-02, -5-04, -5-05, -7-02, -7-03, -7.1-01..-04, -7.1-06..-08, -7.2-01, -11.1-01, -11.1-02, -12.1-01,
- * -14.1.1-01, -13.1-01, -13.2-01, -13.3-01, -7.3-13; 7220-2-01, -2-07; 7753-4-01, -4-02, -4-06 */
+/* 6887-5-01, 6887-5-02, 6887-5-04, 6887-5-05, 6887-7-02, 6887-7-03, 6887-7.1-01, 6887-7.1-02, 6887-7.1-03,
+ * 6887-7.1-04, 6887-7.1-06, 6887-7.1-08, 6887-7.2-01, 6887-11.1-01, 6887-11.1-02, 6887-12.1-01,
+ * 6887-14.1.1-01, 6887-13.1-01, 6887-13.2-01, 6887-13.3-01, 6887-7.3-13, 7220-2-01, 7220-2-07, 7753-4-01,
+ * 7753-4-02, 7753-4-06 */
 static void golden_messages_parse_and_marshal(void **state)
 {
 	(void)state;
@@ -56,7 +58,8 @@ static void golden_messages_parse_and_marshal(void **state)
 	}
 }
 
-/* 6887-7.1-05, -7.2-06, -7.2-12, -11.1-05, -12.1-07: whatever is reserved is ignored, and zero when written */
+/* 6887-7.1-05, 6887-7.2-06, 6887-7.2-12, 6887-11.1-05, 6887-12.1-07: whatever is reserved is ignored, and zero
+ * when written */
 static void reserved_is_ignored_in_and_zero_out(void **state)
 {
 	(void)state;
@@ -83,7 +86,8 @@ static void reserved_is_ignored_in_and_zero_out(void **state)
 	}
 }
 
-/* 6887-8.2-11..-14, -8.2-16..-18, -7.3-16, -7.3-17, -9-01, -9-02; 6886-1.1-05: the order of the checks */
+/* 6887-8.2-11, 6887-8.2-12, 6887-8.2-13, 6887-8.2-14, 6887-8.2-16, 6887-8.2-17, 6887-8.2-18, 6887-7.3-16,
+ * 6887-7.3-17, 6887-9-01, 6887-9-02, 6886-1.1-05: the order of the checks */
 static void requests_are_checked_in_order(void **state)
 {
 	(void)state;
@@ -202,7 +206,7 @@ static void announce_has_no_lifetime(void **state)
 	assert_int_equal(out[7], 99);
 }
 
-/* 6887-8.3-05; successes must be whole, an error's copy need not */
+/* 6887-8.3-05: successes must be whole, an error's copy need not */
 static void responses_by_length(void **state)
 {
 	(void)state;
@@ -255,7 +259,7 @@ static void error_copies_are_read_leniently(void **state)
 	assert_int_equal(parse(data, 68, &m, NULL), CODEC_DROP);
 }
 
-/* 6887-8.3-04, -9-06 */
+/* 6887-8.3-04 */
 static void version_errors_are_taken_in_any_form(void **state)
 {
 	(void)state;
@@ -303,7 +307,8 @@ static void what_cannot_be_marshalled_gives_zero(void **state)
 	assert_int_equal(pcp_marshal(&m, out, sizeof(out)), 0);
 }
 
-/* 6887-7.2-02..-05, -7.2-10, -7.2-11, -7.3-12, -7.3-21, -7.3-27, -8.2-06..-09, -8.2-16, -8.2-17 */
+/* 6887-7.2-02, 6887-7.2-03, 6887-7.2-04, 6887-7.2-05, 6887-7.2-10, 6887-7.2-11, 6887-7.3-12, 6887-7.3-21,
+ * 6887-7.3-27, 6887-8.2-06, 6887-8.2-07, 6887-8.2-08, 6887-8.2-09, 6887-8.2-16, 6887-8.2-17 */
 static void golden_errors(void **state)
 {
 	(void)state;

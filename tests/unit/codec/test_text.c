@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-/* 6886-3.5-01, 6886-6-01, 6887-7.4-03, -11-05, -12-03, -14.1-04, -19.1-01 */
+/* 6886-3.5-01, 6886-6-01, 6887-7.4-03, 6887-11-05, 6887-12-03, 6887-14.1-04, 6887-19.1-01 */
 static void numbers_are_those_of_the_rfcs(void **state)
 {
 	(void)state;
@@ -51,7 +51,7 @@ static void numbers_are_those_of_the_rfcs(void **state)
 		assert_int_equal(cases[i].value, cases[i].number);
 }
 
-/* 6887-19.2-01, -19.3-01, -19.4-01: what has no name is not an error */
+/* 6887-19.2-01, 6887-19.3-01, 6887-19.4-01: what has no name is not an error */
 static void every_value_has_a_name_or_a_mark(void **state)
 {
 	(void)state;
@@ -100,7 +100,7 @@ static struct in6_addr address(const char *text)
 	return a;
 }
 
-/* 6887-5-02, -5-03, -5-04, -5-05 */
+/* 6887-5-02, 6887-5-03, 6887-5-04, 6887-5-05 */
 static void families(void **state)
 {
 	(void)state;
@@ -253,7 +253,7 @@ static void address_length_counts(void **state)
 	assert_true(codec_address_parse("1111:2222:3333:4444:5555:6666:255.255.255.255", 45, &a));
 }
 
-/* RFC 3629; 7220-2-06, -2-08 */
+/* RFC 3629, 7220-2-06, 7220-2-08 */
 static void utf8(void **state)
 {
 	(void)state;
