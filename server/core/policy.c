@@ -33,9 +33,10 @@ static bool matches(const struct conf_rule *r, const struct policy_request *q)
 		return false;
 	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
 		return false;
-	/* an allowed client gets another port than it wished for; a refusal of certain ports is about the wish */
+	/* an allowed client gets another port than it wished for; a refusal of certain ports is about the wish,
+	 * and no wish is in no range */
 	if (r->action == CONF_DENY && r->external_ports.n)
-		return q->external_port && conf_ranges_have(&r->external_ports, q->external_port);
+		return conf_ranges_have(&r->external_ports, q->external_port);
 	return true;
 }
 

@@ -149,6 +149,18 @@ static void test_crowd(void **state)
 	limit_free(l);
 }
 
+/* All at one time, each greedy: a newcomer does not pay for the one whose place it takes. */
+static void test_greedy_crowd(void **state)
+{
+	(void)state;
+	struct limit *l = limit_new(seed, 10, 4);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct in6_addr a = codec_from_v4(0xc6120000 + i);
+		assert_int_equal(4, drain(l, &a, 0, 10));
+	}
+	limit_free(l);
+}
+
 #if FAILMALLOC
 static void test_no_memory(void **state)
 {
@@ -166,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_who_shares),
 		cmocka_unit_test(test_other_rate),
 		cmocka_unit_test(test_crowd),
+		cmocka_unit_test(test_greedy_crowd),
 #if FAILMALLOC
 		cmocka_unit_test(test_no_memory),
 #endif

@@ -40,7 +40,7 @@ static struct in6_addr address(const char *text)
 struct question {
 	const char *client;
 	const char *interface;
-	int mac; /* last octet of 02:00:00:00:00:xx, -1 = unknown */
+	int mac; /* last octet of 02:00:00:00:00:xx, negative = not known */
 	uint8_t protocol;
 	uint16_t internal_port, external_port;
 	int rule;
@@ -56,8 +56,7 @@ static void ask(const struct conf *conf, const struct question *cases, size_t n)
 					   .protocol = cases[i].protocol,
 					   .internal_port = cases[i].internal_port,
 					   .external_port = cases[i].external_port};
-		if (q.mac_known)
-			q.mac = (struct conf_mac){{2, 0, 0, 0, 0, (uint8_t)cases[i].mac}};
+		q.mac = (struct conf_mac){{2, 0, 0, 0, 0, (uint8_t)cases[i].mac}};
 		struct policy_verdict v;
 		memset(&v, 0xff, sizeof(v));
 		policy_judge(conf, &q, &v);
@@ -94,6 +93,7 @@ static void test_conditions(void **state)
 	    {"2001:db8:9:1::1", "lan0", 7, 6, 8000, 0, 0, false}, /* the first that matches */
 	    {"198.51.100.7", "lan0", 7, 33, 1, 0, 1, true},
 	    {"198.51.100.7", "lan0", 8, 33, 1, 0, -1, false},
+	    {"198.51.100.7", "lan0", 7 - 256, 33, 1, 0, -1, false},
 	    {"198.51.100.7", "lan1", -1, 17, 1, 0, 2, true},
 	    {"198.51.100.7", "lan1", -1, 6, 1, 0, -1, false},
 	    {"198.51.100.7", "lan10", -1, 17, 1, 0, -1, false},
