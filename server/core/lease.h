@@ -41,14 +41,15 @@ struct lease {
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */
-	uint32_t client_prev, client_next, due_prev, due_next;
+	uint32_t internal_next, external_next, client_prev, client_next, due_prev, due_next;
 };
 
 enum lease_flag {
 	LEASE_NONCE_OPEN = 1, /* adopted: the first request from the internal address sets the nonce */
 	LEASE_PREFER_FAILURE = 2,
 	LEASE_THIRD_PARTY = 4,
-	LEASE_MOVE = 8, /* its external address is gone: to be moved */
+	LEASE_UPDATE = 8,	 /* moved, and its client is being told (RFC 6887 14.2) */
+	LEASE_GENERATION = 0xf0, /* of the packet filter's contents that has it: four bits */
 };
 
 /* One client: an internal address that has or had leases lately. */
@@ -57,7 +58,8 @@ struct lease_client {
 	uint32_t active; /* leases in state ACTIVE or REMOVING */
 	uint32_t held;
 	uint32_t first; /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
-	uint32_t next;	/* the table's own */
+	/* the table's own */
+	uint32_t next;
 };
 
 struct lease_table;
