@@ -15,12 +15,12 @@
 #include "backends/mapping.h"
 
 enum {
-	ROUND_REQUESTS_MAX = 64, /* datagrams that go into one round */
+	ROUND_REQUESTS_MAX = 64,  /* datagrams that go into one round */
 	ROUND_CHANGES_MAX = 4096, /* changes after which the engine stops adding work of its own (expiry, moves) */
 };
 
 enum round_reply_kind {
-	ROUND_UNICAST,  /* to one client, from the address that was asked */
+	ROUND_UNICAST,	/* to one client, from the address that was asked */
 	ROUND_ANNOUNCE, /* to 224.0.0.1 or ff02::1, port 5350, on every interface of a listen section */
 };
 
@@ -29,9 +29,9 @@ struct round_reply {
 	const uint8_t *data;
 	size_t length; /* 0: settled to silence, send nothing */
 	enum round_reply_kind kind;
-	uint16_t listen;             /* index into conf.listens */
-	bool ipv6;                   /* ROUND_ANNOUNCE: which group */
-	struct in6_addr source;      /* ROUND_UNICAST: the address that was asked */
+	uint16_t listen;	     /* index into conf.listens */
+	bool ipv6;		     /* ROUND_ANNOUNCE: which group */
+	struct in6_addr source;	     /* ROUND_UNICAST: the address that was asked */
 	struct in6_addr destination; /* ROUND_UNICAST */
 	uint16_t destination_port;
 	uint32_t ifindex; /* ROUND_UNICAST: where the request came from */
@@ -49,14 +49,14 @@ enum round_event_kind {
 /* Something worth a log line, a counter and, later, a hook. Strings are static or live as long as the conf. */
 struct round_event {
 	enum round_event_kind kind;
-	bool pcp;                 /* asked for by PCP, else by NAT-PMP */
+	bool pcp; /* asked for by PCP, else by NAT-PMP */
 	uint8_t opcode;
-	uint8_t result;           /* ROUND_REFUSED: enum pcp_result or natpmp_result as sent */
-	struct mapping mapping;   /* ports that were not decided are 0 */
-	struct in6_addr client;   /* who asked */
-	uint32_t lifetime_s;      /* granted */
-	const char *rule;         /* the rule that decided, NULL if none matched */
-	const char *why;          /* in words, for ROUND_REFUSED and ROUND_ENDED */
+	uint8_t result;		/* ROUND_REFUSED: enum pcp_result or natpmp_result as sent */
+	struct mapping mapping; /* ports that were not decided are 0 */
+	struct in6_addr client; /* who asked */
+	uint32_t lifetime_s;	/* granted */
+	const char *rule;	/* the rule that decided, NULL if none matched */
+	const char *why;	/* in words, for ROUND_REFUSED and ROUND_ENDED */
 };
 
 struct round;
