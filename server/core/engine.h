@@ -20,7 +20,7 @@
 #include "server/core/round.h"
 
 #define ENGINE_SEED_LENGTH 16
-#define ENGINE_NEVER UINT64_MAX
+#define ENGINE_NEVER	   UINT64_MAX
 
 struct engine;
 
@@ -39,7 +39,7 @@ struct engine_datagram {
 	uint16_t listen; /* index into conf.listens */
 	uint32_t ifindex;
 	const char *interface; /* its name, for rules; "" if none */
-	bool mac_known;        /* only looked up if a rule asks for it */
+	bool mac_known;	       /* only looked up if a rule asks for it */
 	struct conf_mac mac;
 };
 
@@ -112,7 +112,7 @@ struct engine_lease {
 	struct mapping mapping;
 	enum engine_origin origin;
 	uint64_t expires_in_ms; /* 0 = never, for static mappings */
-	const char *rule;       /* name, or of the static section; NULL if unknown */
+	const char *rule;	/* name, or of the static section; NULL if unknown */
 	struct in6_addr client; /* who asked, if by THIRD_PARTY; else the internal address */
 };
 
@@ -132,11 +132,11 @@ struct engine_question {
 };
 struct engine_explanation {
 	bool allowed;
-	uint8_t result;       /* enum pcp_result that PCP would answer */
-	const char *rule;     /* the rule that matched first, NULL = none did */
+	uint8_t result;	  /* enum pcp_result that PCP would answer */
+	const char *rule; /* the rule that matched first, NULL = none did */
 	unsigned rule_line;
-	const char *why;      /* in words */
-	bool exists;          /* the client has this mapping already: lease */
+	const char *why; /* in words */
+	bool exists;	 /* the client has this mapping already: lease */
 	struct engine_lease lease;
 	uint16_t external_port; /* what it would get; 0 = a random one of the allowed */
 	uint32_t lifetime_max_s;
@@ -146,13 +146,13 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 		    struct engine_explanation *x);
 
 enum engine_drop { /* datagrams that got no answer */
-	ENGINE_DROP_SHORT,
-	ENGINE_DROP_RESPONSE,
-	ENGINE_DROP_DISABLED, /* a protocol that this listen section does not serve in a way that allows an answer */
-	ENGINE_DROP_RATE,
-	ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, port 0 */
-	ENGINE_DROP_FAMILY, /* NAT-PMP over IPv6 */
-	ENGINE_DROP_N,
+		   ENGINE_DROP_SHORT,
+		   ENGINE_DROP_RESPONSE,
+		   ENGINE_DROP_DISABLED, /* a protocol that this listen section does not serve in a way that allows an answer */
+		   ENGINE_DROP_RATE,
+		   ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, port 0 */
+		   ENGINE_DROP_FAMILY, /* NAT-PMP over IPv6 */
+		   ENGINE_DROP_N,
 };
 
 struct engine_stats {
@@ -163,7 +163,7 @@ struct engine_stats {
 	uint64_t drops[ENGINE_DROP_N];
 	uint64_t made, renewed, deleted, expired, revoked, moved, refused_changes;
 	uint64_t announcements;
-	size_t leases;        /* in force, static ones included */
+	size_t leases; /* in force, static ones included */
 	size_t clients;
 	uint32_t epoch_natpmp_s, epoch_pcp_s;
 };

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "server/core/natpmp.h"
+#include "server/core/pcp.h"
+#include "server/core/upkeep.h"
+
+uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms)
+{
+	t->wait_ms = t->wait_ms ? t->wait_ms * 2 : ENGINE_RETRY_MIN_MS;
+	if (t->wait_ms > ENGINE_RETRY_MAX_MS)
+		t->wait_ms = ENGINE_RETRY_MAX_MS;
+	return now_ms + t->wait_ms;
+}
+
+struct mapping engine_mapping(const struct lease *l)
+{
+	return (struct mapping){.internal_address = l->internal_address,
+				.external_address = l->external_address,
+				.internal_port = l->internal_port,
+				.external_port = l->external_port,
+				.protocol = l->protocol,
+				.kind = l->kind};
+}
+
+const char *engine_rule_name(const struct engine *e, const struct lease *l)
+{
+	if (l->origin == ENGINE_ORIGIN_STATIC)
+		return l->rule < e->conf->statics_n ? e->conf->statics[l->rule].name : NULL;
+	return l->rule < e->conf->rules_n ? e->conf->rules[l->rule].name : NULL;
+}
+
+uint32_t engine_remaining_s(const struct lease *l, uint64_t now_ms)
+{
+	if (l->expires_ms == UINT64_MAX)
+		return CODEC_LIFETIME_FOREVER;
+	return l->expires_ms > now_ms ? (uint32_t)((l->expires_ms - now_ms + 999) / 1000) : 0;
+}
+
+bool engine_lost(const struct engine *e, const struct lease *l)
+{
+	return (l->flags & LEASE_GENERATION) != e->generation << 4;
+}
+
+bool engine_stranded(const struct engine *e, const struct lease *l)
+{
+	struct in6_addr first;
+
+	return l->kind == MAPPING_NAT && l->external < e->conf->externals_n &&
+	       !outside_has(e, l->external, &l->external_address) && outside_at(e, l->external, 0, &first);
+}
+
+void engine_refresh(struct engine *e, const struct lease *l)
+{
+	if (l->kind != MAPPING_NAT || l->external >= e->conf->externals_n)
+		return;
+	outside_refresh(e, l->external, &l->external_address, l->protocol, l->external_port);
+	if (l->protocol == IPPROTO_TCP)
+		outside_refresh(e, l->external, &l->external_address, IPPROTO_UDP, l->external_port);
+	else if (l->protocol == IPPROTO_UDP)
+		outside_refresh(e, l->external, &l->external_address, IPPROTO_TCP, l->external_port);
+}
+
+void engine_state_lost(struct engine *e, uint64_t now_ms)
+{
+	epoch_set(&e->epoch_natpmp, 0, now_ms);
+	epoch_set(&e->epoch_pcp, 0, now_ms);
+	announce_begin(&e->announce, now_ms);
+}
+
+void engine_walk_all(struct engine *e)
+{
+	e->walk = 0;
+	e->walk_again = (struct engine_retry){.at_ms = ENGINE_NEVER};
+}
+
+struct engine *engine_new(const struct conf *conf, const uint8_t seed[ENGINE_SEED_LENGTH], uint64_t now_ms)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->conf = conf;
+	e->key = hash_key_from(seed);
+	e->leases = lease_table_new(seed, now_ms);
+	e->limit = limit_new(seed, conf->limits.requests_per_second, conf->limits.burst);
+	e->outsides = outside_new(conf, NULL, NULL);
+	e->walk = LEASE_NONE;
+	e->walk_again.at_ms = e->statics.at_ms = e->removal.at_ms = ENGINE_NEVER;
+	announce_init(&e->announce);
+	epoch_set(&e->epoch_natpmp, 0, now_ms);
+	epoch_set(&e->epoch_pcp, 0, now_ms);
+	if (!e->leases || !e->limit || !e->outsides) {
+		engine_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	updates_clear(&e->updates);
+	outside_free(e->outsides, e->conf->externals_n);
+	free(e->busy.v);
+	limit_free(e->limit);
+	lease_table_free(e->leases);
+	free(e);
+}
+
+static void drop(struct engine *e, enum engine_drop why)
+{
+	e->stats.drops[why]++;
+}
+
+/* False for an address and port that nothing should be sent to. */
+static bool sane_source(const struct engine_datagram *d, const struct conf_listen *section)
+{
+	const struct in6_addr *a = &d->source;
+	uint32_t v4 = codec_to_v4(a);
+	bool loopback = codec_is_v4(a) ? v4 >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(a);
+
+	if (d->source_port == 0 || codec_is_unspecified(a) || IN6_IS_ADDR_MULTICAST(a))
+		return false;
+	if (codec_is_v4(a) && (v4 >= 0xe0000000 || v4 >> 24 == 0))
+		return false;
+	/* the gateway itself, unless it serves an address on purpose and not a network */
+	return loopback || section->addresses.n > 0 || !engine_same_address(a, &d->destination);
+}
+
+static unsigned kind_of(uint8_t opcode)
+{
+	return opcode < 3 ? opcode : 3;
+}
+
+static void answer_natpmp(struct engine *e, const struct engine_datagram *d, size_t length, uint64_t now_ms,
+			  struct round *r)
+{
+	struct codec_message m;
+
+	if (codec_parse(d->data, length, &m, NULL) != CODEC_OK) {
+		drop(e, ENGINE_DROP_SHORT);
+		return;
+	}
+	e->stats.requests_natpmp[kind_of(m.natpmp.opcode)]++;
+	natpmp_request(e, d, &m.natpmp, now_ms, r);
+}
+
+static void answer_pcp(struct engine *e, const struct engine_datagram *d, size_t length, uint64_t now_ms,
+		       struct round *r)
+{
+	struct codec_message m;
+	struct codec_error error = {.result = PCP_UNSUPP_VERSION, .why = "another version than 2"};
+	enum codec_verdict verdict = CODEC_REFUSE;
+
+	/* version 0 comes here where NAT-PMP is not spoken, and is then as foreign as any other: RFC 6887 appendix A */
+	if (d->data[0] == CODEC_VERSION_PCP)
+		verdict = codec_parse(d->data, length, &m, &error);
+	else
+		m = (struct codec_message){.protocol = CODEC_VERSION_PCP, .pcp.opcode = d->data[1] & 0x7f};
+	if (verdict == CODEC_DROP) {
+		drop(e, ENGINE_DROP_SHORT);
+		return;
+	}
+	e->stats.requests_pcp[kind_of(d->data[1] & 0x7f)]++;
+	if (verdict == CODEC_OK)
+		pcp_request(e, d, &m.pcp, now_ms, r);
+	else
+		pcp_unparsed(e, d, &m.pcp, &error, now_ms, r);
+}
+
+/* The order of RFC 6887 8.2, with the response bit before the version: no two servers can be made to talk. */
+void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t now_ms, struct round *r)
+{
+	const struct conf_listen *section = &e->conf->listens[d->listen];
+	bool natpmp = section->natpmp && e->conf->externals[section->external].nat;
+	bool ipv6 = !codec_is_v4(&d->source);
+	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4;
+
+	if (!sane_source(d, section))
+		drop(e, ENGINE_DROP_SOURCE);
+	else if (d->length < 2)
+		drop(e, ENGINE_DROP_SHORT);
+	else if (d->data[1] & 0x80)
+		drop(e, ENGINE_DROP_RESPONSE);
+	else if (!natpmp && !section->pcp)
+		drop(e, ENGINE_DROP_DISABLED);
+	else if (natpmp && ipv6 && (d->data[0] == CODEC_VERSION_NATPMP || !section->pcp))
+		drop(e, ENGINE_DROP_FAMILY);
+	else if (section->pcp && d->data[0] == CODEC_VERSION_PCP && d->length < 24)
+		drop(e, ENGINE_DROP_SHORT);
+	else if (!limit_take(e->limit, &d->source, now_ms))
+		drop(e, ENGINE_DROP_RATE);
+	else if (natpmp && d->data[0] == CODEC_VERSION_NATPMP)
+		answer_natpmp(e, d, length, now_ms, r);
+	else if (section->pcp)
+		answer_pcp(e, d, length, now_ms, r);
+	else
+		natpmp_version(e, d, now_ms, r);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t engine_deadline(const struct engine *e)
+{
+	uint64_t at = lease_deadline(e->leases);
+
+	at = earlier(at, e->walk != LEASE_NONE ? 0 : e->walk_again.at_ms);
+	at = earlier(at, e->statics.at_ms);
+	at = earlier(at, e->announce.next_ms);
+	return earlier(at, update_deadline(&e->updates));
+}
+
+void engine_tick(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	outside_forget(e, now_ms);
+	upkeep_due(e, now_ms, r);
+	upkeep_walk(e, now_ms, r);
+	upkeep_statics(e, now_ms, r);
+	announce_tick(e, now_ms, r);
+	update_tick(e, now_ms, r);
+}
+
+void engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
+		struct round *r)
+{
+	bool first = !e->outsides[external].told;
+	int changed = outside_tell(e, external, addresses, n);
+
+	if (changed == 0 && !first)
+		return;
+	if (changed > 0) {
+		/* RFC 6887 8.5; RFC 6886 3.6 knows of no such reset */
+		epoch_set(&e->epoch_pcp, 0, now_ms);
+		announce_begin(&e->announce, now_ms);
+	}
+	engine_walk_all(e);
+	if (e->started)
+		e->statics = (struct engine_retry){.at_ms = now_ms};
+	upkeep_walk(e, now_ms, r);
+}
+
+int engine_busy(struct engine *e, const struct engine_busy *v, size_t n)
+{
+	return outside_set_busy(e, v, n);
+}
+
+int engine_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r)
+{
+	return upkeep_adopt(e, m, remaining_ms, now_ms, r);
+}
+
+void engine_start(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	e->started = true;
+	engine_state_lost(e, now_ms);
+	e->statics = (struct engine_retry){.at_ms = now_ms};
+	upkeep_statics(e, now_ms, r);
+}
+
+void engine_reinstall(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	e->generation = (uint8_t)((e->generation + 1) % ENGINE_GENERATIONS);
+	engine_state_lost(e, now_ms);
+	engine_walk_all(e);
+	upkeep_walk(e, now_ms, r);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the operator sees of the engine, and what he ends by hand. */
+#include <string.h>
+
+#include "server/core/choice.h"
+#include "server/core/mapper.h"
+#include "server/core/pcp.h"
+
+/* In force and in the packet filter; one that is to be removed is, too, until it is gone. */
+static bool is_shown(const struct engine *e, const struct lease *l)
+{
+	return (l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING) && !engine_lost(e, l);
+}
+
+static void show(const struct engine *e, const struct lease *l, uint64_t now_ms, struct engine_lease *v)
+{
+	*v = (struct engine_lease){.mapping = engine_mapping(l),
+				   .origin = l->origin,
+				   .rule = engine_rule_name(e, l),
+				   .client = l->internal_address};
+	if (l->state == LEASE_REMOVING)
+		v->expires_in_ms = 1;
+	else if (l->expires_ms != UINT64_MAX)
+		v->expires_in_ms = l->expires_ms > now_ms ? l->expires_ms - now_ms : 1;
+}
+
+bool engine_lease_next(const struct engine *e, uint32_t *cursor, uint64_t now_ms, struct engine_lease *l)
+{
+	uint32_t i = *cursor;
+
+	while ((i = lease_walk(e->leases, i)) != LEASE_NONE && !is_shown(e, lease_peek(e->leases, i)))
+		i++;
+	if (i == LEASE_NONE)
+		return false;
+	show(e, lease_peek(e->leases, i), now_ms, l);
+	*cursor = i + 1;
+	return true;
+}
+
+void engine_stats(const struct engine *e, uint64_t now_ms, struct engine_stats *s)
+{
+	*s = e->stats;
+	s->leases = lease_count(e->leases);
+	s->clients = lease_clients(e->leases);
+	s->epoch_natpmp_s = epoch_seconds(&e->epoch_natpmp, now_ms);
+	s->epoch_pcp_s = epoch_seconds(&e->epoch_pcp, now_ms);
+}
+
+static bool matches(const struct lease *l, const struct in6_addr *client, uint8_t protocol, uint16_t external_port)
+{
+	return l->state == LEASE_ACTIVE && l->origin != ENGINE_ORIGIN_STATIC &&
+	       (!client || engine_same_address(client, &l->internal_address)) &&
+	       (protocol == 0 || protocol == l->protocol) && (external_port == 0 || external_port == l->external_port);
+}
+
+static bool revoke_one(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r)
+{
+	if (r->changes_n < ROUND_CHANGES_MAX)
+		return mapper_end_own(e, i, ROUND_REVOKED, r);
+	/* more than a round should hold: they come due, and go in the ticks that follow */
+	lease_state(e->leases, i, LEASE_REMOVING);
+	lease_due(e->leases, i, now_ms);
+	return true;
+}
+
+size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint16_t external_port,
+		     uint64_t now_ms, struct round *r)
+{
+	const struct lease_client *c = client ? lease_client(e->leases, client) : NULL;
+	size_t n = 0;
+
+	if (client) {
+		for (uint32_t i = c ? c->first : LEASE_NONE; i != LEASE_NONE; i = lease_peek(e->leases, i)->client_next)
+			n += matches(lease_peek(e->leases, i), client, protocol, external_port) &&
+			     revoke_one(e, i, now_ms, r);
+		return n;
+	}
+	for (uint32_t i = 0; (i = lease_walk(e->leases, i)) != LEASE_NONE; i++)
+		n += matches(lease_peek(e->leases, i), NULL, protocol, external_port) && revoke_one(e, i, now_ms, r);
+	return n;
+}
+
+/* The section that a request over the interface would come to. */
+static uint16_t section_of(const struct conf *conf, const char *interface)
+{
+	for (size_t i = 0; i < conf->listens_n; i++)
+		for (size_t j = 0; j < conf->listens[i].interfaces.n; j++)
+			if (strcmp(conf->listens[i].interfaces.v[j], interface) == 0)
+				return (uint16_t)i;
+	return 0;
+}
+
+static void explain_protocol(struct engine_explanation *x, uint8_t result, const char *why)
+{
+	x->result = result;
+	x->why = why;
+}
+
+void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
+		    struct engine_explanation *x)
+{
+	uint32_t i = lease_find_internal(e->leases, q->protocol, &q->client, q->internal_port);
+	const struct lease_client *client = lease_client(e->leases, &q->client);
+	struct mapper_want w = {.pcp = true,
+				.protocol = q->protocol,
+				.internal_port = q->internal_port,
+				.suggested_port = q->external_port,
+				.internal_address = q->client,
+				.lifetime_s = CODEC_LIFETIME_FOREVER,
+				.interface = q->interface ? q->interface : "",
+				.listen = section_of(e->conf, q->interface ? q->interface : "")};
+	struct mapper_plan p;
+
+	*x = (struct engine_explanation){.client_mappings = client ? client->active : 0};
+	if (i != LEASE_NONE) {
+		const struct lease *l = lease_peek(e->leases, i);
+
+		x->exists = true;
+		show(e, l, now_ms, &x->lease);
+		/* asked as by the one who has it */
+		w.pcp = l->origin == ENGINE_ORIGIN_PCP || l->origin == ENGINE_ORIGIN_STATIC;
+		w.nonce = l->nonce;
+	}
+	if (outside_mappable(q->protocol) == 0 || q->internal_port == 0) {
+		explain_protocol(x, PCP_UNSUPP_PROTOCOL,
+				 "one port of a protocol with ports can be mapped, nothing else");
+		return;
+	}
+	mapper_plan(e, &w, now_ms, &p);
+	x->allowed = p.verdict.result == MAPPER_OK;
+	explain_protocol(x, pcp_result_of(p.verdict.result), x->allowed ? "allowed" : p.verdict.why);
+	x->rule = p.verdict.rule;
+	if (p.policy.external_ports && p.policy.rule != UINT16_MAX)
+		x->rule_line = e->conf->rules[p.policy.rule].line;
+	x->external_port = x->allowed ? p.verdict.external_port : 0;
+	x->lifetime_max_s = p.policy.allowed ? p.policy.lifetime_max_s : 0;
+	x->client_mappings_max = p.policy.mappings_max ? p.policy.mappings_max : e->conf->limits.mappings_per_client;
+}

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/mapper.h"
+
+#include <string.h>
+
+#include "server/core/choice.h"
+
+static void refuse(struct mapper_plan *p, enum mapper_result result, const char *why)
+{
+	p->action = MAPPER_TELL;
+	p->verdict.result = result;
+	p->verdict.why = why;
+	p->verdict.lease = LEASE_NONE;
+}
+
+static void refuse_for(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
+{
+	refuse(p, result, why);
+	p->verdict.error_s = error_s;
+}
+
+static bool has_address(const struct engine *e, const struct mapper_plan *p)
+{
+	struct in6_addr first;
+
+	return p->kind != MAPPING_NAT || outside_at(e, p->external, 0, &first);
+}
+
+static bool stale(const struct engine *e, const struct lease *l)
+{
+	return engine_lost(e, l) || engine_stranded(e, l);
+}
+
+static bool wish_differs(const struct mapper_want *w, const struct lease *l)
+{
+	return w->suggested_port != l->external_port ||
+	       (!codec_is_unspecified(&w->suggested_address) &&
+		!engine_same_address(&w->suggested_address, &l->external_address));
+}
+
+/* The client is told what it has; the lease stays as it is. */
+static void tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p)
+{
+	if (!has_address(e, p)) {
+		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+		return;
+	}
+	if (stale(e, l)) {
+		refuse(p, MAPPER_NO_RESOURCES, "the mapping is not installed at the moment");
+		return;
+	}
+	p->action = MAPPER_TELL;
+	p->verdict.lease = i;
+	p->verdict.external_address = l->external_address;
+	p->verdict.external_port = l->external_port;
+	p->verdict.lifetime_s = lifetime_s;
+	p->verdict.rule = engine_rule_name(e, l);
+}
+
+/* RFC 6887 11.3 and 15.1, RFC 6886 3.4: the operator's own mappings are shown, and never touched. */
+static void plan_static(const struct engine *e, const struct mapper_want *w, uint32_t i, struct mapper_plan *p)
+{
+	const struct lease *l = lease_peek(e->leases, i);
+
+	if (w->lifetime_s == 0)
+		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping is static");
+	else if (w->nonsense)
+		refuse(p, MAPPER_NONSENSE, "an option makes no sense for the request");
+	else if (w->prefer_failure && wish_differs(w, l))
+		refuse_for(p, MAPPER_CANNOT_PROVIDE, "a static mapping has another external side", 1800);
+	else
+		tell(e, l, i, w->pcp ? CODEC_LIFETIME_FOREVER : w->lifetime_s, p);
+}
+
+/* NAT-PMP has no nonce, so it never changes what PCP made; it learns of it. */
+static void plan_natpmp_on_pcp(const struct engine *e, const struct mapper_want *w, uint32_t i, uint64_t now_ms,
+			       struct mapper_plan *p)
+{
+	const struct lease *l = lease_peek(e->leases, i);
+	uint32_t remaining_s = engine_remaining_s(l, now_ms);
+
+	if (w->lifetime_s == 0)
+		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping was made by PCP");
+	else
+		tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
+}
+
+/* True if a PCP request may touch the lease, by the nonce or by what stands for it. */
+static bool may_touch(const struct engine *e, const struct mapper_want *w, const struct lease *l)
+{
+	/* a mapping of NAT-PMP has no nonce yet, an adopted one none that we know: the host itself sets it */
+	if (l->origin == ENGINE_ORIGIN_NATPMP || l->flags & LEASE_NONCE_OPEN)
+		return !w->third_party;
+	if (memcmp(&l->nonce, &w->nonce, sizeof(l->nonce)) == 0)
+		return true;
+	switch (e->conf->listens[w->listen].nonce_check) {
+	case CONF_NONCE_OFF:
+		return true;
+	case CONF_NONCE_SAME_ADDRESS:
+		return !w->third_party;
+	default:
+		return false;
+	}
+}
+
+static bool judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	struct policy_request q = {.client = w->internal_address,
+				   .interface = w->interface,
+				   .mac_known = w->mac_known,
+				   .mac = w->mac,
+				   .protocol = w->protocol,
+				   .internal_port = w->internal_port,
+				   .external_port = w->suggested_port};
+
+	policy_judge(e->conf, &q, &p->policy);
+	if (p->policy.rule != UINT16_MAX)
+		p->verdict.rule = e->conf->rules[p->policy.rule].name;
+	if (!p->policy.allowed)
+		refuse(p, MAPPER_NOT_AUTHORIZED, p->policy.why);
+	else if (IN6_IS_ADDR_LINKLOCAL(&w->internal_address))
+		refuse(p, MAPPER_NOT_AUTHORIZED, "a link-local address cannot be reached from outside");
+	else
+		p->verdict.lifetime_s = policy_lifetime(e->conf, &p->policy, w->pcp, w->lifetime_s);
+	return p->verdict.result == MAPPER_OK;
+}
+
+/* Fills in the external side that a lease gets, the wish being what it has or what the client suggests. False if it
+ * cannot have any. */
+static bool choose(const struct engine *e, const struct mapper_want *w, const struct choice *c, struct mapper_plan *p)
+{
+	if (p->kind == MAPPING_PINHOLE) {
+		p->verdict.external_address = w->internal_address;
+		p->verdict.external_port = w->internal_port;
+		if (w->prefer_failure && (w->suggested_port != w->internal_port ||
+					  (!codec_is_unspecified(&w->suggested_address) &&
+					   !engine_same_address(&w->suggested_address, &w->internal_address))))
+			refuse_for(p, MAPPER_CANNOT_PROVIDE, "nothing is translated here", 1800);
+		return p->verdict.result == MAPPER_OK;
+	}
+	switch (choice_find(e, c, &p->verdict.external_address, &p->verdict.external_port)) {
+	case CHOICE_NO_ADDRESS:
+		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+		break;
+	case CHOICE_REFUSED:
+		refuse(p, MAPPER_CANNOT_PROVIDE, "the external port cannot be had");
+		break;
+	default:
+		break;
+	}
+	return p->verdict.result == MAPPER_OK;
+}
+
+static struct choice choice_of(const struct mapper_want *w, const struct mapper_plan *p)
+{
+	return (struct choice){.external = p->external,
+			       .protocol = w->protocol,
+			       .pcp = w->pcp,
+			       .exact = w->prefer_failure,
+			       .client = w->internal_address,
+			       .internal_port = w->internal_port,
+			       .wish_address = w->suggested_address,
+			       .wish_port = w->suggested_port,
+			       .ports = p->policy.external_ports};
+}
+
+/* A lease that goes back into the packet filter keeps its external side if it can. */
+static struct choice choice_for(const struct lease *l, const struct mapper_want *w, const struct mapper_plan *p)
+{
+	struct choice c = choice_of(w, p);
+
+	if (!c.exact) {
+		c.wish_address = l->external_address;
+		c.wish_port = l->external_port;
+	}
+	return c;
+}
+
+static void plan_renewal(const struct engine *e, const struct mapper_want *w, uint32_t i, uint64_t now_ms,
+			 struct mapper_plan *p)
+{
+	const struct lease *l = lease_peek(e->leases, i);
+	bool here = l->kind == p->kind && !(l->kind == MAPPING_NAT && engine_stranded(e, l));
+	struct choice c = choice_for(l, w, p);
+
+	if (l->kind != p->kind) {
+		refuse(p, MAPPER_NO_RESOURCES, "the mapping is being taken down");
+		return;
+	}
+	if (here && w->prefer_failure && wish_differs(w, l)) {
+		refuse_for(p, MAPPER_CANNOT_PROVIDE, "the mapping has another external side",
+			   l->state == LEASE_ACTIVE ? engine_remaining_s(l, now_ms) : 0);
+		return;
+	}
+	p->verdict.lease = i;
+	p->verdict.external_address = l->external_address;
+	p->verdict.external_port = l->external_port;
+	p->action = l->state == LEASE_ACTIVE && !stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
+	if (!here)
+		choose(e, w, &c, p);
+}
+
+static void plan_new(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	struct choice c = choice_of(w, p);
+	const struct lease_client *client;
+	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
+
+	p->action = MAPPER_MAKE;
+	if (!choose(e, w, &c, p))
+		return;
+	client = lease_client(e->leases, &w->internal_address);
+	if (client && client->active >= most)
+		refuse(p, MAPPER_QUOTA, "the client has as many mappings as it may");
+	else if (lease_count(e->leases) >= e->conf->limits.mappings)
+		refuse(p, MAPPER_NO_RESOURCES, "there are as many mappings as there may be");
+}
+
+/* In the order of RFC 6887 11.3, from the nonce on: what comes before it is in pcp.c. */
+void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct mapper_plan *p)
+{
+	size_t external = e->conf->listens[w->listen].external;
+	uint32_t i = lease_find_internal(e->leases, w->protocol, &w->internal_address, w->internal_port);
+	const struct lease *l = i == LEASE_NONE ? NULL : lease_peek(e->leases, i);
+	bool active = l && l->state == LEASE_ACTIVE;
+
+	*p = (struct mapper_plan){.action = MAPPER_TELL, .external = external, .verdict.lease = LEASE_NONE};
+	p->kind = codec_is_v4(&w->internal_address) && e->conf->externals[external].nat ? MAPPING_NAT : MAPPING_PINHOLE;
+	if (active && l->origin == ENGINE_ORIGIN_STATIC) {
+		plan_static(e, w, i, p);
+		return;
+	}
+	if (active && !w->pcp && l->origin == ENGINE_ORIGIN_PCP) {
+		plan_natpmp_on_pcp(e, w, i, now_ms, p);
+		return;
+	}
+	if (active && w->pcp && !may_touch(e, w, l)) {
+		refuse_for(p, MAPPER_NONCE, "the mapping has another nonce", engine_remaining_s(l, now_ms));
+		return;
+	}
+	if (w->nonsense) {
+		refuse(p, MAPPER_NONSENSE, "an option makes no sense for the request");
+		return;
+	}
+	if (w->lifetime_s == 0) {
+		p->action = l ? MAPPER_END : MAPPER_TELL;
+		p->verdict.lease = i;
+		return;
+	}
+	if (!judge(e, w, p))
+		return;
+	if (!has_address(e, p))
+		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+	else if (l)
+		plan_renewal(e, w, i, now_ms, p);
+	else
+		plan_new(e, w, p);
+}
+
+static uint64_t timeout_of(uint64_t lifetime_ms)
+{
+	return lifetime_ms + ENGINE_GRACE_MS;
+}
+
+static void set_generation(struct engine *e, struct lease *l)
+{
+	l->flags = (uint8_t)((l->flags & ~LEASE_GENERATION) | e->generation << 4);
+}
+
+/* The request's terms become the lease's. */
+static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w, const struct mapper_plan *p,
+		       uint64_t now_ms)
+{
+	struct lease *l = lease_at(e->leases, i);
+
+	lease_due(e->leases, i, now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
+	l->origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP;
+	l->nonce = w->nonce;
+	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
+			     (w->third_party ? LEASE_THIRD_PARTY : 0));
+	l->rule = p->policy.rule;
+	l->listen = w->listen;
+	l->reply_port = w->reply_port;
+	engine_refresh(e, l);
+}
+
+static struct round_step step_of(const struct engine *e, uint32_t i, const struct mapper_want *w,
+				 const struct mapper_plan *p, enum round_event_kind event)
+{
+	return (struct round_step){.lease = i,
+				   .answer = w->answer,
+				   .lifetime_s = p->verdict.lifetime_s,
+				   .flags = ROUND_STEP_EVENT,
+				   .event = (uint8_t)event,
+				   .before = *lease_peek(e->leases, i)};
+}
+
+static void do_renew(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
+		     struct mapper_plan *p)
+{
+	uint32_t i = p->verdict.lease;
+	struct round_step s = step_of(e, i, w, p, ROUND_RENEWED);
+	struct mapping m = engine_mapping(&s.before);
+
+	take_terms(e, i, w, p, now_ms);
+	round_group(r);
+	round_change(r, CHANGE_RENEW, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
+}
+
+/* A place that is held for the same client is given up for the lease that comes there. */
+static void free_held(struct engine *e, uint8_t protocol, const struct in6_addr *address, uint16_t port)
+{
+	uint32_t i = lease_find_external(e->leases, protocol, address, port);
+
+	if (i != LEASE_NONE && lease_peek(e->leases, i)->state == LEASE_HELD)
+		lease_free(e->leases, i);
+}
+
+/* Takes the lease to another external side; its own side may be the same as before. */
+static void move_lease(struct engine *e, uint32_t i, const struct in6_addr *address, uint16_t port)
+{
+	struct lease *l = lease_at(e->leases, i);
+	struct lease old = *l;
+
+	if (l->external_port == port && engine_same_address(&l->external_address, address))
+		return;
+	free_held(e, l->protocol, address, port);
+	lease_move(e->leases, i, address, port);
+	engine_refresh(e, &old);
+}
+
+/* In one group the old place is cleared and the new one taken, so that there is no gap and no half of it. */
+static void replace(struct engine *e, uint32_t i, const struct in6_addr *address, uint16_t port, uint64_t timeout_ms,
+		    bool clear, const struct round_step *s, struct round *r)
+{
+	struct round_step silent = *s;
+	struct mapping m = engine_mapping(&s->before);
+	struct lease *l = lease_at(e->leases, i);
+
+	silent.flags &= (uint8_t)~ROUND_STEP_EVENT;
+	round_group(r);
+	if (clear)
+		round_change(r, CHANGE_REMOVE, &m, 0, &silent);
+	if (l->state != LEASE_ACTIVE)
+		lease_state(e->leases, i, LEASE_ACTIVE);
+	move_lease(e, i, address, port);
+	set_generation(e, l);
+	m = engine_mapping(l);
+	round_change(r, CHANGE_ADD, &m, timeout_ms, s);
+	engine_refresh(e, l);
+}
+
+static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
+		       struct mapper_plan *p)
+{
+	uint32_t i = p->verdict.lease;
+	const struct lease *l = lease_peek(e->leases, i);
+	bool moved = l->external_port != p->verdict.external_port ||
+		     !engine_same_address(&l->external_address, &p->verdict.external_address);
+	struct round_step s = step_of(e, i, w, p,
+				      l->state != LEASE_ACTIVE ? ROUND_MADE
+				      : moved		       ? ROUND_MOVED
+							       : ROUND_RENEWED);
+
+	lease_at(e->leases, i)->external = (uint8_t)p->external;
+	replace(e, i, &p->verdict.external_address, p->verdict.external_port,
+		timeout_of((uint64_t)p->verdict.lifetime_s * 1000), true, &s, r);
+	take_terms(e, i, w, p, now_ms);
+}
+
+/* Held ports count against the client's mappings, so that nobody can take all ports by making and deleting. */
+static void trim_held(struct engine *e, const struct in6_addr *address, uint32_t most)
+{
+	const struct lease_client *client = lease_client(e->leases, address);
+	uint32_t i = client ? client->first : LEASE_NONE;
+
+	while (i != LEASE_NONE && client->held > 0 && client->active + client->held >= most) {
+		struct lease l = *lease_peek(e->leases, i);
+
+		if (l.state == LEASE_HELD) {
+			bool last = client->active + client->held == 1;
+
+			lease_free(e->leases, i);
+			engine_refresh(e, &l);
+			if (last)
+				return;
+		}
+		i = l.client_next;
+	}
+}
+
+static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
+		    struct mapper_plan *p)
+{
+	struct lease init = {.internal_address = w->internal_address,
+			     .external_address = p->verdict.external_address,
+			     .expires_ms = now_ms + (uint64_t)p->verdict.lifetime_s * 1000,
+			     .internal_port = w->internal_port,
+			     .external_port = p->verdict.external_port,
+			     .protocol = w->protocol,
+			     .kind = p->kind,
+			     .external = (uint8_t)p->external};
+	struct mapping m = engine_mapping(&init);
+	struct round_step s;
+	uint32_t i;
+
+	trim_held(e, &w->internal_address,
+		  p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client);
+	free_held(e, w->protocol, &init.external_address, init.external_port);
+	set_generation(e, &init);
+	i = lease_new(e->leases, &init);
+	if (i == LEASE_NONE) {
+		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
+		return;
+	}
+	s = step_of(e, i, w, p, ROUND_MADE);
+	s.flags |= ROUND_STEP_NEW;
+	p->verdict.lease = i;
+	take_terms(e, i, w, p, now_ms);
+	round_group(r);
+	round_change(r, CHANGE_ADD, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
+}
+
+/* Settles on a port where any will do. */
+static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	struct choice c = choice_of(w, p);
+
+	if (p->verdict.external_port != 0)
+		return true;
+	if (choice_pick(e, &c, &p->verdict.external_address, &p->verdict.external_port))
+		return true;
+	refuse(p, MAPPER_NO_RESOURCES, "no external port is free");
+	return false;
+}
+
+void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
+	       struct mapper_verdict *v)
+{
+	struct mapper_plan p;
+
+	mapper_plan(e, w, now_ms, &p);
+	if (p.action != MAPPER_TELL && !round_reserve(r, 2))
+		refuse(&p, MAPPER_NO_RESOURCES, "out of memory");
+	switch (p.action) {
+	case MAPPER_TELL:
+		break;
+	case MAPPER_RENEW:
+		do_renew(e, w, now_ms, r, &p);
+		break;
+	case MAPPER_REPLACE:
+		if (pick(e, w, &p))
+			do_replace(e, w, now_ms, r, &p);
+		break;
+	case MAPPER_MAKE:
+		if (pick(e, w, &p))
+			do_make(e, w, now_ms, r, &p);
+		break;
+	case MAPPER_END:
+		mapper_end(e, p.verdict.lease, ROUND_DELETED, w->answer, r);
+		p.verdict.lease = LEASE_NONE;
+		break;
+	}
+	*v = p.verdict;
+}
+
+static void end(struct engine *e, uint32_t i, enum round_cause cause, uint32_t answer, uint8_t flags, struct round *r)
+{
+	const struct lease *l = lease_peek(e->leases, i);
+	struct round_step s = {.lease = i,
+			       .answer = answer,
+			       .flags = (uint8_t)(ROUND_STEP_END | ROUND_STEP_EVENT | flags),
+			       .event = ROUND_ENDED,
+			       .cause = (uint8_t)cause,
+			       .before = *l};
+	struct mapping m = engine_mapping(l);
+
+	round_group(r);
+	round_change(r, CHANGE_REMOVE, &m, 0, &s);
+	/* it is in the round's hands now: settling frees it or makes it due again */
+	lease_state(e->leases, i, LEASE_REMOVING);
+	lease_due(e->leases, i, UINT64_MAX);
+}
+
+void mapper_end(struct engine *e, uint32_t lease, enum round_cause cause, uint32_t answer, struct round *r)
+{
+	end(e, lease, cause, answer, 0, r);
+}
+
+bool mapper_end_own(struct engine *e, uint32_t lease, enum round_cause cause, struct round *r)
+{
+	if (!round_reserve(r, 1))
+		return false;
+	end(e, lease, cause, ROUND_NONE, ROUND_STEP_OWN, r);
+	return true;
+}
+
+bool mapper_again(struct engine *e, uint32_t lease, const struct policy_verdict *policy, uint64_t now_ms,
+		  struct round *r, enum round_cause *cause)
+{
+	const struct lease *l = lease_peek(e->leases, lease);
+	bool stranded = engine_stranded(e, l), lost = engine_lost(e, l);
+	struct in6_addr address = l->external_address;
+	uint16_t port = l->external_port;
+	struct choice c = {.external = l->external,
+			   .protocol = l->protocol,
+			   .pcp = l->origin != ENGINE_ORIGIN_NATPMP,
+			   .client = l->internal_address,
+			   .internal_port = l->internal_port,
+			   .wish_port = port,
+			   .ports = policy->external_ports};
+	struct round_step s = {.lease = lease,
+			       .answer = ROUND_NONE,
+			       .flags = (uint8_t)(ROUND_STEP_OWN | (stranded ? ROUND_STEP_EVENT : 0)),
+			       .event = ROUND_MOVED,
+			       .before = *l};
+	uint64_t timeout_ms = 0;
+
+	*cause = ROUND_HOMELESS;
+	if (stranded && l->origin == ENGINE_ORIGIN_STATIC) {
+		if (!outside_at(e, l->external, 0, &address) ||
+		    lease_find_external(e->leases, l->protocol, &address, port) != LEASE_NONE)
+			return false;
+	} else if (stranded) {
+		enum choice_result found = choice_find(e, &c, &address, &port);
+
+		if (found != CHOICE_FOUND && (found != CHOICE_RANDOM || !choice_pick(e, &c, &address, &port)))
+			return false;
+	}
+	*cause = ROUND_RETRIED;
+	if (!round_reserve(r, 2))
+		return false;
+	if (l->expires_ms != UINT64_MAX) {
+		s.lifetime_s = engine_remaining_s(l, now_ms);
+		timeout_ms = timeout_of(l->expires_ms > now_ms ? l->expires_ms - now_ms : 0);
+	}
+	/* after a clean loss there is nothing to be cleared, unless that was tried and refused */
+	replace(e, lease, &address, port, timeout_ms, !lost || e->walk_again.wait_ms != 0, &s, r);
+	/* after the epoch has started anew a client may come with a new nonce, once */
+	if (lost && l->origin == ENGINE_ORIGIN_PCP)
+		lease_at(e->leases, lease)->flags |= LEASE_NONCE_OPEN;
+	return true;
+}
+
+uint32_t mapper_make_own(struct engine *e, const struct lease *init, bool installed, struct round *r)
+{
+	struct round_step s = {
+	    .answer = ROUND_NONE, .flags = ROUND_STEP_NEW | ROUND_STEP_OWN | ROUND_STEP_EVENT, .event = ROUND_MADE};
+	struct mapping m = engine_mapping(init);
+	uint32_t i;
+
+	if (!round_reserve(r, 1))
+		return LEASE_NONE;
+	free_held(e, init->protocol, &init->external_address, init->external_port);
+	i = lease_new(e->leases, init);
+	if (i == LEASE_NONE)
+		return LEASE_NONE;
+	set_generation(e, lease_at(e->leases, i));
+	engine_refresh(e, lease_peek(e->leases, i));
+	s.lease = i;
+	s.before = *lease_peek(e->leases, i);
+	if (!installed) {
+		round_group(r);
+		round_change(r, CHANGE_ADD, &m, 0, &s);
+	}
+	return i;
+}

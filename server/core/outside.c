@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/outside.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/policy.h"
+#include "server/core/state.h"
+
+enum { FOREIGN_MS = 60000, PICK_TRIES = 16 };
+
+static const uint8_t mappable[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_UDPLITE};
+
+unsigned outside_mappable(uint8_t protocol)
+{
+	for (unsigned i = 0; i < sizeof(mappable); i++)
+		if (mappable[i] == protocol)
+			return i + 1;
+	return 0;
+}
+
+static bool has_pool(const struct conf_external *c)
+{
+	return c->addresses.n > 0;
+}
+
+/* Addresses that nobody on the Internet can send to. The documentation ranges count as public: labs use them. */
+static bool is_private(const struct in6_addr *address)
+{
+	static const struct {
+		uint32_t prefix, mask;
+	} ranges[] = {
+	    {0x00000000, 0xff000000}, {0x0a000000, 0xff000000}, {0x64400000, 0xffc00000}, {0x7f000000, 0xff000000},
+	    {0xa9fe0000, 0xffff0000}, {0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000}, {0xe0000000, 0xe0000000},
+	};
+	uint32_t v4 = codec_to_v4(address);
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		if ((v4 & ranges[i].mask) == ranges[i].prefix)
+			return true;
+	return false;
+}
+
+/* An address that the operator wrote down is meant, unless private ones are refused in words. */
+static bool may_use(const struct conf_external *c, const struct in6_addr *address)
+{
+	if (!codec_is_v4(address))
+		return false;
+	if (c->private_address == CONF_PRIVATE_ALLOW || (c->private_address == CONF_PRIVATE_AUTO && has_pool(c)))
+		return true;
+	return !is_private(address);
+}
+
+/* Works out what can be used of what is given; usable has room for it. */
+static void filter(struct outside *o, const struct conf_external *c)
+{
+	o->pool_up = has_pool(c) && (!*c->interface || o->given_n > 0);
+	o->usable_n = 0;
+	for (size_t i = 0; !has_pool(c) && i < o->given_n; i++)
+		if (may_use(c, &o->given[i]))
+			o->usable[o->usable_n++] = o->given[i];
+}
+
+static bool give(struct outside *o, const struct in6_addr *addresses, size_t n)
+{
+	struct in6_addr *given = malloc((n + 1) * sizeof(*given)), *usable = malloc((n + 1) * sizeof(*usable));
+
+	if (!given || !usable) {
+		free(given);
+		free(usable);
+		return false;
+	}
+	free(o->given);
+	free(o->usable);
+	o->given = given;
+	o->usable = usable;
+	o->given_n = o->usable_n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (codec_is_v4(&addresses[i]))
+			given[o->given_n++] = addresses[i];
+	return true;
+}
+
+static bool set_high(struct outside *o, const struct conf_external *c)
+{
+	static const struct conf_range all = {1024, UINT16_MAX};
+	const struct conf_range *v = c->ports.n ? c->ports.v : &all;
+	size_t n = c->ports.n ? c->ports.n : 1;
+
+	o->high = malloc(n * sizeof(*o->high));
+	if (!o->high)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].last >= all.first)
+			o->high[o->high_n++] =
+			    (struct conf_range){v[i].first < all.first ? all.first : v[i].first, v[i].last};
+	return true;
+}
+
+struct outside *outside_new(const struct conf *conf, const struct conf *old_conf, const struct outside *old)
+{
+	struct outside *v = calloc(conf->externals_n + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < conf->externals_n; i++) {
+		const struct conf_external *c = &conf->externals[i];
+		const struct outside *known = NULL;
+
+		for (size_t j = 0; old && j < old_conf->externals_n; j++)
+			if (strcmp(old_conf->externals[j].interface, c->interface) == 0)
+				known = &old[j];
+		v[i].told = known && known->told;
+		if (!give(&v[i], known ? known->given : NULL, known ? known->given_n : 0) || !set_high(&v[i], c)) {
+			outside_free(v, conf->externals_n);
+			return NULL;
+		}
+		filter(&v[i], c);
+	}
+	return v;
+}
+
+void outside_free(struct outside *v, size_t n)
+{
+	for (size_t i = 0; v && i < n; i++) {
+		for (size_t j = 0; j < v[i].places_n; j++)
+			ports_free(v[i].places[j].ports);
+		free(v[i].places);
+		free(v[i].given);
+		free(v[i].usable);
+		free(v[i].high);
+	}
+	free(v);
+}
+
+bool outside_same(const struct conf_external *ca, const struct outside *a, const struct conf_external *cb,
+		  const struct outside *b)
+{
+	if (a->pool_up != b->pool_up || a->usable_n != b->usable_n)
+		return false;
+	if (a->usable_n && memcmp(a->usable, b->usable, a->usable_n * sizeof(*a->usable)) != 0)
+		return false;
+	if (!a->pool_up)
+		return true;
+	if (ca->addresses.n != cb->addresses.n)
+		return false;
+	for (size_t i = 0; i < ca->addresses.n; i++)
+		if (ca->addresses.v[i].length != cb->addresses.v[i].length ||
+		    !engine_same_address(&ca->addresses.v[i].address, &cb->addresses.v[i].address))
+			return false;
+	return true;
+}
+
+int outside_tell(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n)
+{
+	const struct conf_external *c = &e->conf->externals[external];
+	struct outside *o = &e->outsides[external];
+	struct outside before = *o;
+	bool first = !o->told, same;
+
+	o->given = o->usable = NULL;
+	if (!give(o, addresses, n)) {
+		*o = before;
+		return -ENOMEM;
+	}
+	o->told = true;
+	filter(o, c);
+	same = outside_same(c, &before, c, o);
+	free(before.given);
+	free(before.usable);
+	/* ports of addresses that are gone need no marks any more */
+	for (size_t i = o->places_n; !same && i-- > 0;)
+		if (!outside_has(e, external, &o->places[i].address)) {
+			ports_free(o->places[i].ports);
+			memmove(&o->places[i], &o->places[i + 1], (--o->places_n - i) * sizeof(*o->places));
+		}
+	return !same && !first;
+}
+
+bool outside_has(const struct engine *e, size_t external, const struct in6_addr *address)
+{
+	const struct outside *o = &e->outsides[external];
+	const struct conf_external *c = &e->conf->externals[external];
+
+	if (o->pool_up)
+		return may_use(c, address) && conf_prefixes_have(&c->addresses, address);
+	for (size_t i = 0; i < o->usable_n; i++)
+		if (engine_same_address(&o->usable[i], address))
+			return true;
+	return false;
+}
+
+bool outside_at(const struct engine *e, size_t external, size_t n, struct in6_addr *address)
+{
+	const struct outside *o = &e->outsides[external];
+	const struct conf_external *c = &e->conf->externals[external];
+
+	if (n < o->usable_n) {
+		*address = o->usable[n];
+		return true;
+	}
+	for (size_t i = 0; o->pool_up && i < c->addresses.n; i++) {
+		const struct conf_prefix *p = &c->addresses.v[i];
+		uint64_t size;
+
+		if (p->length < 96 || !may_use(c, &p->address))
+			continue;
+		size = UINT64_C(1) << (128 - p->length);
+		if (n < size) {
+			*address = codec_from_v4(codec_to_v4(&p->address) + (uint32_t)n);
+			return may_use(c, address);
+		}
+		n -= size;
+	}
+	return false;
+}
+
+size_t outside_owner(const struct engine *e, const struct in6_addr *address)
+{
+	for (size_t i = 0; i < e->conf->externals_n; i++)
+		if (e->conf->externals[i].nat && outside_has(e, i, address))
+			return i;
+	return SIZE_MAX;
+}
+
+/* Sorted by port first, so that the wildcard addresses of a port are found with it. */
+static int busy_compare(const void *a, const void *b)
+{
+	const struct engine_busy *x = a, *y = b;
+
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	if (x->protocol != y->protocol)
+		return x->protocol < y->protocol ? -1 : 1;
+	return memcmp(&x->address, &y->address, sizeof(x->address));
+}
+
+static bool is_busy(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+{
+	size_t low = 0, high = b->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (b->v[middle].port < port || (b->v[middle].port == port && b->v[middle].protocol < protocol))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < b->n && b->v[low].port == port && b->v[low].protocol == protocol; low++)
+		if (codec_is_unspecified(&b->v[low].address) || engine_same_address(&b->v[low].address, address))
+			return true;
+	return false;
+}
+
+static bool is_static(const struct engine *e, size_t external, uint8_t protocol, uint16_t port)
+{
+	for (size_t i = 0; i < e->conf->statics_n; i++) {
+		const struct conf_static *s = &e->conf->statics[i];
+
+		if (s->external == external && s->protocol == protocol && s->external_port == port)
+			return true;
+	}
+	return false;
+}
+
+static bool is_foreign(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+{
+	for (size_t i = 0; i < sizeof(b->foreign) / sizeof(*b->foreign); i++) {
+		const struct outside_foreign *f = &b->foreign[i];
+
+		if (f->until_ms && f->port == port && f->protocol == protocol &&
+		    engine_same_address(&f->address, address))
+			return true;
+	}
+	return false;
+}
+
+bool outside_barred(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		    uint16_t port)
+{
+	return port == 0 || policy_reserved(e->conf, protocol, port) || is_static(e, external, protocol, port) ||
+	       is_busy(&e->busy, address, protocol, port) || is_foreign(&e->busy, address, protocol, port);
+}
+
+/* The other transport of TCP and UDP; 0: the protocol has no companion. */
+static uint8_t companion(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP ? IPPROTO_UDP : protocol == IPPROTO_UDP ? IPPROTO_TCP : 0;
+}
+
+static uint32_t companion_lease(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+{
+	uint8_t other = companion(protocol);
+	uint32_t i = other ? lease_find_external(e->leases, other, address, port) : LEASE_NONE;
+
+	return i != LEASE_NONE && lease_peek(e->leases, i)->state != LEASE_HELD ? i : LEASE_NONE;
+}
+
+bool outside_free_for(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		      uint16_t port, const struct in6_addr *client)
+{
+	uint32_t i = lease_find_external(e->leases, protocol, address, port);
+	const struct lease *l;
+
+	if (outside_barred(e, external, address, protocol, port))
+		return false;
+	if (i != LEASE_NONE) {
+		l = lease_peek(e->leases, i);
+		if (l->state != LEASE_HELD || !engine_same_address(&l->internal_address, client))
+			return false;
+	}
+	i = companion_lease(e, address, protocol, port);
+	if (i == LEASE_NONE)
+		return true;
+	l = lease_peek(e->leases, i);
+	return l->origin != ENGINE_ORIGIN_NATPMP || engine_same_address(&l->internal_address, client);
+}
+
+bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		       const struct in6_addr *client)
+{
+	uint32_t i = companion_lease(e, address, protocol, port);
+
+	return i == LEASE_NONE || engine_same_address(&lease_peek(e->leases, i)->internal_address, client);
+}
+
+/* Where the address is or would be. */
+static size_t place_index(const struct outside *o, const struct in6_addr *address)
+{
+	size_t low = 0, high = o->places_n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(&o->places[middle].address, address, sizeof(*address)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct outside_place *find_or_make_place(struct outside *o, const struct in6_addr *address)
+{
+	size_t i = place_index(o, address);
+	struct outside_place *grown;
+	struct ports *ports;
+
+	if (i < o->places_n && engine_same_address(&o->places[i].address, address))
+		return &o->places[i];
+	if (o->places_n == o->places_capacity) {
+		size_t capacity = o->places_capacity ? o->places_capacity * 2 : 4;
+
+		grown = realloc(o->places, capacity * sizeof(*grown));
+		if (!grown)
+			return NULL;
+		o->places = grown;
+		o->places_capacity = capacity;
+	}
+	ports = ports_new();
+	if (!ports)
+		return NULL;
+	memmove(&o->places[i + 1], &o->places[i], (o->places_n++ - i) * sizeof(*o->places));
+	o->places[i] = (struct outside_place){.address = *address, .ports = ports};
+	return &o->places[i];
+}
+
+static const struct conf_ranges *reserved_of(const struct conf *conf, uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return &conf->reserved.tcp;
+	case IPPROTO_UDP:
+		return &conf->reserved.udp;
+	case IPPROTO_SCTP:
+		return &conf->reserved.sctp;
+	case IPPROTO_DCCP:
+		return &conf->reserved.dccp;
+	default:
+		return &conf->reserved.udplite;
+	}
+}
+
+/* Marks what nobody may have of a protocol, once for each address. */
+static bool prepare(struct engine *e, size_t external, struct outside_place *p, uint8_t protocol)
+{
+	uint8_t bit = (uint8_t)(1u << (outside_mappable(protocol) - 1));
+	const struct conf_ranges *reserved = reserved_of(e->conf, protocol);
+
+	if (p->prepared & bit)
+		return true;
+	if (ports_set(p->ports, protocol, CODEC_SERVER_PORT,
+		      outside_barred(e, external, &p->address, protocol, CODEC_SERVER_PORT)) != 0)
+		return false;
+	p->prepared |= bit;
+	ports_set(p->ports, protocol, CODEC_ANNOUNCE_PORT,
+		  outside_barred(e, external, &p->address, protocol, CODEC_ANNOUNCE_PORT));
+	for (size_t i = 0; i < reserved->n; i++)
+		for (uint32_t port = reserved->v[i].first; port <= reserved->v[i].last; port++)
+			ports_set(p->ports, protocol, (uint16_t)port, true);
+	for (size_t i = 0; i < e->conf->statics_n; i++)
+		if (e->conf->statics[i].external == external && e->conf->statics[i].protocol == protocol)
+			ports_set(p->ports, protocol, e->conf->statics[i].external_port, true);
+	for (size_t i = 0; i < e->busy.n; i++)
+		if (e->busy.v[i].protocol == protocol && is_busy(&e->busy, &p->address, protocol, e->busy.v[i].port))
+			ports_set(p->ports, protocol, e->busy.v[i].port, true);
+	return true;
+}
+
+/* The place with the protocol prepared, or NULL: not an address to give ports of, or out of memory. */
+static struct outside_place *place(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol)
+{
+	struct outside_place *p;
+
+	if (!outside_mappable(protocol) || !outside_has(e, external, address))
+		return NULL;
+	p = find_or_make_place(&e->outsides[external], address);
+	return p && prepare(e, external, p, protocol) ? p : NULL;
+}
+
+void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+{
+	struct outside_place *p = place(e, external, address, protocol);
+	uint32_t other;
+
+	if (!p || port == 0)
+		return;
+	other = companion_lease(e, address, protocol, port);
+	ports_set(p->ports, protocol, port,
+		  outside_barred(e, external, address, protocol, port) ||
+		      lease_find_external(e->leases, protocol, address, port) != LEASE_NONE ||
+		      (other != LEASE_NONE && lease_peek(e->leases, other)->origin == ENGINE_ORIGIN_NATPMP));
+}
+
+uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		      const struct conf_ranges *ranges)
+{
+	const struct outside *o = &e->outsides[external];
+	struct conf_ranges high = {o->high, o->high_n};
+	struct outside_place *p = place(e, external, address, protocol);
+	uint16_t port = 0;
+
+	/* the marks may lag behind while a walk is under way: what is picked is looked at, and marked if it is taken */
+	for (unsigned i = 0; p && i < PICK_TRIES; i++) {
+		if (high.n)
+			port = ports_pick(p->ports, protocol, &high, ranges, (uint32_t)engine_random(e));
+		if (!port)
+			port = ports_pick(p->ports, protocol, &e->conf->externals[external].ports, ranges,
+					  (uint32_t)engine_random(e));
+		if (!port || outside_free_for(e, external, address, protocol, port, &in6addr_any))
+			return port;
+		ports_set(p->ports, protocol, port, true);
+		port = 0;
+	}
+	return 0;
+}
+
+void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		     uint64_t now_ms)
+{
+	struct outside_busy *b = &e->busy;
+	struct outside_foreign *f = &b->foreign[b->foreign_next++ % (sizeof(b->foreign) / sizeof(*b->foreign))];
+	struct outside_foreign was = *f;
+
+	*f = (struct outside_foreign){
+	    .address = *address, .port = port, .protocol = protocol, .until_ms = now_ms + FOREIGN_MS};
+	outside_refresh(e, external, address, protocol, port);
+	if (was.until_ms)
+		for (size_t i = 0; i < e->conf->externals_n; i++)
+			outside_refresh(e, i, &was.address, was.protocol, was.port);
+}
+
+void outside_forget(struct engine *e, uint64_t now_ms)
+{
+	for (size_t i = 0; i < sizeof(e->busy.foreign) / sizeof(*e->busy.foreign); i++) {
+		struct outside_foreign *f = &e->busy.foreign[i];
+
+		if (!f->until_ms || f->until_ms > now_ms)
+			continue;
+		f->until_ms = 0;
+		for (size_t j = 0; j < e->conf->externals_n; j++)
+			outside_refresh(e, j, &f->address, f->protocol, f->port);
+	}
+}
+
+/* Makes the marks of the ports in a list what they should be now, on every address. */
+static void refresh_list(struct engine *e, const struct engine_busy *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < e->conf->externals_n; j++)
+			for (size_t k = 0; k < e->outsides[j].places_n; k++)
+				outside_refresh(e, j, &e->outsides[j].places[k].address, v[i].protocol, v[i].port);
+}
+
+int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n)
+{
+	struct engine_busy *old = e->busy.v, *now = malloc((n + 1) * sizeof(*now));
+	size_t old_n = e->busy.n;
+
+	if (!now)
+		return -ENOMEM;
+	if (n)
+		memcpy(now, v, n * sizeof(*now));
+	qsort(now, n, sizeof(*now), busy_compare);
+	e->busy.v = now;
+	e->busy.n = n;
+	refresh_list(e, old, old_n);
+	refresh_list(e, now, n);
+	free(old);
+	return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The outside as it is now: the addresses of each external, and which of their ports can be given away. Only IPv4 that
+ * is translated has an outside; a pinhole has none.
+ */
+#ifndef SERVER_CORE_OUTSIDE_H
+#define SERVER_CORE_OUTSIDE_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "server/core/ports.h"
+
+struct engine;
+struct engine_busy;
+
+/* The ports of one external address, made when the first is used. */
+struct outside_place {
+	struct in6_addr address;
+	struct ports *ports;
+	uint8_t prepared; /* protocols of which the ports that nobody may have are marked, by outside_mappable() - 1 */
+};
+
+struct outside {
+	struct in6_addr *given; /* IPv4 addresses that the interface has */
+	size_t given_n;
+	bool told;		 /* by engine_wan() */
+	struct in6_addr *usable; /* those of them that may be used; with a pool: none */
+	size_t usable_n;
+	bool pool_up;
+	struct outside_place *places; /* sorted by address */
+	size_t places_n, places_capacity;
+	struct conf_range *high; /* the external's ports from 1024 up */
+	size_t high_n;
+};
+
+/* Ports on which somebody else is: the gateway's own sockets, and what the packet filter refused to give us. */
+struct outside_busy {
+	struct engine_busy *v; /* sorted */
+	size_t n;
+	struct outside_foreign {
+		struct in6_addr address;
+		uint64_t until_ms; /* 0: unused */
+		uint16_t port;
+		uint8_t protocol;
+	} foreign[32];
+	unsigned foreign_next;
+};
+
+/* The outsides of conf; what old ones (may be NULL) know of an interface is taken over. NULL if out of memory. */
+struct outside *outside_new(const struct conf *conf, const struct conf *old_conf, const struct outside *old);
+void outside_free(struct outside *v, size_t n);
+
+/* 1 to 5 for a protocol with ports that a NAT can map (TCP, UDP, SCTP, DCCP, UDP-Lite), 0 for any other. */
+unsigned outside_mappable(uint8_t protocol);
+
+/* Takes what the interface has. Returns 1 if addresses that can be used changed since the last time, 0 if not or if
+ * it is the first time, -ENOMEM with nothing changed. */
+int outside_tell(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n);
+/* True if both can give the same addresses. */
+bool outside_same(const struct conf_external *ca, const struct outside *a, const struct conf_external *cb,
+		  const struct outside *b);
+
+/* True if ports of the address can be given away now. */
+bool outside_has(const struct engine *e, size_t external, const struct in6_addr *address);
+/* The n-th address that can be used; false at the end. The 0th is the one that NAT-PMP uses (RFC 6886 4.3.2). */
+bool outside_at(const struct engine *e, size_t external, size_t n, struct in6_addr *address);
+/* The external that has the address, SIZE_MAX if none has. */
+size_t outside_owner(const struct engine *e, const struct in6_addr *address);
+
+/* True if nobody inside may have the port: reserved, static, the gateway's own, or refused by the packet filter. */
+bool outside_barred(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		    uint16_t port);
+/* True if the client may have the port: not barred, nobody else's, and not kept for the holder of the other transport's
+ * (RFC 6886 3.3). Held ports are free for those who had them. */
+bool outside_free_for(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		      uint16_t port, const struct in6_addr *client);
+/* True if the other transport's port is not another client's, so that this client could have both. */
+bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		       const struct in6_addr *client);
+
+/* Makes the mark of a port what it should be by outside_barred() and the leases. */
+void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		     uint16_t port);
+/* A free port of the address in the ranges (none: all of the external's), a high one if there is; 0 = none. */
+uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+		      const struct conf_ranges *ranges);
+/* Keeps a port that the packet filter refused as taken out of the way for a while; forgets those that are over. */
+void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		     uint64_t now_ms);
+void outside_forget(struct engine *e, uint64_t now_ms);
+
+/* As engine_busy(). */
+int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/pcp.h"
+
+enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = 24 /* THIRD_PARTY and PREFER_FAILURE */ };
+
+/* RFC 6887 7.4; the other half of this table is in natpmp.c. */
+static const uint8_t results[MAPPER_RESULTS_N] = {
+    [MAPPER_OK] = PCP_SUCCESS,
+    [MAPPER_NOT_AUTHORIZED] = PCP_NOT_AUTHORIZED,
+    [MAPPER_NONCE] = PCP_NOT_AUTHORIZED,
+    [MAPPER_NONSENSE] = PCP_MALFORMED_OPTION,
+    [MAPPER_NETWORK_FAILURE] = PCP_NETWORK_FAILURE,
+    [MAPPER_NO_RESOURCES] = PCP_NO_RESOURCES,
+    [MAPPER_QUOTA] = PCP_USER_EX_QUOTA,
+    [MAPPER_CANNOT_PROVIDE] = PCP_CANNOT_PROVIDE_EXTERNAL,
+};
+
+enum pcp_result pcp_result_of(enum mapper_result result)
+{
+	return results[result];
+}
+
+static uint32_t usual_s(enum pcp_result result)
+{
+	switch (result) {
+	case PCP_NETWORK_FAILURE:
+	case PCP_NO_RESOURCES:
+	case PCP_USER_EX_QUOTA:
+	case PCP_CANNOT_PROVIDE_EXTERNAL:
+		return SHORT_S;
+	default:
+		return LONG_S;
+	}
+}
+
+/* After these the request counts as one that could not be parsed: RFC 6887 7.2 on the reserved bits. */
+static bool parsed(enum pcp_result result)
+{
+	return result != PCP_UNSUPP_VERSION && result != PCP_MALFORMED_REQUEST && result != PCP_MALFORMED_OPTION;
+}
+
+static void send_error(struct engine *e, struct round_answer *a, enum pcp_result result, uint32_t error_s,
+		       const char *why, uint64_t now_ms, struct round *r)
+{
+	reply_length(r, a,
+		     pcp_marshal_error(a->request.data, a->request.length, parsed(result), result,
+				       error_s ? error_s : usual_s(result), epoch_seconds(&e->epoch_pcp, now_ms),
+				       a->buffer, a->capacity));
+	reply_refused(r, a, (uint8_t)result, why);
+}
+
+void pcp_refuse(struct engine *e, struct round_answer *a, enum mapper_result result, uint32_t error_s, const char *why,
+		uint64_t now_ms, struct round *r)
+{
+	send_error(e, a, results[result], error_s, why, now_ms, r);
+}
+
+void pcp_unparsed(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+		  const struct codec_error *error, uint64_t now_ms, struct round *r)
+{
+	struct round_answer *a = reply_begin(d, true, d->data[1] & 0x7f, r);
+
+	if (!a)
+		return;
+	/* the client's address is looked at before the options: RFC 6887 8.2 */
+	if (error->result == PCP_MALFORMED_OPTION && !engine_same_address(&m->client_address, &d->source))
+		send_error(e, a, PCP_ADDRESS_MISMATCH, 0, "the header has another address", now_ms, r);
+	else
+		send_error(e, a, error->result, 0, error->why, now_ms, r);
+}
+
+/* The options of a request, as far as they mean something to us. */
+struct options {
+	bool third_party, prefer_failure;
+	struct in6_addr target;
+	enum pcp_result result;
+	const char *why;
+};
+
+static bool fail(struct options *o, enum pcp_result result, const char *why)
+{
+	o->result = result;
+	o->why = why;
+	return false;
+}
+
+/* An address that could be a host inside. */
+static bool is_host(const struct in6_addr *a)
+{
+	uint32_t v4 = codec_to_v4(a);
+
+	if (codec_is_unspecified(a))
+		return false;
+	if (codec_is_v4(a))
+		return v4 < 0xe0000000 && v4 >> 24 != 127 && v4 >> 24 != 0;
+	return !IN6_IS_ADDR_MULTICAST(a) && !IN6_IS_ADDR_LOOPBACK(a);
+}
+
+/* RFC 6887 13.1. */
+static bool take_third_party(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o,
+			     struct options *v)
+{
+	if (!conf_prefixes_have(&e->conf->third_party.clients, &d->source))
+		return fail(v, PCP_UNSUPP_OPTION, "the host may not map for others");
+	if (v->third_party)
+		return fail(v, PCP_MALFORMED_OPTION, "THIRD_PARTY twice");
+	if (engine_same_address(&o->third_party, &d->source))
+		return fail(v, PCP_MALFORMED_REQUEST, "THIRD_PARTY names the sender itself");
+	if (!is_host(&o->third_party))
+		return fail(v, PCP_MALFORMED_OPTION, "THIRD_PARTY names no host");
+	v->third_party = true;
+	v->target = o->third_party;
+	return true;
+}
+
+static bool take_option(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o, bool map,
+			struct options *v)
+{
+	if (o->code >= 128)
+		return true; /* optional: what we do not know of is not there */
+	if (map && o->code == PCP_OPTION_THIRD_PARTY)
+		return take_third_party(e, d, o, v);
+	if (map && o->code == PCP_OPTION_PREFER_FAILURE) {
+		if (v->prefer_failure)
+			return fail(v, PCP_MALFORMED_OPTION, "PREFER_FAILURE twice");
+		v->prefer_failure = true;
+		return true;
+	}
+	return fail(v, PCP_UNSUPP_OPTION, "an option that is not supported");
+}
+
+/* In the order in which they stand, RFC 6887 7.3. map: they belong to a MAP. False if one of them is wrong. */
+static bool read_options(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, bool map,
+			 struct options *v)
+{
+	struct codec_error error;
+	struct pcp_option o;
+	size_t at = 0;
+
+	*v = (struct options){.target = d->source};
+	for (;;) {
+		switch (pcp_option_next(m->options, m->options_length, &at, &o, &error)) {
+		case CODEC_OK:
+			if (!take_option(e, d, &o, map, v))
+				return false;
+			break;
+		case CODEC_REFUSE:
+			return fail(v, error.result, error.why);
+		default:
+			return true;
+		}
+	}
+}
+
+static void answer_announce(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
+			    const struct pcp_message *m, uint64_t now_ms, struct round *r)
+{
+	struct options o;
+
+	if (read_options(e, d, m, false, &o))
+		reply_length(r, a, pcp_announcement(e, now_ms, a->buffer, a->capacity));
+	else
+		send_error(e, a, o.result, 0, o.why, now_ms, r);
+}
+
+/* What can be said of protocol and port before anything is looked up: RFC 6887 11.3 and 15.1. */
+static bool check_protocol(const struct pcp_message *m, struct options *v)
+{
+	const struct pcp_mapping *p = &m->mapping;
+
+	if (p->protocol == 0 && p->internal_port != 0)
+		return fail(v, PCP_MALFORMED_REQUEST, "all protocols, but one port");
+	if (m->lifetime_s == 0)
+		return true;
+	if (p->protocol == 0)
+		return fail(v, PCP_UNSUPP_PROTOCOL, "all protocols cannot be mapped to one host");
+	if (outside_mappable(p->protocol) == 0)
+		return fail(v, PCP_UNSUPP_PROTOCOL, "a protocol without ports");
+	if (p->internal_port == 0)
+		return fail(v, PCP_UNSUPP_PROTOCOL, "all ports cannot be mapped to one host");
+	return true;
+}
+
+/* The options that were processed, in the order of their codes: RFC 6887 7.3. */
+static size_t write_options(const struct options *v, uint8_t out[OPTIONS_MAX])
+{
+	struct pcp_option third_party = {.code = PCP_OPTION_THIRD_PARTY, .third_party = v->target};
+	struct pcp_option prefer_failure = {.code = PCP_OPTION_PREFER_FAILURE};
+	size_t length = 0;
+
+	if (v->third_party)
+		pcp_option_put(&third_party, out, &length, OPTIONS_MAX);
+	if (v->prefer_failure)
+		pcp_option_put(&prefer_failure, out, &length, OPTIONS_MAX);
+	return length;
+}
+
+static void send_map(struct engine *e, const struct round_answer *a, const struct pcp_message *m,
+		     const struct options *o, const struct mapper_verdict *v, uint64_t now_ms, struct round *r)
+{
+	uint8_t options[OPTIONS_MAX];
+	struct pcp_message out = {.response = true,
+				  .version = CODEC_VERSION_PCP,
+				  .opcode = PCP_MAP,
+				  .result = PCP_SUCCESS,
+				  .lifetime_s = v->lifetime_s,
+				  .epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
+				  .mapping = m->mapping,
+				  .options = options,
+				  .options_length = write_options(o, options)};
+
+	/* a deletion repeats what was suggested: RFC 6887 15.1 */
+	if (m->lifetime_s > 0) {
+		out.mapping.external_address = v->external_address;
+		out.mapping.external_port = v->external_port;
+	}
+	reply_length(r, a, pcp_marshal(&out, a->buffer, a->capacity));
+}
+
+/* The all-zeros address of the family that is not translated to: RFC 6887 10 and 15.1, erratum 3621. The opposite, ::
+ * from an IPv4 client, is what many clients say for "any". */
+static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *internal)
+{
+	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address) &&
+	       codec_is_unspecified(&m->mapping.external_address);
+}
+
+static void answer_map(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
+		       const struct pcp_message *m, uint64_t now_ms, struct round *r)
+{
+	struct options o;
+	struct mapper_verdict v = {.result = MAPPER_OK, .lease = LEASE_NONE};
+	struct mapper_want w = {.pcp = true,
+				.protocol = m->mapping.protocol,
+				.internal_port = m->mapping.internal_port,
+				.suggested_port = m->mapping.external_port,
+				.suggested_address = m->mapping.external_address,
+				.lifetime_s = m->lifetime_s,
+				.nonce = m->mapping.nonce,
+				.interface = d->interface,
+				.listen = d->listen,
+				.reply_port = d->source_port,
+				.answer = reply_index(r, a)};
+
+	a->mapping.protocol = w.protocol;
+	a->mapping.internal_port = w.internal_port;
+	a->mapping.external_address = w.suggested_address;
+	a->mapping.external_port = w.suggested_port;
+	if (!read_options(e, d, m, true, &o) || !check_protocol(m, &o)) {
+		send_error(e, a, o.result, 0, o.why, now_ms, r);
+		return;
+	}
+	a->mapping.internal_address = w.internal_address = o.target;
+	w.third_party = o.third_party;
+	w.prefer_failure = o.prefer_failure;
+	w.nonsense = o.prefer_failure && (w.lifetime_s == 0 || w.suggested_port == 0);
+	/* the sender's MAC address says nothing of the host that it asks for */
+	w.mac_known = d->mac_known && !o.third_party;
+	w.mac = d->mac;
+	if (!asks_for_nat64(m, &w.internal_address))
+		mapper_do(e, &w, now_ms, r, &v);
+	else if (m->lifetime_s > 0)
+		v = (struct mapper_verdict){
+		    .result = MAPPER_NO_RESOURCES, .why = "IPv6 is not translated to IPv4", .lease = LEASE_NONE};
+	a->rule = v.rule;
+	a->lease = v.lease;
+	a->external_port = v.external_port;
+	a->n = r->changes_n - a->first;
+	if (v.result == MAPPER_OK)
+		send_map(e, a, m, &o, &v, now_ms, r);
+	else
+		pcp_refuse(e, a, v.result, v.error_s, v.why, now_ms, r);
+}
+
+void pcp_request(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, uint64_t now_ms,
+		 struct round *r)
+{
+	struct round_answer *a = reply_begin(d, true, m->opcode, r);
+
+	if (!a)
+		return;
+	if (!engine_same_address(&m->client_address, &d->source)) {
+		send_error(e, a, PCP_ADDRESS_MISMATCH, 0, "the header has another address", now_ms, r);
+		return;
+	}
+	switch (m->opcode) {
+	case PCP_ANNOUNCE:
+		answer_announce(e, a, d, m, now_ms, r);
+		break;
+	case PCP_MAP:
+		answer_map(e, a, d, m, now_ms, r);
+		break;
+	default:
+		send_error(e, a, PCP_UNSUPP_OPCODE, 0, "unknown opcode", now_ms, r);
+		break;
+	}
+}
+
+size_t pcp_announcement(const struct engine *e, uint64_t now_ms, uint8_t *out, size_t capacity)
+{
+	struct pcp_message m = {.response = true,
+				.version = CODEC_VERSION_PCP,
+				.opcode = PCP_ANNOUNCE,
+				.epoch_s = epoch_seconds(&e->epoch_pcp, now_ms)};
+
+	return pcp_marshal(&m, out, capacity);
+}
+
+size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms, uint8_t *out, size_t capacity)
+{
+	struct pcp_message m = {.response = true,
+				.version = CODEC_VERSION_PCP,
+				.opcode = PCP_MAP,
+				.lifetime_s = engine_remaining_s(l, now_ms),
+				.epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
+				.mapping = {.nonce = l->nonce,
+					    .protocol = l->protocol,
+					    .internal_port = l->internal_port,
+					    .external_port = l->external_port,
+					    .external_address = l->external_address}};
+
+	return pcp_marshal(&m, out, capacity);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/core/update.h"
+
+#include <stdlib.h>
+
+#include "server/core/pcp.h"
+
+enum { BATCH = 512 };
+
+struct update_entry {
+	uint64_t at_ms;
+	uint32_t lease;
+	uint16_t external_port; /* another one: the lease moved again, and another entry tells of that */
+};
+
+/* Before each copy. */
+static const uint64_t waits_ms[UPDATE_COPIES] = {0, 250, 500};
+
+void updates_clear(struct updates *u)
+{
+	for (unsigned i = 0; i < UPDATE_COPIES; i++)
+		free(u->queues[i].v);
+	*u = (struct updates){0};
+}
+
+static struct update_entry *at(const struct update_queue *q, size_t i)
+{
+	return &q->v[(q->first + i) % q->capacity];
+}
+
+/* Out of memory: that copy is not sent. The client learns of the move by the announcements. */
+static void push(struct update_queue *q, const struct update_entry *entry)
+{
+	if (q->n == q->capacity) {
+		size_t capacity = q->capacity ? q->capacity * 2 : 64;
+		struct update_entry *v = malloc(capacity * sizeof(*v));
+
+		if (!v)
+			return;
+		for (size_t i = 0; i < q->n; i++)
+			v[i] = *at(q, i);
+		free(q->v);
+		q->v = v;
+		q->first = 0;
+		q->capacity = capacity;
+	}
+	*at(q, q->n++) = *entry;
+}
+
+void update_begin(struct engine *e, uint32_t lease, uint64_t now_ms)
+{
+	struct lease *l = lease_at(e->leases, lease);
+
+	/* whoever asked for another host is not remembered: its address is not the lease's */
+	if (l->origin != ENGINE_ORIGIN_PCP || l->flags & LEASE_THIRD_PARTY || l->reply_port == 0)
+		return;
+	l->flags |= LEASE_UPDATE;
+	push(&e->updates.queues[0],
+	     &(struct update_entry){.at_ms = now_ms + waits_ms[0], .lease = lease, .external_port = l->external_port});
+}
+
+static void say(struct engine *e, const struct lease *l, uint64_t now_ms, struct round *r)
+{
+	struct round_reply form = {.kind = ROUND_UNICAST,
+				   .listen = l->listen,
+				   .destination = l->internal_address,
+				   .destination_port = l->reply_port};
+	uint8_t data[64];
+	size_t length = pcp_update(e, l, now_ms, data, sizeof(data));
+
+	round_say(r, &form, data, length);
+}
+
+void update_tick(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	for (unsigned copy = 0; copy < UPDATE_COPIES; copy++) {
+		struct update_queue *q = &e->updates.queues[copy];
+
+		for (unsigned i = 0; i < BATCH && q->n && at(q, 0)->at_ms <= now_ms; i++) {
+			struct update_entry entry = *at(q, 0);
+			const struct lease *l = lease_peek(e->leases, entry.lease);
+
+			q->first = (q->first + 1) % q->capacity;
+			q->n--;
+			/* a lease that was renewed, ended or replaced has not the flag any more */
+			if (l->state != LEASE_ACTIVE || !(l->flags & LEASE_UPDATE) ||
+			    l->external_port != entry.external_port || l->listen >= e->conf->listens_n)
+				continue;
+			say(e, l, now_ms, r);
+			if (copy + 1 == UPDATE_COPIES)
+				continue;
+			entry.at_ms = now_ms + waits_ms[copy + 1];
+			push(&e->updates.queues[copy + 1], &entry);
+		}
+	}
+}
+
+uint64_t update_deadline(const struct updates *u)
+{
+	uint64_t deadline = UINT64_MAX;
+
+	for (unsigned i = 0; i < UPDATE_COPIES; i++)
+		if (u->queues[i].n && at(&u->queues[i], 0)->at_ms < deadline)
+			deadline = at(&u->queues[i], 0)->at_ms;
+	return deadline;
+}
