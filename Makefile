@@ -91,7 +91,12 @@ EMIT := $(O)/tests/unit/codec/emit
 $(EMIT): $(O)/tests/unit/codec/emit.o $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
-unit: $(UNIT) $(EMIT)
+# plays tests/scenario/*.txt against the engine and the memory backend
+PLAYER := $(O)/tests/scenario/player
+$(PLAYER): $(PLAYER).o $(call archives,server/core)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
+
+unit: $(UNIT) $(EMIT) $(PLAYER)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An engine, a memory backend and a clock that is turned by hand: for scenarios, unit tests and fuzzing. */
+#ifndef TESTS_SCENARIO_WORLD_H
+#define TESTS_SCENARIO_WORLD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/backend.h"
+#include "codec/codec.h"
+#include "server/core/engine.h"
+
+struct world {
+	struct conf *conf, *old_conf;
+	struct engine *engine;
+	struct backend *backend;
+	struct round *round;
+	uint64_t now_ms;
+	const char *interface; /* that requests come over */
+	char why[CONF_LOCATION_MAX];
+};
+
+/* Commits and settles what the round holds; the round stays to be looked at. */
+static inline void world_settle(struct world *w)
+{
+	size_t n;
+	struct change *changes = round_changes(w->round, &n);
+
+	if (n)
+		w->backend->ops->commit(w->backend, changes, n);
+	engine_settle(w->engine, w->now_ms, w->round);
+}
+
+/* Everything at time 1,000,000 ms; not started, and no address told. False: w->why. */
+static inline bool world_open(struct world *w, const char *conf)
+{
+	static const uint8_t seed[ENGINE_SEED_LENGTH] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+	*w = (struct world){.now_ms = 1000000, .interface = "lan0"};
+	w->conf = conf_parse(conf, strlen(conf), "conf", w->why);
+	if (!w->conf)
+		return false;
+	w->engine = engine_new(w->conf, seed, w->now_ms);
+	w->round = round_new();
+	return w->engine && w->round && backend_memory_open(&w->backend) == 0;
+}
+
+static inline void world_close(struct world *w)
+{
+	engine_free(w->engine);
+	round_free(w->round);
+	if (w->backend)
+		w->backend->ops->close(w->backend, true);
+	conf_free(w->conf);
+	conf_free(w->old_conf);
+}
+
+/* Tells the address of the first external (NULL: none) and starts. */
+static inline void world_start(struct world *w, const struct in6_addr *address)
+{
+	engine_wan(w->engine, 0, address, address ? 1 : 0, w->now_ms, w->round);
+	engine_start(w->engine, w->now_ms, w->round);
+	world_settle(w);
+	round_clear(w->round);
+}
+
+/* One datagram, in the round that is being filled. */
+static inline void world_put(struct world *w, const struct in6_addr *from, uint16_t port, const void *data,
+			     size_t length)
+{
+	struct engine_datagram d = {.data = data,
+				    .length = length,
+				    .source = *from,
+				    .destination = codec_is_v4(from) ? codec_from_v4(0xc0000201) : in6addr_loopback,
+				    .source_port = port,
+				    .ifindex = 1,
+				    .interface = w->interface};
+
+	engine_request(w->engine, &d, w->now_ms, w->round);
+}
+
+/* One datagram in a round of its own. Returns the reply's length, 0 = silence; *reply lives until the next round. */
+static inline size_t world_ask(struct world *w, const struct in6_addr *from, uint16_t port, const void *data,
+			       size_t length, const uint8_t **reply)
+{
+	const struct round_reply *replies;
+	size_t n;
+
+	round_clear(w->round);
+	world_put(w, from, port, data, length);
+	world_settle(w);
+	replies = round_replies(w->round, &n);
+	*reply = n ? replies[0].data : NULL;
+	return n ? replies[0].length : 0;
+}
+
+struct world_compare {
+	const struct mapping *v;
+	size_t n, missing;
+};
+
+static inline int world_compare_mappings(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct mapping));
+}
+
+static inline void world_find(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct world_compare *c = context;
+	struct mapping key;
+
+	(void)remaining_ms;
+	memset(&key, 0, sizeof(key));
+	key.internal_address = m->internal_address;
+	key.external_address = m->external_address;
+	key.internal_port = m->internal_port;
+	key.external_port = m->external_port;
+	key.protocol = m->protocol;
+	key.kind = m->kind;
+	if (!bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings))
+		c->missing++;
+}
+
+/* The invariant: after each settled round the engine's leases are what the packet filter has. */
+static inline bool world_agrees(const struct world *w)
+{
+	size_t n = 0, capacity = backend_memory_count(w->backend) + 1;
+	struct mapping *v = calloc(capacity, sizeof(*v));
+	struct world_compare c = {.v = v};
+	struct engine_lease l;
+	bool same = v != NULL;
+
+	for (uint32_t cursor = 0; same && engine_lease_next(w->engine, &cursor, w->now_ms, &l); n++) {
+		same = n + 1 < capacity;
+		if (!same)
+			break;
+		v[n].internal_address = l.mapping.internal_address;
+		v[n].external_address = l.mapping.external_address;
+		v[n].internal_port = l.mapping.internal_port;
+		v[n].external_port = l.mapping.external_port;
+		v[n].protocol = l.mapping.protocol;
+		v[n].kind = l.mapping.kind;
+	}
+	same = same && n == backend_memory_count(w->backend);
+	if (same) {
+		qsort(v, n, sizeof(*v), world_compare_mappings);
+		c.n = n;
+		w->backend->ops->list(w->backend, world_find, &c);
+		same = c.missing == 0;
+	}
+	free(v);
+	return same;
+}
+
+/* Lets time pass up to now_ms: a tick whenever the engine wants one, each in a round of its own. after (may be NULL) is
+ * called with each settled round. False if the engine keeps asking for ticks without end. */
+static inline bool world_pass(struct world *w, uint64_t now_ms, void (*after)(struct world *, void *), void *context)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		uint64_t deadline = engine_deadline(w->engine);
+
+		if (deadline > now_ms) {
+			w->now_ms = now_ms;
+			return true;
+		}
+		if (deadline > w->now_ms)
+			w->now_ms = deadline;
+		round_clear(w->round);
+		engine_tick(w->engine, w->now_ms, w->round);
+		world_settle(w);
+		if (after)
+			after(w, context);
+	}
+	return false;
+}
+
+#endif
