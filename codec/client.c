@@ -183,26 +183,35 @@ static void run_out(struct client_op *op, uint64_t now_ms)
 		client_op_begin(op, client_op_later(now_ms, op->last_ms + CLIENT_OP_SPACING_MS));
 }
 
+static struct client_op *first_due(const struct client *c, uint64_t now_ms)
+{
+	struct client_op *op = c->ops;
+
+	while (op && due(c, op) > now_ms)
+		op = op->next;
+	return op;
+}
+
 size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct client_endpoint *to, uint64_t *deadline_ms,
 		   uint64_t now_ms)
 {
+	struct client_op *op;
+
 	*deadline_ms = CLIENT_NEVER;
-	for (struct client_op *op = c->ops; op; op = op->next)
+	for (op = c->ops; op; op = op->next)
 		if (can_run_out(op) && op->result.expires_ms <= now_ms)
 			run_out(op, now_ms);
-	for (struct client_op *op = c->ops; op; op = op->next) {
-		size_t n;
+	/* who gives up may make way for another */
+	while ((op = first_due(c, now_ms)) != NULL) {
+		size_t n = fire(c, op, out, capacity, now_ms);
 
-		if (due(c, op) > now_ms)
-			continue;
-		n = fire(c, op, out, capacity, now_ms);
 		if (n == 0)
 			continue;
 		*to = c->server;
 		*deadline_ms = now_ms;
 		return n;
 	}
-	for (struct client_op *op = c->ops; op; op = op->next) {
+	for (op = c->ops; op; op = op->next) {
 		*deadline_ms = client_op_earlier(*deadline_ms, due(c, op));
 		if (can_run_out(op))
 			*deadline_ms = client_op_earlier(*deadline_ms, op->result.expires_ms);

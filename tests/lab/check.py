@@ -169,6 +169,7 @@ def main():
         work += units(a.build)
     if everything:
         work += judges(a.build) + scenarios(a.build) + replays(a.build)
+        work += [(lines, 'natpcpc', 'tests/clients/natpcpc-loopback.py', a.build)]
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
     together(a.jobs * 2, work)
     if everything:

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A client on a test bed: what it sends is parsed, the server is made of codec functions, times are literals. */
 #ifndef NATPCP_TESTS_UNIT_CODEC_BED_H
 #define NATPCP_TESTS_UNIT_CODEC_BED_H

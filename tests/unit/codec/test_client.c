@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the client sends, and when. */
 #include "tests/unit/codec/bed.h"
 

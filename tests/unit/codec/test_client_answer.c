@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the client makes of what it receives. */
 #include "tests/unit/codec/bed.h"
 

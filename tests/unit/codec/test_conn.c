@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Sockets, on the loopback interface only. */
 #include "codec/conn.h"
 

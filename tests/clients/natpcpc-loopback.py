@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""natpcpc's exit codes and output: against a server made of struct.pack() on the loopback interface, and against
+natpcpd with the memory backend where that is built.   natpcpc-loopback.py [BUILD]"""
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build')
+NATPCPC = os.path.join(BUILD, 'natpcpc')
+HOST = '127.0.0.1'
+V4 = b'\0' * 10 + b'\xff\xff'
+OUTSIDE = V4 + socket.inet_aton('198.51.100.1')
+EPOCH = 12
+
+
+class Server(threading.Thread):
+    """Answers each datagram with what the function gives for it; remembers what came."""
+
+    def __init__(self, answer, address=HOST):
+        super().__init__(daemon=True)
+        self.answer, self.heard = answer, []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.port = self.socket.getsockname()[1]
+
+    def run(self):
+        while True:
+            try:
+                data, peer = self.socket.recvfrom(2000)
+            except OSError:
+                return
+            if data == b'end':
+                return
+            self.heard.append(data)
+            reply = self.answer(data)
+            if reply:
+                self.socket.sendto(reply, peer)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b'end', self.socket.getsockname())
+        self.join()
+        self.socket.close()
+
+
+def pcp(data, result=0, lifetime=None):
+    """Grants (or refuses) a PCP request; the external port is the suggested one."""
+    if data[0] != 2:
+        return bytes([2, data[1] | 128, 0, 1]) + struct.pack('!II', 30, EPOCH) + bytes(12)
+    asked = struct.unpack('!I', data[4:8])[0]
+    life = asked if lifetime is None else lifetime
+    head = struct.pack('!BBBBII', 2, data[1] | 128, 0, result, life, EPOCH) + bytes(12)
+    if data[1] == 0:
+        return head
+    body = bytearray(data[24:])
+    if not result and asked:
+        body[20:36] = OUTSIDE
+        if body[18:20] == b'\0\0':
+            body[18:20] = struct.pack('!H', 40000)
+    return head + bytes(body)
+
+
+def natpmp(data, result=0):
+    if data[0] != 0:
+        return struct.pack('!BBHI', 0, 128, 1, EPOCH)
+    if data[1] == 0:
+        return struct.pack('!BBHI4s', 0, 128, result, EPOCH, bytes(4) if result else OUTSIDE[12:])
+    _, inside, outside, life = struct.unpack('!HHHI', data[2:12])
+    if result or not life:
+        outside = life = 0
+    return struct.pack('!BBHIHHI', 0, data[1] | 128, result, EPOCH, inside, outside, life)
+
+
+def both(data):
+    return natpmp(data) if data[0] == 0 else pcp(data)
+
+
+def run(server, *arguments, timeout=20):
+    argv = [NATPCPC, *arguments]
+    if server:
+        argv[1:1] = ['-s', HOST, '--port', str(server.port)]
+    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors='replace',
+                       timeout=timeout)
+    return p.returncode, p.stdout, p.stderr
+
+
+def same(got, want):
+    assert got == want, f'got {got!r}, not {want!r}'
+
+
+def matches(got, pattern):
+    assert re.fullmatch(pattern, got.strip()), f'got {got!r}, not {pattern!r}'
+
+
+def t_map_by_pcp():
+    with Server(both) as s:
+        same(run(s, 'map', 'tcp', '8080', '80', '-l', '1h'),
+             (0, 'mapped tcp 127.0.0.1:8080 -> 198.51.100.1:80 for 3600 s (pcp, epoch 12)\n', ''))
+        same(struct.unpack('!I', s.heard[0][4:8])[0], 3600)
+        same(s.heard[0][8:24], V4 + socket.inet_aton(HOST))
+        code, out, _ = run(s, '--json', 'map', 'udp', '53')
+        r = json.loads(out)
+        same((code, r['status'], r['protocol'], r['internal_port'], r['external_address'], r['external_port'],
+              r['version'], r['result'], r['epoch_s'], r['lifetime_s']),
+             (0, 'mapped', 'udp', 53, '198.51.100.1', 53, 'pcp', 'SUCCESS', 12, 7200))
+        same(r['nonce'], s.heard[1][24:36].hex())
+
+
+def t_map_by_natpmp():
+    with Server(natpmp) as s:
+        want = (0, 'mapped udp 127.0.0.1:53 -> 198.51.100.1:53 for 7200 s (nat-pmp, epoch 12)\n', '')
+        same(run(s, 'map', 'udp', '53'), want)
+        same([d[:2] for d in s.heard], [b'\2\1', b'\0\1', b'\0\0'])
+        s.heard.clear()
+        same(run(s, '--natpmp', 'map', 'udp', '53'), want)
+        same([d[:2] for d in s.heard], [b'\0\1', b'\0\0'])
+
+
+def t_nonce_is_stable_and_its_own():
+    def nonce(s, *arguments):
+        s.heard.clear()
+        run(s, *arguments)
+        return s.heard[0][24:36]
+    if not os.path.exists('/etc/machine-id'):
+        return 'no machine-id here'
+    with Server(both) as s, Server(both) as other:
+        one = nonce(s, 'map', 'tcp', '8080')
+        same(nonce(s, 'map', 'tcp', '8080', '99'), one)
+        same(nonce(s, 'unmap', 'tcp', '8080'), one)
+        assert nonce(s, 'map', 'tcp', '8081') != one
+        assert nonce(s, 'map', 'udp', '8080') != one
+        assert nonce(s, 'map', 'tcp', '8080', '--nonce', 'random') != one
+        same(nonce(other, 'map', 'tcp', '8080', '--nonce', '00112233445566778899aabb').hex(), '00112233445566778899aabb')
+    return None
+
+
+def t_unmap():
+    with Server(both) as s:
+        same(run(s, 'unmap', 'tcp', '8080'), (0, 'unmapped tcp 127.0.0.1:8080 (pcp, epoch 12)\n', ''))
+        same((s.heard[0][4:8], s.heard[0][42:44]), (bytes(4), bytes(2)))
+        same(run(s, 'unmap-all', 'udp'), (0, 'unmapped udp 127.0.0.1 (nat-pmp, epoch 12)\n', ''))
+        same(s.heard[1], b'\0\1' + bytes(10))
+
+
+def t_address_and_announce():
+    with Server(both) as s:
+        same(run(s, 'address'), (0, 'address 198.51.100.1 (nat-pmp, epoch 12)\n', ''))
+        same(run(s, '--pcp', 'address'), (0, 'address 198.51.100.1 (pcp, epoch 12)\n', ''))
+        same(run(s, 'announce'), (0, 'announce answered by 127.0.0.1 (pcp, epoch 12)\n', ''))
+        same(json.loads(run(s, '-j', 'announce')[1])['epoch_s'], 12)
+    with Server(pcp) as s:
+        same(run(s, 'address'), (0, 'address 198.51.100.1 (pcp, epoch 12)\n', ''))
+
+
+def t_refused():
+    with Server(lambda d: pcp(d, 2, 30)) as s:
+        same(run(s, 'map', 'tcp', '8080'),
+             (1, 'refused map tcp 127.0.0.1:8080: NOT_AUTHORIZED (2) for 30 s (pcp, epoch 12)\n', ''))
+        code, out, _ = run(s, '--json', 'map', 'tcp', '8080')
+        r = json.loads(out)
+        same((code, r['status'], r['result'], r['code'], r['lifetime_s']), (1, 'refused', 'NOT_AUTHORIZED', 2, 30))
+        same(run(s, 'map', '--keep', 'tcp', '8080')[0], 1)
+    with Server(lambda d: natpmp(d, 3)) as s:
+        same(run(s, '--natpmp', 'map', 'tcp', '8080'),
+             (1, 'refused map tcp 127.0.0.1:8080: NETWORK_FAILURE (3) (nat-pmp, epoch 12)\n', ''))
+    with Server(natpmp) as s:
+        code, out, _ = run(s, 'map', 'tcp', '8080', '--filter', '203.0.113.0/24')
+        same(code, 1)
+        assert 'UNSUPP_VERSION' in out, out
+        same(len(s.heard), 1)
+
+
+def t_no_answer():
+    with Server(lambda d: None) as s:
+        begin = time.monotonic()
+        same(run(s, '--natpmp', '-t', '0.6', 'map', 'tcp', '8080'), (1, '', 'natpcpc: no answer from 127.0.0.1\n'))
+        assert 0.5 < time.monotonic() - begin < 5
+        assert len(s.heard) == 2, s.heard
+        code, out, _ = run(s, '--json', '-t', '0.1', 'announce')
+        same((code, json.loads(out)['status']), (1, 'no answer'))
+    # nobody there at all: at once
+    begin = time.monotonic()
+    p = subprocess.run([NATPCPC, '-s', HOST, '--port', str(s.port), 'map', 'tcp', '1'], stderr=subprocess.PIPE, text=True)
+    same((p.returncode, p.stderr), (1, 'natpcpc: no answer from 127.0.0.1\n'))
+    assert time.monotonic() - begin < 3
+
+
+def t_options_on_the_wire():
+    with Server(both) as s:
+        same(run(s, 'map', '132', '9', '0', '--third-party', '192.0.2.7', '--prefer-failure', '--filter',
+                 '203.0.113.0/24:99', '--filter', '2001:db8::/32', '--description', 'web', '--external', '198.51.100.1')[0], 0)
+        d = s.heard[0]
+        same((d[36], d[40:44], d[44:60]), (132, struct.pack('!HH', 9, 0), OUTSIDE))
+        same(d[60:].hex(),
+             '01000010' + (V4 + socket.inet_aton('192.0.2.7')).hex() + '02000000'
+             + '03000014' + '00780063' + (V4 + socket.inet_aton('203.0.113.0')).hex()
+             + '03000014' + '00200000' + '20010db8' + '00' * 12
+             + '80000003' + '77656200')
+
+
+def t_usage():
+    bad = [[], ['nonsense'], ['map'], ['map', 'tcp'], ['map', 'tcp', '65536'], ['map', 'tcp', '-1'], ['map', 'quic', '1'],
+           ['map', '256', '1'], ['map', 'tcp', '1', '2', '3'], ['map', 'tcp', '1', '-l', '0'], ['map', 'tcp', '1', '-l', '2x'],
+           ['map', 'tcp', '1', '--nonce', '00'], ['map', 'tcp', '1', '--filter', '203.0.113.0/33'],
+           ['map', 'tcp', '1', '--external', 'here'], ['map', 'tcp', '1', '--third-party', '192.0.2'],
+           ['map', 'tcp', '1', '--description', b'\xff'], ['--natpmp', 'map', 'sctp', '1'], ['unmap-all', 'sctp'],
+           ['--pcp', 'unmap-all', 'tcp'], ['raw', '0'], ['raw', 'xy'], ['-t', '0', 'address'], ['--colour', 'address']]
+    with Server(both) as s:
+        for arguments in bad:
+            code, out, err = run(s, *arguments)
+            assert code == 2 and not out and err, (arguments, code, out, err)
+        same(s.heard, [])
+    same(run(None, '-s', 'nowhere', 'address')[0], 2)
+    same(run(None, '-s', HOST, '-i', 'no-such-if', 'address')[0], 2)
+    code, out, err = run(None, '--help')
+    same((code, err), (0, ''))
+    assert 'usage: natpcpc' in out and 'unmap-all' in out
+
+
+def t_raw():
+    with Server(both) as s:
+        code, out, _ = run(s, 'raw', '0000')
+        same((code, s.heard), (0, [b'\0\0']))
+        assert '008000000000000cc6336401' in out and 'version=nat-pmp' in out and '198.51.100.1' in out, out
+        r = json.loads(run(s, '--json', 'raw', '0200' + '0000' + '00' * 20)[1])
+        same((r['version'], r['opcode'], r['result']), ('pcp', 'ANNOUNCE', 'SUCCESS'))
+        same(json.loads(run(s, '--json', 'raw', '0500')[1])['result'], 'UNSUPP_VERSION')
+
+
+def t_keep():
+    state = {'outside': OUTSIDE}
+    with Server(lambda d: pcp(d).replace(OUTSIDE, state['outside'])) as s:
+        p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), 'map', 'tcp', '8080', '-l', '8', '--keep'],
+                             stdout=subprocess.PIPE, text=True)
+        try:
+            matches(p.stdout.readline(), r'mapped tcp .* -> 198\.51\.100\.1:8080 for 8 s \(pcp, epoch 12\)')
+            state['outside'] = V4 + socket.inet_aton('198.51.100.2')
+            # the renewal tells the new address
+            matches(p.stdout.readline(), r'mapped tcp .* -> 198\.51\.100\.2:8080 for 8 s \(pcp, epoch 12\)')
+            p.send_signal(signal.SIGTERM)
+            same(p.communicate(timeout=10)[0], 'unmapped tcp 127.0.0.1:8080 (pcp, epoch 12)\n')
+            same(p.returncode, 0)
+        finally:
+            p.kill()
+        same(s.heard[-1][4:8], bytes(4))
+        same(len({d[24:36] for d in s.heard}), 1)
+
+
+def t_listen():
+    p = subprocess.Popen([NATPCPC, '-s', HOST, '-i', 'lo', '-n', '2', '-t', '10', '--json', 'listen'],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        matches(p.stderr.readline(), 'listening on lo port 5350')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF,
+                         struct.pack('4s4si', bytes(4), bytes(4), socket.if_nametoindex('lo')))
+            s.bind((HOST, 0))
+            for d in (b'\0\0', natpmp(b'\0\1' + bytes(10)), natpmp(b'\0\0'), pcp(b'\2\0' + bytes(22))):
+                s.sendto(d, ('224.0.0.1', 5350))
+        out, _ = p.communicate(timeout=15)
+    finally:
+        p.kill()
+    first, second = (json.loads(line) for line in out.splitlines())
+    same((p.returncode, first['version'], first['from'], first['external_address'], first['epoch_s']),
+         (0, 'nat-pmp', HOST, '198.51.100.1', 12))
+    same((second['version'], second['opcode'], second['epoch_s']), ('pcp', 'ANNOUNCE', 12))
+    matches(first['time'], r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z')
+    same(run(None, '-i', 'lo', '-s', HOST, '-t', '0.1', 'listen')[0], 1)
+
+
+def t_natpcpd():
+    daemon, address = os.path.join(BUILD, 'natpcpd'), f'127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.1'
+    if not os.path.exists(daemon):
+        return 'natpcpd is not built'
+    p = subprocess.Popen([daemon, '-b', 'memory', '-l', address], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        same(p.stdout.readline(), 'ready\n')
+        for how, version in (('--pcp', 'pcp'), ('--natpmp', 'nat-pmp')):
+            def ask(*arguments):
+                q = subprocess.run([NATPCPC, '-s', address, how, *arguments], stdout=subprocess.PIPE, text=True, timeout=20)
+                return q.returncode, q.stdout
+            for proto in 'tcp', 'udp':
+                code, out = ask('map', proto, '18080', '28080', '-l', '600')
+                same(code, 0)
+                matches(out, rf'mapped {proto} 127\.0\.0\.1:18080 -> 198\.51\.100\.1:28080 for 600 s \({version}, epoch \d+\)')
+                code, out = ask('unmap', proto, '18080')
+                same(code, 0)
+                matches(out, rf'unmapped {proto} 127\.0\.0\.1:18080 \({version}, epoch \d+\)')
+            code, out = ask('address')
+            same(code, 0)
+            matches(out, rf'address 198\.51\.100\.1 \({version}, epoch \d+\)')
+            same(ask('announce')[0], 0)
+    finally:
+        p.kill()
+        p.wait()
+    return None
+
+
+failed = 0
+for name, test in [(n[2:], f) for n, f in list(globals().items()) if n.startswith('t_')]:
+    try:
+        why = test()
+        print(f'SKIP {name}: {why}' if why else f'PASS {name}', flush=True)
+    except Exception as e:  # whatever a test trips over is its failure
+        failed = 1
+        print(f'FAIL {name}: {type(e).__name__}: {e}'.replace('\n', ' '), flush=True)
+sys.exit(failed)
