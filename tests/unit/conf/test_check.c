@@ -42,6 +42,7 @@ static void test_taken(void **state)
 	    /* bound to addresses, the interfaces of requests are not known */
 	    "external wan { interface = wan0 }\nlisten l { addresses = 127.0.0.1 }\n"
 	    "rule a { action = allow interfaces = lo }",
+	    BASE "listen l { addresses = 127.0.0.1 }\nrule a { action = allow interfaces = lo }",
 	    /* both families on one port; other protocols; another external; many hosts in IPv6 */
 	    BASE "static a { protocol = tcp external-port = 80 to = 192.0.2.1:8080 }\n"
 		 "static b { protocol = tcp external-port = 80 to = [2001:db8::1]:80 }\n"
@@ -144,6 +145,23 @@ static void test_refused(void **state)
 	     "f:2: listen \"l\": addresses: \"::1\": stands already in listen \"l\""},
 	    {"external wan { interface = wan0 }\nlisten l { addresses = ::1 }\nlisten m { addresses = ::1 }",
 	     "f:3: listen \"m\": addresses: \"::1\": stands already in listen \"l\""},
+
+	    {"external a { interface = wan0 }\nexternal b { interface = wan1 }\n"
+	     "listen lan { interfaces = wan1 external = a }",
+	     "f:3: listen \"lan\": interfaces: \"wan1\": is outside, in external \"b\""},
+	    {BASE "listen b { interfaces = lan1 }\nlisten c { interfaces = lan1 }",
+	     "f:4: listen \"c\": interfaces: \"lan1\": stands already in listen \"b\""},
+	    {BASE "listen b { interfaces = { lan1, lan2 } }\nlisten c { interfaces = lan2 }",
+	     "f:4: listen \"c\": interfaces: \"lan2\": stands already in listen \"b\""},
+	    {"external wan { interface = wan0 }\nlisten l { addresses = ::1 }\nlisten m { addresses = 127.0.0.1 }\n"
+	     "listen n { addresses = 127.0.0.1 }",
+	     "f:4: listen \"n\": addresses: \"127.0.0.1\": stands already in listen \"m\""},
+	    {"external a { addresses = 198.51.100.1 }\nexternal b { addresses = 198.51.100.2 }\n"
+	     "external c { addresses = 198.51.100.2 }\nlisten lan { interfaces = lan0 external = a }",
+	     "f:3: external \"c\": addresses: an address is given twice, also in external \"b\""},
+	    {BASE
+	     "rule b { action = deny }\nrule a { action = deny }\nrule a { action = deny }\nrule a { action = deny }",
+	     "f:5: rule \"a\": the name stands twice, first in line 4"},
 
 	    /* rule */
 	    {BASE "rule a { action = allow\n interfaces = { lan0, lan1 } }",

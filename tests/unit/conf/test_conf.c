@@ -312,6 +312,26 @@ void *realloc(void *p, size_t size)
 }
 
 /* Whichever allocation fails, and all after it: the reason is said, and nothing is left behind. */
+static size_t starve(const char *text)
+{
+	struct conf *c = NULL;
+	size_t n;
+
+	for (n = 0; !c; n++) {
+		char why[CONF_LOCATION_MAX] = "";
+		size_t end;
+
+		allocations = n;
+		c = conf_parse(text, strlen(text), "f", why);
+		allocations = SIZE_MAX;
+		end = strlen(why);
+		if (!c && (strncmp(why, "f:", 2) || end < 15 || strcmp(why + end - 15, ": out of memory")))
+			fail_msg("%zu: %s", n, why);
+	}
+	conf_free(c);
+	return n;
+}
+
 static void test_no_memory(void **state)
 {
 	struct in6_addr listen = address("127.0.0.1");
@@ -319,20 +339,12 @@ static void test_no_memory(void **state)
 	size_t n;
 
 	(void)state;
-	for (n = 0; !c; n++) {
-		char why[CONF_LOCATION_MAX] = "";
-		size_t end;
-
-		allocations = n;
-		c = conf_parse(example, sizeof(example) - 1, "f", why);
-		allocations = SIZE_MAX;
-		end = strlen(why);
-		if (!c && (strncmp(why, "f:", 2) || end < 15 || strcmp(why + end - 15, ": out of memory")))
-			fail_msg("%zu: %s", n, why);
-	}
-	assert_in_range(n, 40, 200);
-	conf_free(c);
-	c = NULL;
+	assert_in_range(starve(example), 40, 200);
+	assert_in_range(starve(shortest), 20, 100);
+	assert_in_range(
+	    starve("external wan { interface = wan0 ports = { 1, 2, 3 } }\nlisten lan { interfaces = lan0 }\n"
+		   "rule a { action = deny macs = { 00:00:5e:00:53:01, 00:00:5e:00:53:02 } }"),
+	    20, 100);
 	for (n = 0; !c; n++) {
 		allocations = n;
 		c = conf_loopback(&listen, NULL);

@@ -54,6 +54,8 @@ static void test_strings(void **state)
 	    {"\"a b\"", "a b", TOKEN_STRING},
 	    {"\"# // /* {}=,\"", "# // /* {}=,", TOKEN_STRING},
 	    {"\"\\\"\\\\\\'\\x41\\x4a\\x4B\\102\\1023\"", "\"\\'AJKBB3", TOKEN_STRING},
+	    {"\"\\x5A\\x4F\"", "ZO", TOKEN_STRING},
+	    {"\"\\8\"", "", TOKEN_BAD},
 	    {"\"\\xc3\\xa4\"", "\xc3\xa4", TOKEN_STRING},
 	    {"\"a\\\nb\"", "ab", TOKEN_STRING},
 	    {"'a\\'\\\\\\b\"'", "a'\\\\b\"", TOKEN_STRING},

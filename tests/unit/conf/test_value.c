@@ -378,6 +378,7 @@ static void test_judged(void **state)
 	    {value_interface, "br-*", no_interface},
 	    {identifier, "natpcpd", ""},
 	    {identifier, "filter_FORWARD-2.x", ""},
+	    {identifier, "azAZ09", ""},
 	    {identifier, "2x", no_identifier},
 	    {identifier, "a b", no_identifier},
 	    {identifier, "a;b", no_identifier},
