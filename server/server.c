@@ -22,6 +22,7 @@
 #include "server/io/route.h"
 #include "server/io/udp.h"
 #include "server/io/wan.h"
+#include "server/outside.h"
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/version.h"
@@ -30,12 +31,6 @@
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
 #define REVOKE_STEP	4096  /* leases looked at in one step of a revocation */
-
-struct outside {
-	struct in6_addr *v;
-	size_t n;
-	bool known; /* the engine was told */
-};
 
 struct server {
 	const struct settings *settings;
@@ -201,50 +196,15 @@ static void woken(void *context)
 
 /* Outside addresses */
 
-static void outside_log(const struct server *s, size_t i, const struct in6_addr *private_address)
-{
-	const struct conf_external *x = &s->conf->externals[i];
-	const struct outside *o = &s->outside[i];
-	bool has_v4 = o->n && codec_is_v4(&o->v[0]);
-	struct log_line l;
-
-	log_begin(&l, has_v4 ? CONF_LOG_INFO : CONF_LOG_WARNING, "external-address");
-	log_text(&l, "external", x->name);
-	log_text(&l, "interface", *x->interface ? x->interface : NULL);
-	if (o->n)
-		log_address(&l, "address", &o->v[0]);
-	if (o->n > 1)
-		log_number(&l, "more", o->n - 1);
-	if (!has_v4 && private_address) {
-		log_address(&l, "private", private_address);
-		log_text(&l, "why", "the IPv4 address is not a public one; private-address = \"allow\" would take it");
-	} else if (!has_v4) {
-		log_text(&l, "why", "there is no IPv4 address; requests for one are answered with a network failure");
-	}
-	log_end(&l);
-}
-
 /* Tells the engine of one external, if there is news or always. */
 static int outside_apply(struct server *s, size_t i, bool always)
 {
 	struct outside *o = &s->outside[i];
-	struct in6_addr *v = calloc(WAN_ADDRESSES_MAX, sizeof(*v)), private_address;
-	bool refused, news;
-	size_t n;
+	int news = outside_read(o, &s->conf->externals[i], s->wan);
 
-	if (!v)
-		return -ENOMEM;
-	n = wan_external(s->wan, &s->conf->externals[i], v, WAN_ADDRESSES_MAX, &refused, &private_address);
-	news = !o->known || n != o->n || (n && memcmp(v, o->v, n * sizeof(*v)) != 0);
-	if (!news && !always) {
-		free(v);
-		return 0;
-	}
-	free(o->v);
-	*o = (struct outside){.v = v, .n = n, .known = true};
-	if (news)
-		outside_log(s, i, refused ? &private_address : NULL);
-	engine_wan(s->engine, i, v, n, loop_now_ms(s->loop), s->round);
+	if (news < 0 || (!news && !always))
+		return news;
+	engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
 	round_finish(s);
 	return 0;
 }
@@ -252,7 +212,7 @@ static int outside_apply(struct server *s, size_t i, bool always)
 static void outside_forget(struct server *s)
 {
 	for (size_t i = 0; i < s->outside_n; i++)
-		free(s->outside[i].v);
+		outside_clear(&s->outside[i]);
 	free(s->outside);
 	s->outside = NULL;
 	s->outside_n = 0;
@@ -277,20 +237,21 @@ static void wan_readable(void *context)
 {
 	struct server *s = context;
 
-	/* armed by the first message and not put off by later ones, so that a stream of them cannot delay it */
+	/* later messages do not put it off, so that a stream of them cannot delay it */
 	if (wan_drain(s->wan))
-		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + SETTLE_MS);
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + SETTLE_MS);
 }
 
 static void wan_settled(void *context)
 {
 	struct server *s = context;
-	int error = wan_refresh(s->wan);
+	int error = wan_refresh(s->wan), listen_error = listeners_apply(s->listeners, s->conf, s->wan);
+	int outside_error = outside_apply_all(s, false);
 
 	if (error < 0)
 		log_print(CONF_LOG_WARNING, "interfaces-unknown", "rtnetlink: %s", strerror(-error));
-	if (error < 0 || listeners_apply(s->listeners, s->conf, s->wan) || outside_apply_all(s, false))
-		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+	if (error < 0 || listen_error || outside_error)
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 }
 
 /* Somebody else changed the ruleset. */
@@ -374,7 +335,9 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 
 	if (error)
 		return error;
-	listeners_apply(s->listeners, wanted, s->wan); /* what cannot be opened is logged, and is tried again */
+	/* what cannot be opened is logged, and is tried again */
+	if (listeners_apply(s->listeners, wanted, s->wan))
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 	error = engine_reload(s->engine, wanted, loop_now_ms(s->loop), s->round);
 	if (error) {
 		snprintf(why, size, "%s", strerror(-error));
@@ -387,7 +350,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	round_finish(s);
 	outside_forget(s);
 	if (outside_apply_all(s, true))
-		loop_timer_set(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 	log_open(wanted->log.level, wanted->log.target);
 	conf_free(old);
 	return 0;

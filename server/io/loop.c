@@ -144,6 +144,12 @@ void loop_timer_set(struct loop_event *timer, uint64_t at_ms)
 	timerfd_settime(timer->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
+void loop_timer_by(struct loop_event *timer, uint64_t at_ms)
+{
+	if (at_ms < timer->timer_ms)
+		loop_timer_set(timer, at_ms);
+}
+
 void loop_forget(struct loop_event *e)
 {
 	if (!e)

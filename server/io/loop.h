@@ -30,6 +30,8 @@ struct loop_event *loop_signal(struct loop *l, int number, loop_fn *fn, void *co
 struct loop_event *loop_timer(struct loop *l, loop_fn *fn, void *context);
 /* Arms the timer, once, for at_ms (a time in the past: the next wake-up); UINT64_MAX disarms it. */
 void loop_timer_set(struct loop_event *timer, uint64_t at_ms);
+/* Arms it for at_ms, unless it is armed for an earlier time. */
+void loop_timer_by(struct loop_event *timer, uint64_t at_ms);
 /* Ends an event, also from inside its own function. NULL is allowed. */
 void loop_forget(struct loop_event *e);
 
