@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/io/wan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "codec/codec.h"
+#include "server/io/neighbour.h"
+#include "server/io/route.h"
+#include "tests/unit/io/netns.h"
+
+static struct in6_addr at(const char *text)
+{
+	struct in6_addr a;
+
+	assert_true(codec_address_parse(text, strlen(text), &a));
+	return a;
+}
+
+static bool has(const struct wan *w, const char *interface, const char *text)
+{
+	struct in6_addr a = at(text);
+
+	return wan_has(w, wan_ifindex(w, interface), &a);
+}
+
+static bool on_link(const struct wan *w, const char *interface, const char *text)
+{
+	struct in6_addr a = at(text);
+
+	return wan_on_link(w, wan_ifindex(w, interface), &a);
+}
+
+static void private_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		bool yes;
+	} cases[] = {
+	    {"0.0.0.0", true},
+	    {"0.1.2.3", true},
+	    {"10.0.0.0", true},
+	    {"10.255.255.255", true},
+	    {"9.255.255.255", false},
+	    {"11.0.0.0", false},
+	    {"100.63.255.255", false},
+	    {"100.64.0.0", true},
+	    {"100.127.255.255", true},
+	    {"100.128.0.0", false},
+	    {"127.0.0.1", true},
+	    {"169.253.255.255", false},
+	    {"169.254.0.1", true},
+	    {"172.15.255.255", false},
+	    {"172.16.0.0", true},
+	    {"172.31.255.255", true},
+	    {"172.32.0.0", false},
+	    {"192.168.0.1", true},
+	    {"192.167.255.255", false},
+	    {"192.169.0.0", false},
+	    {"224.0.0.1", true},
+	    {"240.0.0.1", true},
+	    {"255.255.255.255", true},
+	    {"198.51.100.1", false},
+	    {"192.0.2.1", false},
+	    {"203.0.113.1", false},
+	    {"::", true},
+	    {"::1", true},
+	    {"fe80::1", true},
+	    {"fd00::1", true},
+	    {"ff02::1", true},
+	    {"2001:db8::1", false},
+	    {"3fff::1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct in6_addr a = at(cases[i].text);
+
+		if (wan_private(&a) != cases[i].yes)
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+static struct wan *lan_and_wan(void)
+{
+	struct wan *w;
+
+	if (!netns_enter() || !netns_ip("link add lan0 type veth peer name lan0p"))
+		return NULL;
+	assert_true(netns_ip("link add wan0 type veth peer name wan0p"));
+	assert_true(netns_ip("addr add 192.0.2.1/24 dev lan0"));
+	assert_true(netns_ip("addr add 192.0.2.254/24 dev lan0"));
+	assert_true(netns_ip("addr add 2001:db8:1::1/64 dev lan0 nodad"));
+	assert_true(netns_ip("addr add 198.51.100.1/24 dev wan0"));
+	assert_true(netns_ip("addr add 192.0.2.129/25 dev wan0"));
+	assert_true(netns_ip("link set lan0 up"));
+	assert_true(netns_ip("link set wan0 up"));
+	assert_int_equal(wan_open(&w), 0);
+	return w;
+}
+
+/* 6886-3.3-28, 6887-8.2-02 */
+static void interfaces(void **state)
+{
+	struct wan *w = lan_and_wan();
+	struct in6_addr a;
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_int_equal(wan_ifindex(w, "lo"), 1);
+	assert_int_equal(wan_ifindex(w, "no-such"), 0);
+	assert_string_equal(wan_interface(w, wan_ifindex(w, "lan0")), "lan0");
+	assert_string_equal(wan_interface(w, 9999), "");
+	assert_true(has(w, "lan0", "192.0.2.1") && has(w, "lan0", "192.0.2.254") && has(w, "lan0", "2001:db8:1::1"));
+	assert_false(has(w, "lan0", "198.51.100.1") || has(w, "lan0", "192.0.2.255") || has(w, "lan0", "224.0.0.1") ||
+		     has(w, "wan0", "192.0.2.1") || has(w, "no-such", "192.0.2.1"));
+	/* the longer prefix has it; nobody has what is routed */
+	assert_true(on_link(w, "lan0", "192.0.2.11") && on_link(w, "lan0", "fe80::1") &&
+		    on_link(w, "wan0", "192.0.2.200") && on_link(w, "lan0", "2001:db8:1::99"));
+	assert_false(on_link(w, "lan0", "198.51.100.2") || on_link(w, "lan0", "192.0.2.200") ||
+		     on_link(w, "lan0", "203.0.113.9") || on_link(w, "wan0", "192.0.2.11"));
+	a = at("192.0.2.254");
+	assert_int_equal(wan_interface_of(w, &a), wan_ifindex(w, "lan0"));
+	a = at("198.51.100.77");
+	assert_int_equal(wan_interface_of(w, &a), wan_ifindex(w, "wan0"));
+	a = at("203.0.113.7");
+	assert_int_equal(wan_interface_of(w, &a), 0);
+	wan_close(w);
+}
+
+/* 6886-3.2.1-11: announcements leave from the address that clients know */
+static void primary(void **state)
+{
+	struct wan *w = lan_and_wan();
+	struct in6_addr a, first = at("192.0.2.1");
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_true(wan_primary(w, wan_ifindex(w, "lan0"), false, &a));
+	assert_memory_equal(&a, &first, sizeof(a));
+	/* the link-local one is there, unless duplicate address detection is still at it */
+	assert_true(wan_primary(w, wan_ifindex(w, "lan0"), true, &a));
+	assert_true(IN6_IS_ADDR_LINKLOCAL(&a) || a.s6_addr[0] == 0x20);
+	assert_false(wan_primary(w, 9999, false, &a));
+	wan_close(w);
+}
+
+static void changes(void **state)
+{
+	struct wan *w = lan_and_wan();
+
+	(void)state;
+	if (!w)
+		skip();
+	wan_drain(w);
+	while (wan_refresh(w) == 1) /* until IPv6 has settled */
+		usleep(1000);
+	assert_true(netns_ip("addr add 192.0.2.7/24 dev lan0"));
+	assert_true(wan_drain(w));
+	assert_false(wan_drain(w));
+	assert_int_equal(wan_refresh(w), 1);
+	assert_true(has(w, "lan0", "192.0.2.7"));
+	assert_true(netns_ip("link set wan0 name up0"));
+	assert_true(wan_drain(w));
+	assert_int_equal(wan_refresh(w), 1);
+	assert_int_equal(wan_ifindex(w, "wan0"), 0);
+	assert_true(wan_ifindex(w, "up0") != 0);
+	wan_close(w);
+}
+
+static void externals(void **state)
+{
+	struct wan *w = lan_and_wan();
+	char interface[] = "wan0", empty[] = "", absent[] = "ppp0";
+	struct conf_external x = {.interface = interface, .nat = true};
+	struct conf_prefix prefix = {at("203.0.113.8"), 125};
+	struct in6_addr v[16], private_address, a;
+	bool refused;
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 2);
+	a = at("198.51.100.1");
+	assert_memory_equal(&v[0], &a, sizeof(a));
+	assert_false(refused);
+	/* private ones are left out, unless they are allowed or nothing is translated */
+	assert_true(netns_ip("addr flush dev wan0 scope global"));
+	assert_true(netns_ip("addr add 10.0.0.2/24 dev wan0"));
+	assert_int_equal(wan_refresh(w), 1);
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 0);
+	a = at("10.0.0.2");
+	assert_true(refused);
+	assert_memory_equal(&private_address, &a, sizeof(a));
+	x.private_address = CONF_PRIVATE_ALLOW;
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 1);
+	x.private_address = CONF_PRIVATE_REFUSE;
+	x.nat = false;
+	assert_int_equal(wan_external(w, &x, v, 16, NULL, NULL), 1);
+	/* a pool is what the operator says, of an interface that is there and up */
+	x.addresses = (struct conf_prefixes){&prefix, 1};
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 8);
+	a = at("203.0.113.15");
+	assert_memory_equal(&v[7], &a, sizeof(a));
+	assert_int_equal(wan_external(w, &x, v, 3, NULL, NULL), 3);
+	x.interface = empty;
+	assert_int_equal(wan_external(w, &x, v, 16, NULL, NULL), 8);
+	x.interface = absent;
+	assert_int_equal(wan_external(w, &x, v, 16, NULL, NULL), 0);
+	x.interface = interface;
+	assert_true(netns_ip("link set wan0 down"));
+	assert_int_equal(wan_refresh(w), 1);
+	assert_int_equal(wan_external(w, &x, v, 16, NULL, NULL), 0);
+	wan_close(w);
+}
+
+/* 6887-8.2-02 for clients behind another router */
+static void routes(void **state)
+{
+	struct wan *w = lan_and_wan();
+	struct route_cache c = {0};
+	struct in6_addr a = at("203.0.113.9"), b = at("198.51.100.9"), v6 = at("2001:db8:1::9");
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_int_equal(route_interface(&c, &a, 1000), 0);
+	assert_true(netns_ip("route add 203.0.113.0/24 via 192.0.2.11"));
+	/* the answer is kept for a second */
+	assert_int_equal(route_interface(&c, &a, 1999), 0);
+	assert_int_equal(route_interface(&c, &a, 2000), wan_ifindex(w, "lan0"));
+	assert_int_equal(route_interface(&c, &b, 2000), wan_ifindex(w, "wan0"));
+	assert_int_equal(route_interface(&c, &v6, 2000), wan_ifindex(w, "lan0"));
+	wan_close(w);
+}
+
+static void neighbours(void **state)
+{
+	struct wan *w = lan_and_wan();
+	struct in6_addr a = at("192.0.2.11"), b = at("192.0.2.12"), v6 = at("2001:db8:1::9");
+	struct conf_mac mac, expected = {{2, 0, 0, 0, 0, 0x11}};
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_true(netns_ip("link set lan0 arp on"));
+	assert_true(netns_ip("neigh replace 192.0.2.11 lladdr 02:00:00:00:00:11 nud reachable dev lan0"));
+	assert_true(netns_ip("neigh replace 2001:db8:1::9 lladdr 02:00:00:00:00:11 nud stale dev lan0"));
+	assert_int_equal(neighbour_mac(wan_ifindex(w, "lan0"), &a, &mac), 0);
+	assert_memory_equal(&mac, &expected, sizeof(mac));
+	assert_int_equal(neighbour_mac(wan_ifindex(w, "lan0"), &v6, &mac), 0);
+	assert_true(neighbour_mac(wan_ifindex(w, "lan0"), &b, &mac) < 0);
+	assert_true(neighbour_mac(wan_ifindex(w, "wan0"), &a, &mac) < 0);
+	wan_close(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(private_addresses), cmocka_unit_test(interfaces), cmocka_unit_test(primary),
+	    cmocka_unit_test(changes),		 cmocka_unit_test(externals),  cmocka_unit_test(routes),
+	    cmocka_unit_test(neighbours),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
