@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/io/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "server/io/notify.h"
+
+struct fixture {
+	char directory[64], path[96], why[256];
+	struct loop *loop;
+	struct control *control;
+	struct loop_event *timer, *readable;
+	int client;
+	char answer[1 << 20];
+	size_t n;
+	unsigned pieces, done; /* of a stream */
+	unsigned wanted;
+	size_t stop_at; /* octets of the answer after which the client goes away; 0: at the end */
+};
+
+static struct fixture f;
+
+static void say(struct control_request *q, int status, const char *text)
+{
+	control_reply(q, status, text, strlen(text));
+}
+
+static char *piece(void *context, size_t *length)
+{
+	char *text;
+
+	(void)context;
+	if (f.pieces == f.wanted)
+		return NULL;
+	text = malloc(4096);
+	memset(text, '0' + (int)(f.pieces % 10), 4096);
+	f.pieces++;
+	*length = 4096;
+	return text;
+}
+
+static void ended(void *context)
+{
+	(void)context;
+	f.done++;
+}
+
+static void request(void *context, struct control_request *q)
+{
+	char text[256];
+
+	(void)context;
+	if (!strcmp(control_path(q), "/stream")) {
+		control_stream(q, piece, ended, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s %s a=%s b=%s", control_post(q) ? "POST" : "GET", control_path(q),
+		 control_parameter(q, "a") ? control_parameter(q, "a") : "-",
+		 control_parameter(q, "b") ? control_parameter(q, "b") : "-");
+	say(q, strcmp(control_path(q), "/none") ? 200 : 404, text);
+}
+
+static void give_up(void *context)
+{
+	(void)context;
+	loop_stop(f.loop);
+}
+
+static void answer(void *context)
+{
+	ssize_t n = recv(f.client, f.answer + f.n, sizeof(f.answer) - 1 - f.n, MSG_DONTWAIT);
+
+	(void)context;
+	if (n > 0)
+		f.n += (size_t)n;
+	f.answer[f.n] = '\0';
+	if (n == 0 || (f.stop_at && f.n >= f.stop_at)) {
+		loop_forget(f.readable);
+		f.readable = NULL;
+		close(f.client);
+		f.client = -1;
+		loop_timer_set(f.timer, loop_now_ms(f.loop) + (f.stop_at ? 50 : 0));
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	strcpy(f.directory, "/tmp/natpcpd-test-XXXXXX");
+	if (!mkdtemp(f.directory))
+		return -1;
+	snprintf(f.path, sizeof(f.path), "%s/run/control.sock", f.directory);
+	f.loop = loop_new();
+	f.timer = loop_timer(f.loop, give_up, NULL);
+	return control_open(&f.control, f.loop, f.path, request, NULL, f.why, sizeof(f.why));
+}
+
+static int teardown(void **state)
+{
+	char run[80];
+
+	(void)state;
+	control_close(f.control);
+	loop_forget(f.readable);
+	loop_forget(f.timer);
+	loop_free(f.loop);
+	snprintf(run, sizeof(run), "%s/run", f.directory);
+	rmdir(run);
+	return rmdir(f.directory); /* fails if the socket was left behind */
+}
+
+static void ask(const char *text)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+	strcpy(name.sun_path, f.path);
+	f.n = 0;
+	f.client = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(f.client, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(send(f.client, text, strlen(text), 0), strlen(text));
+	f.readable = loop_readable(f.loop, f.client, answer, NULL);
+	loop_timer_set(f.timer, UINT64_MAX);
+	assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+}
+
+#define CLOSE "Connection: close\r\n\r\n"
+
+static void requests(void **state)
+{
+	static const struct {
+		const char *request, *status, *body;
+	} cases[] = {
+	    {"GET /x HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200", "GET /x a=- b=-"},
+	    {"GET /x?a=1&b=%22two%20words%22 HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200", "GET /x a=1 b=\"two words\""},
+	    {"GET /x? HTTP/1.1\r\n" CLOSE, "HTTP/1.1 200", "GET /x a=- b=-"},
+	    {"POST /x?a=1 HTTP/1.1\r\nContent-Length: 0\r\n" CLOSE, "HTTP/1.1 200", "POST /x a=1 b=-"},
+	    {"GET /none HTTP/1.1\r\n" CLOSE, "HTTP/1.1 404", "GET /none a=- b=-"},
+	    {"DELETE /x HTTP/1.1\r\n" CLOSE, "HTTP/1.1 501", NULL},
+	    {"POST /x HTTP/1.1\r\nContent-Length: 999999\r\n" CLOSE, "HTTP/1.1 413", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		ask(cases[i].request);
+		assert_memory_equal(f.answer, cases[i].status, strlen(cases[i].status));
+		if (cases[i].body)
+			assert_string_equal(strstr(f.answer, "\r\n\r\n") + 4, cases[i].body);
+	}
+}
+
+static void stream(void **state)
+{
+	(void)state;
+	f.wanted = 100;
+	ask("GET /stream HTTP/1.0\r\n\r\n");
+	assert_memory_equal(f.answer, "HTTP/1.0 200", 12);
+	assert_int_equal(f.pieces, 100);
+	assert_int_equal(f.done, 1);
+	assert_int_equal(f.n - (size_t)(strstr(f.answer, "\r\n\r\n") + 4 - f.answer), 100 * 4096);
+}
+
+/* The reader goes away in the middle: the stream ends, and nothing of it is left. */
+static void stream_left(void **state)
+{
+	(void)state;
+	f.wanted = 100000;
+	f.stop_at = 20000;
+	ask("GET /stream HTTP/1.1\r\n\r\n");
+	assert_int_equal(f.done, 1);
+	assert_true(f.pieces < 1000);
+	f.stop_at = 0;
+	ask("GET /x HTTP/1.1\r\n" CLOSE);
+	assert_memory_equal(f.answer, "HTTP/1.1 200", 12);
+}
+
+/* The server ends in the middle. */
+static void stream_closed(void **state)
+{
+	(void)state;
+	f.wanted = 100000;
+	f.stop_at = 20000;
+	f.client = -1;
+	loop_timer_set(f.timer, 0);
+	assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+	{
+		struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+		strcpy(name.sun_path, f.path);
+		f.client = socket(AF_UNIX, SOCK_STREAM, 0);
+		assert_int_equal(connect(f.client, (struct sockaddr *)&name, sizeof(name)), 0);
+		assert_int_equal(send(f.client, "GET /stream HTTP/1.1\r\n\r\n", 24, 0), 24);
+	}
+	/* the client reads nothing: the stream stands */
+	loop_timer_set(f.timer, loop_now_ms(f.loop) + 50);
+	assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+	assert_true(f.pieces > 0 && f.done == 0);
+	control_close(f.control);
+	f.control = NULL;
+	assert_int_equal(f.done, 1);
+	close(f.client);
+}
+
+static void the_file(void **state)
+{
+	struct control *second = NULL;
+	struct stat st;
+	char other[128];
+	int fd;
+
+	(void)state;
+	assert_int_equal(stat(f.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	/* somebody answers there */
+	assert_int_equal(control_open(&second, f.loop, f.path, request, NULL, f.why, sizeof(f.why)), -EADDRINUSE);
+	assert_non_null(strstr(f.why, f.path));
+	assert_int_equal(stat(f.path, &st), 0);
+	/* a file that is no socket stays */
+	snprintf(other, sizeof(other), "%s/file", f.directory);
+	fd = creat(other, 0600);
+	close(fd);
+	assert_int_equal(control_open(&second, f.loop, other, request, NULL, f.why, sizeof(f.why)), -EEXIST);
+	assert_int_equal(unlink(other), 0);
+	/* one that a killed server left behind does not */
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+	strcpy(name.sun_path, other);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	close(fd);
+	assert_int_equal(control_open(&second, f.loop, other, request, NULL, f.why, sizeof(f.why)), 0);
+	/* nor is another server's socket removed at the end */
+	assert_int_equal(unlink(other), 0);
+	fd = creat(other, 0600);
+	close(fd);
+	control_close(second);
+	assert_int_equal(unlink(other), 0);
+}
+
+static void notifying(void **state)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	char path[128], got[64] = "";
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(notify("READY=1"), 0);
+	snprintf(path, sizeof(path), "%s/notify", f.directory);
+	strcpy(name.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	setenv("NOTIFY_SOCKET", path, 1);
+	assert_int_equal(notify("READY=1"), 0);
+	assert_int_equal(recv(fd, got, sizeof(got), MSG_DONTWAIT), 7);
+	assert_memory_equal(got, "READY=1", 7);
+	assert_int_equal(notify_reloading(), 0);
+	assert_true(recv(fd, got, sizeof(got), MSG_DONTWAIT) > 28);
+	assert_memory_equal(got, "RELOADING=1\nMONOTONIC_USEC=", 27);
+	setenv("NOTIFY_SOCKET", "relative", 1);
+	assert_int_equal(notify("READY=1"), -EINVAL);
+	unsetenv("NOTIFY_SOCKET");
+	close(fd);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(requests, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stream, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stream_left, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stream_closed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_file, setup, teardown),
+	    cmocka_unit_test_setup_teardown(notifying, setup, teardown),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

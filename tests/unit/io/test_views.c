@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What people and programs are shown: log lines, JSON, tables. */
+#include "server/views.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "codec/codec.h"
+#include "server/natpcpctl_table.h"
+#include "server/report.h"
+#include "server/settings.h"
+
+static struct in6_addr at(const char *text)
+{
+	struct in6_addr a;
+
+	assert_true(codec_address_parse(text, strlen(text), &a));
+	return a;
+}
+
+static struct mapping mapping(void)
+{
+	return (struct mapping){
+	    .internal_address = at("192.0.2.11"),
+	    .external_address = at("198.51.100.1"),
+	    .internal_port = 4000,
+	    .external_port = 40000,
+	    .protocol = 6,
+	};
+}
+
+static void same(json_t *o, const char *expected)
+{
+	char *text = json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
+
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(o);
+}
+
+static void leases(void **state)
+{
+	struct engine_lease l = {
+	    .mapping = mapping(), .origin = ENGINE_ORIGIN_PCP, .expires_in_ms = 1, .rule = "hosts"};
+
+	(void)state;
+	l.client = l.mapping.internal_address;
+	same(views_lease(&l), "{\"expires_in_s\":1,\"external_address\":\"198.51.100.1\",\"external_port\":40000,"
+			      "\"internal_address\":\"192.0.2.11\",\"internal_port\":4000,\"kind\":\"nat\","
+			      "\"origin\":\"pcp\",\"protocol\":\"tcp\",\"rule\":\"hosts\"}");
+	l.expires_in_ms = 0;
+	l.origin = ENGINE_ORIGIN_STATIC;
+	l.mapping.protocol = 200;
+	l.rule = NULL;
+	l.client = at("192.0.2.5");
+	l.mapping.kind = MAPPING_PINHOLE;
+	l.mapping.internal_address = l.mapping.external_address = at("2001:db8::1");
+	same(views_lease(&l), "{\"expires_in_s\":null,\"external_address\":\"2001:db8::1\",\"external_port\":40000,"
+			      "\"internal_address\":\"2001:db8::1\",\"internal_port\":4000,\"kind\":\"pinhole\","
+			      "\"origin\":\"static\",\"protocol\":200,\"requested_by\":\"192.0.2.5\"}");
+}
+
+static void explanations(void **state)
+{
+	struct engine_question q = {.client = at("192.0.2.12"), .protocol = 17, .internal_port = 5000};
+	struct engine_explanation x = {
+	    .result = PCP_NOT_AUTHORIZED,
+	    .rule = "guests",
+	    .rule_line = 3,
+	    .why = "the rule denies",
+	    .lifetime_max_s = UINT32_MAX,
+	};
+
+	(void)state;
+	same(views_explanation(&q, &x),
+	     "{\"allowed\":false,\"client\":\"192.0.2.12\",\"client_mappings\":0,\"client_mappings_max\":0,"
+	     "\"external_port\":0,\"internal_port\":5000,\"lifetime_max_s\":4294967295,\"protocol\":\"udp\","
+	     "\"result\":\"NOT_AUTHORIZED\",\"rule\":\"guests\",\"rule_line\":3,\"why\":\"the rule denies\"}");
+	x.rule = NULL;
+	x.exists = x.allowed = true;
+	x.lease.mapping = mapping();
+	{
+		json_t *o = views_explanation(&q, &x);
+
+		assert_true(json_is_null(json_object_get(o, "rule")));
+		assert_true(json_is_true(json_object_get(o, "allowed")));
+		assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "lease"), "external_port")),
+				 40000);
+		json_decref(o);
+	}
+}
+
+static void stats(void **state)
+{
+	struct engine_stats s = {.leases = 3, .epoch_pcp_s = 9};
+	json_t *o;
+
+	(void)state;
+	s.requests_natpmp[NATPMP_MAP_TCP] = 5;
+	s.requests_pcp[3] = 6;
+	s.results_pcp[PCP_USER_EX_QUOTA] = 7;
+	s.drops[ENGINE_DROP_FAMILY] = 8;
+	s.expired = UINT64_MAX >> 1;
+	o = views_stats(&s);
+	assert_non_null(o);
+#define AT(a, b, c) json_integer_value(json_object_get(json_object_get(json_object_get(o, a), b), c))
+	assert_int_equal(AT("requests", "nat_pmp", "MAP_TCP"), 5);
+	assert_int_equal(AT("requests", "pcp", "other"), 6);
+	assert_int_equal(AT("results", "pcp", "USER_EX_QUOTA"), 7);
+#undef AT
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "dropped"), "family")), 8);
+	assert_int_equal(json_object_size(json_object_get(o, "dropped")), ENGINE_DROP_N);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "epoch_s"), "pcp")), 9);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "mappings"), "expired")), INT64_MAX);
+	json_decref(o);
+}
+
+static void event_lines(void **state)
+{
+	struct round_event e = {
+	    .kind = ROUND_MADE, .pcp = true, .mapping = mapping(), .lifetime_s = 600, .rule = "the hosts"};
+	struct log_line l;
+
+	(void)state;
+	e.client = e.mapping.internal_address;
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=made by=pcp client=192.0.2.11 protocol=tcp internal=192.0.2.11:4000 "
+				    "external=198.51.100.1:40000 lifetime_s=600 rule=\"the hosts\"");
+	assert_int_equal(l.level, CONF_LOG_INFO);
+	e.kind = ROUND_RENEWED;
+	report_line(&l, &e);
+	assert_int_equal(l.level, CONF_LOG_DEBUG);
+	e.kind = ROUND_ENDED;
+	e.why = "expired";
+	e.rule = NULL;
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=ended client=192.0.2.11 protocol=tcp internal=192.0.2.11:4000 "
+				    "external=198.51.100.1:40000 why=expired");
+	memset(&e.mapping, 0, sizeof(e.mapping));
+	e.kind = ROUND_REFUSED;
+	e.pcp = false;
+	e.opcode = NATPMP_MAP_UDP;
+	e.result = NATPMP_NOT_AUTHORIZED;
+	e.why = "no rule matches";
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=refused by=nat-pmp client=192.0.2.11 opcode=MAP_UDP result=NOT_AUTHORIZED "
+				    "why=\"no rule matches\"");
+}
+
+/* Refusals: one line for each kind in 10 s, made ones each. */
+static void events_limited(void **state)
+{
+	struct report r = {0};
+	struct round_event v[4] = {
+	    {.kind = ROUND_REFUSED, .pcp = true, .result = PCP_NOT_AUTHORIZED},
+	    {.kind = ROUND_REFUSED, .pcp = true, .result = PCP_NOT_AUTHORIZED},
+	    {.kind = ROUND_REFUSED, .pcp = false, .result = NATPMP_NOT_AUTHORIZED},
+	    {.kind = ROUND_MADE, .mapping = mapping()},
+	};
+	char out[4096];
+	int ends[2], saved = dup(STDERR_FILENO), lines = 0;
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	close(ends[1]);
+	report_events(&r, v, 4, 1000);
+	report_events(&r, v, 4, 10999);
+	report_events(&r, v, 1, 11000);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = read(ends[0], out, sizeof(out) - 1);
+	close(ends[0]);
+	assert_true(n > 0);
+	out[n] = '\0';
+	for (const char *p = out; *p; p++)
+		lines += *p == '\n';
+	assert_int_equal(lines, 5); /* two refused, two made, and one refused after the pause */
+	assert_non_null(strstr(out, "suppressed=3"));
+}
+
+static void tables(void **state)
+{
+	static const char *const headings[] = {"A", "LONGER", "C"};
+	static const char *const cells[] = {"1", "2", "3", "wider", "caf\xc3\xa9", "", "x", "escape\x1b[2J", "last"};
+	struct table *t = table_new(headings, 3);
+	char *text;
+
+	(void)state;
+	assert_int_equal(table_rows(t), 0);
+	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+		assert_true(table_add(t, cells[i]));
+	assert_int_equal(table_rows(t), 3);
+	text = table_text(t);
+	assert_string_equal(text, "A      LONGER      C\n"
+				  "1      2           3\n"
+				  "wider  caf\xc3\xa9\n"
+				  "x      escape?[2J  last\n");
+	free(text);
+	table_free(t);
+}
+
+static void settings(void **state)
+{
+	char path[] = "/tmp/natpcpd-test-XXXXXX", why[CONF_LOCATION_MAX];
+	static const char text[] = "external \"wan\" { interface = \"wan0\" }\nlistem { }\n";
+	struct settings s = {.file = path};
+	struct conf *conf = NULL;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	assert_true(settings_read(&s, &conf, why) < 0);
+	assert_memory_equal(why, path, strlen(path));
+	assert_memory_equal(why + strlen(path), ":2: ", 4);
+	assert_non_null(strstr(why, "listem"));
+	assert_int_equal(ftruncate(fd, (off_t)strcspn(text, "\n") + 1), 0);
+	s.memory_backend = true;
+	assert_int_equal(settings_read(&s, &conf, why), 0);
+	assert_int_equal(conf->backend.type, CONF_BACKEND_MEMORY);
+	conf_free(conf);
+	close(fd);
+	unlink(path);
+	assert_true(settings_read(&s, &conf, why) < 0);
+	assert_memory_equal(why, path, strlen(path));
+	s.file = NULL;
+	s.listen = at("127.0.0.1");
+	s.external = at("198.51.100.1");
+	assert_int_equal(settings_read(&s, &conf, why), 0);
+	assert_int_equal(conf->listens_n, 1);
+	conf_free(conf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(leases),	   cmocka_unit_test(explanations),   cmocka_unit_test(stats),
+	    cmocka_unit_test(event_lines), cmocka_unit_test(events_limited), cmocka_unit_test(tables),
+	    cmocka_unit_test(settings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
