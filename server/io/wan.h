@@ -13,7 +13,7 @@
 
 #include "conf/conf.h"
 
-#define WAN_ADDRESSES_MAX 1024 /* of one external */
+#define WAN_ADDRESSES_MAX 4096 /* of one external, as many as a pool may have */
 
 struct wan;
 

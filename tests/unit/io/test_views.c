@@ -210,7 +210,10 @@ static void tables(void **state)
 static void settings(void **state)
 {
 	char path[] = "/tmp/natpcpd-test-XXXXXX", why[CONF_LOCATION_MAX];
-	static const char text[] = "external \"wan\" { interface = \"wan0\" }\nlistem { }\n";
+	static const char text[] = "external \"wan\" { interface = \"wan0\" }\n"
+				   "listen \"lan\" { interfaces = { \"br-lan\" } }\n"
+				   "listem { }\n";
+	static const char wrong[] = "listem { }\n";
 	struct settings s = {.file = path};
 	struct conf *conf = NULL;
 	int fd = mkstemp(path);
@@ -219,9 +222,9 @@ static void settings(void **state)
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	assert_true(settings_read(&s, &conf, why) < 0);
 	assert_memory_equal(why, path, strlen(path));
-	assert_memory_equal(why + strlen(path), ":2: ", 4);
+	assert_memory_equal(why + strlen(path), ":3: ", 4);
 	assert_non_null(strstr(why, "listem"));
-	assert_int_equal(ftruncate(fd, (off_t)strcspn(text, "\n") + 1), 0);
+	assert_int_equal(ftruncate(fd, sizeof(text) - sizeof(wrong)), 0);
 	s.memory_backend = true;
 	assert_int_equal(settings_read(&s, &conf, why), 0);
 	assert_int_equal(conf->backend.type, CONF_BACKEND_MEMORY);
