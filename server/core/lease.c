@@ -5,26 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/core/chains.h"
 #include "server/core/hash.h"
+#include "server/core/index.h"
 #include "server/core/slab.h"
 #include "server/core/wheel.h"
 
 /*
- * A lease is in the external chains and in its client's list all its life, in the internal chains while it is ACTIVE or
+ * A lease is in the external index and in its client's list all its life, in the internal index while it is ACTIVE or
  * REMOVING, and on the wheel while it is due at some time.
  */
 struct lease_table {
 	struct hash_key key;
 	struct slab leases;
 	struct slab clients;
-	struct chains by_internal; /* protocol, address, port */
-	struct chains by_external; /* address, port: one chain has all protocols */
-	struct chains by_client;   /* address, of clients */
+	struct index by_internal; /* protocol, address, port */
+	struct index by_external; /* address, port: one hash for all protocols */
+	struct index by_client;	  /* address, of clients */
 	struct wheel wheel;
-	size_t active;
-	size_t clients_n;
 };
+
+_Static_assert(LEASE_NONE == INDEX_NONE && LEASE_NONE == SLAB_NONE, "none is none");
 
 static struct lease *at(const struct lease_table *t, uint32_t i)
 {
@@ -61,36 +61,14 @@ static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *
 	return (uint32_t)hash_address(&t->key, a, 0);
 }
 
-static uint32_t internal_hash_of(void *t, uint32_t i)
+static uint32_t internal_hash_of(const struct lease_table *t, const struct lease *l)
 {
-	const struct lease *l = at(t, i);
 	return internal_hash(t, l->protocol, &l->internal_address, l->internal_port);
 }
 
-static uint32_t *internal_next_of(void *t, uint32_t i)
+static uint32_t external_hash_of(const struct lease_table *t, const struct lease *l)
 {
-	return &at(t, i)->internal_next;
-}
-
-static uint32_t external_hash_of(void *t, uint32_t i)
-{
-	const struct lease *l = at(t, i);
 	return external_hash(t, &l->external_address, l->external_port);
-}
-
-static uint32_t *external_next_of(void *t, uint32_t i)
-{
-	return &at(t, i)->external_next;
-}
-
-static uint32_t client_hash_of(void *t, uint32_t i)
-{
-	return client_hash(t, &client_at(t, i)->address);
-}
-
-static uint32_t *client_next_of(void *t, uint32_t i)
-{
-	return &client_at(t, i)->next;
 }
 
 struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
@@ -102,9 +80,7 @@ struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
 	slab_init(&t->leases, sizeof(struct lease), offsetof(struct lease, due_next));
 	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, next));
 	wheel_init(&t->wheel, now_ms);
-	if (!chains_init(&t->by_internal, internal_hash_of, internal_next_of, t) ||
-	    !chains_init(&t->by_external, external_hash_of, external_next_of, t) ||
-	    !chains_init(&t->by_client, client_hash_of, client_next_of, t)) {
+	if (!index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_client)) {
 		lease_table_free(t);
 		return NULL;
 	}
@@ -115,9 +91,9 @@ void lease_table_free(struct lease_table *t)
 {
 	if (!t)
 		return;
-	chains_clear(&t->by_internal);
-	chains_clear(&t->by_external);
-	chains_clear(&t->by_client);
+	index_clear(&t->by_internal);
+	index_clear(&t->by_external);
+	index_clear(&t->by_client);
 	slab_clear(&t->leases);
 	slab_clear(&t->clients);
 	free(t);
@@ -125,9 +101,10 @@ void lease_table_free(struct lease_table *t)
 
 static uint32_t find_client(const struct lease_table *t, uint32_t hash, const struct in6_addr *address)
 {
-	uint32_t i = chains_first(&t->by_client, hash);
-	while (i != LEASE_NONE && !same_address(&client_at(t, i)->address, address))
-		i = client_at(t, i)->next;
+	struct index_cursor c;
+	uint32_t i = index_first(&t->by_client, hash, &c);
+	while (i != INDEX_NONE && !same_address(&client_at(t, i)->address, address))
+		i = index_next(&t->by_client, &c);
 	return i;
 }
 
@@ -137,12 +114,13 @@ static uint32_t find_or_make_client(struct lease_table *t, const struct in6_addr
 	uint32_t i = find_client(t, hash, address);
 	if (i != LEASE_NONE)
 		return i;
+	if (!index_reserve(&t->by_client, t->by_client.entries + 1))
+		return LEASE_NONE;
 	i = slab_take(&t->clients, WHEEL_HEADS);
 	if (i == SLAB_NONE)
 		return LEASE_NONE;
 	*client_at(t, i) = (struct lease_client){.address = *address, .first = LEASE_NONE};
-	chains_add(&t->by_client, hash, i);
-	t->clients_n++;
+	index_add(&t->by_client, hash, i);
 	return i;
 }
 
@@ -151,9 +129,8 @@ static void drop_client_if_idle(struct lease_table *t, uint32_t i)
 	const struct lease_client *c = client_at(t, i);
 	if (c->first != LEASE_NONE)
 		return;
-	chains_remove(&t->by_client, client_hash(t, &c->address), i);
+	index_remove(&t->by_client, client_hash(t, &c->address), i);
 	slab_give(&t->clients, i);
-	t->clients_n--;
 }
 
 static void enter_client(struct lease_table *t, uint32_t i)
@@ -182,21 +159,25 @@ static void leave_client(struct lease_table *t, uint32_t i)
 static void enter_force(struct lease_table *t, uint32_t i)
 {
 	const struct lease *l = at(t, i);
-	chains_add(&t->by_internal, internal_hash_of(t, i), i);
+	index_add(&t->by_internal, internal_hash_of(t, l), i);
 	client_at(t, l->client)->active++;
-	t->active++;
 }
 
 static void leave_force(struct lease_table *t, uint32_t i)
 {
 	const struct lease *l = at(t, i);
-	chains_remove(&t->by_internal, internal_hash_of(t, i), i);
+	index_remove(&t->by_internal, internal_hash_of(t, l), i);
 	client_at(t, l->client)->active--;
-	t->active--;
 }
 
 uint32_t lease_new(struct lease_table *t, const struct lease *init)
 {
+	/* every lease has room in both, held ones too: coming into force again or moving cannot fail */
+	uint32_t n = t->by_external.entries + 1;
+	if (!index_reserve(&t->by_internal, n) || !index_reserve(&t->by_external, n))
+		return LEASE_NONE;
+	index_prefetch(&t->by_internal, internal_hash_of(t, init));
+	index_prefetch(&t->by_external, external_hash_of(t, init));
 	uint32_t client = find_or_make_client(t, &init->internal_address);
 	if (client == LEASE_NONE)
 		return LEASE_NONE;
@@ -211,7 +192,7 @@ uint32_t lease_new(struct lease_table *t, const struct lease *init)
 	l->state = LEASE_ACTIVE;
 	enter_client(t, i);
 	enter_force(t, i);
-	chains_add(&t->by_external, external_hash_of(t, i), i);
+	index_add(&t->by_external, external_hash_of(t, l), i);
 	wheel_add(&t->wheel, &t->leases, i);
 	return i;
 }
@@ -231,43 +212,53 @@ const struct lease *lease_peek(const struct lease_table *t, uint32_t i)
 uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
 			     uint16_t port)
 {
-	uint32_t i = chains_first(&t->by_internal, internal_hash(t, protocol, address, port));
-	for (; i != LEASE_NONE; i = at(t, i)->internal_next) {
+	struct index_cursor c;
+	uint32_t i = index_first(&t->by_internal, internal_hash(t, protocol, address, port), &c);
+	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
 		const struct lease *l = at(t, i);
 		if (l->internal_port == port && l->protocol == protocol && same_address(&l->internal_address, address))
-			break;
+			return i;
 	}
-	return i;
+	return LEASE_NONE;
 }
 
-static uint32_t scan_external(const struct lease_table *t, uint32_t i, const struct in6_addr *address, uint16_t port)
+static bool has_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
 {
-	for (; i != LEASE_NONE; i = at(t, i)->external_next) {
-		const struct lease *l = at(t, i);
-		if (l->external_port == port && same_address(&l->external_address, address))
-			break;
-	}
-	return i;
-}
-
-uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port)
-{
-	return scan_external(t, chains_first(&t->by_external, external_hash(t, address, port)), address, port);
-}
-
-uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
-{
-	const struct lease *l = at(t, i);
-	return scan_external(t, l->external_next, &l->external_address, l->external_port);
+	return l->external_port == port && same_address(&l->external_address, address);
 }
 
 uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
 			     uint16_t port)
 {
-	uint32_t i = lease_first_external(t, address, port);
-	while (i != LEASE_NONE && at(t, i)->protocol != protocol)
-		i = lease_next_external(t, i);
+	struct index_cursor c;
+	uint32_t i = index_first(&t->by_external, external_hash(t, address, port), &c);
+	while (i != INDEX_NONE && !(at(t, i)->protocol == protocol && has_external(at(t, i), address, port)))
+		i = index_next(&t->by_external, &c);
 	return i;
+}
+
+uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port)
+{
+	struct index_cursor c;
+	uint32_t i = index_first(&t->by_external, external_hash(t, address, port), &c);
+	while (i != INDEX_NONE && !has_external(at(t, i), address, port))
+		i = index_next(&t->by_external, &c);
+	return i;
+}
+
+/* Looks for i itself again: there are as many leases of one port as protocols that have it, one or two. */
+uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+	struct index_cursor c;
+	uint32_t k = index_first(&t->by_external, external_hash_of(t, l), &c);
+	while (k != INDEX_NONE && k != i)
+		k = index_next(&t->by_external, &c);
+	do {
+		if (k != INDEX_NONE)
+			k = index_next(&t->by_external, &c);
+	} while (k != INDEX_NONE && !has_external(at(t, k), &l->external_address, l->external_port));
+	return k;
 }
 
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)
@@ -296,10 +287,10 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port)
 {
 	struct lease *l = at(t, i);
-	chains_remove(&t->by_external, external_hash_of(t, i), i);
+	index_remove(&t->by_external, external_hash_of(t, l), i);
 	l->external_address = *external_address;
 	l->external_port = external_port;
-	chains_add(&t->by_external, external_hash_of(t, i), i);
+	index_add(&t->by_external, external_hash_of(t, l), i);
 }
 
 void lease_free(struct lease_table *t, uint32_t i)
@@ -307,7 +298,7 @@ void lease_free(struct lease_table *t, uint32_t i)
 	struct lease *l = at(t, i);
 	assert(l->state != LEASE_FREE);
 	wheel_remove(&t->wheel, &t->leases, i);
-	chains_remove(&t->by_external, external_hash_of(t, i), i);
+	index_remove(&t->by_external, external_hash_of(t, l), i);
 	if (in_force(l))
 		leave_force(t, i);
 	else
@@ -335,12 +326,12 @@ uint64_t lease_deadline(const struct lease_table *t)
 
 size_t lease_count(const struct lease_table *t)
 {
-	return t->active;
+	return t->by_internal.entries;
 }
 
 size_t lease_clients(const struct lease_table *t)
 {
-	return t->clients_n;
+	return t->by_client.entries;
 }
 
 uint32_t lease_walk(const struct lease_table *t, uint32_t i)

@@ -41,7 +41,7 @@ struct lease {
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */
-	uint32_t internal_next, external_next, client_prev, client_next, due_prev, due_next;
+	uint32_t client_prev, client_next, due_prev, due_next;
 };
 
 enum lease_flag {
@@ -58,8 +58,7 @@ struct lease_client {
 	uint32_t active; /* leases in state ACTIVE or REMOVING */
 	uint32_t held;
 	uint32_t first; /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
-	/* the table's own */
-	uint32_t next;
+	uint32_t next;	/* the table's own */
 };
 
 struct lease_table;

@@ -36,6 +36,7 @@ static struct lease *at(uint32_t i)
 
 static void set_up(uint32_t n, uint64_t now_ms)
 {
+	slab_clear(&leases);
 	slab_init(&leases, sizeof(struct lease), offsetof(struct lease, due_next));
 	for (uint32_t i = 0; i < n; i++) {
 		assert_int_equal(i, slab_take(&leases, UINT32_MAX));
