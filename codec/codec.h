@@ -23,6 +23,7 @@ extern "C" {
 #define CODEC_MESSAGE_MAX      1100 /* octets in the longest PCP message, RFC 6887 section 7 */
 #define CODEC_NONCE_LENGTH     12
 #define CODEC_DESCRIPTION_MAX  1016 /* octets, RFC 7220 section 2 */
+#define PCP_OPTION_OPTIONAL    128  /* from this code on a server may ignore an option, RFC 6887 section 7.3 */
 #define CODEC_LIFETIME_FOREVER UINT32_MAX
 
 enum codec_version { CODEC_VERSION_NATPMP = 0, CODEC_VERSION_PCP = 2 };

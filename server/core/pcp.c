@@ -116,7 +116,7 @@ static bool take_third_party(const struct engine *e, const struct engine_datagra
 static bool take_option(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o, bool map,
 			struct options *v)
 {
-	if (o->code >= 128)
+	if (o->code >= PCP_OPTION_OPTIONAL)
 		return true; /* optional: what we do not know of is not there */
 	if (map && o->code == PCP_OPTION_THIRD_PARTY)
 		return take_third_party(e, d, o, v);
@@ -145,7 +145,10 @@ static bool read_options(const struct engine *e, const struct engine_datagram *d
 				return false;
 			break;
 		case CODEC_REFUSE:
-			return fail(v, error.result, error.why);
+			/* codec_parse() has walked the area, so it is the contents; optional ones never harm */
+			if (o.code < PCP_OPTION_OPTIONAL)
+				return fail(v, error.result, error.why);
+			break;
 		default:
 			return true;
 		}
