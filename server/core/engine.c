@@ -146,6 +146,11 @@ static void answer_natpmp(struct engine *e, const struct engine_datagram *d, siz
 		drop(e, ENGINE_DROP_SHORT);
 		return;
 	}
+	/* a version error with the opcode as RFC 6886 3.5 misprinted it, which looks like a request */
+	if (m.natpmp.response) {
+		drop(e, ENGINE_DROP_RESPONSE);
+		return;
+	}
 	e->stats.requests_natpmp[kind_of(m.natpmp.opcode)]++;
 	natpmp_request(e, d, &m.natpmp, now_ms, r);
 }
