@@ -394,6 +394,9 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 	n->seq = 1;
 	n->table_flags = NFT_RULESET_KEPT;
 	rc = open_socket(n, why, size);
+	/* First what can fail by the operator's ruleset: then nothing of ours is left behind. */
+	if (rc == 0)
+		rc = nft_accept_keep(n, conf, true, &made, why, size);
 	if (rc == 0)
 		rc = nft_install(n, conf, false, why, size);
 	if (rc == 0) {
@@ -402,8 +405,6 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 			snprintf(why, size, "backend: cannot change table \"inet %s\": %s", conf->backend.table,
 				 strerror(-rc));
 	}
-	if (rc == 0)
-		rc = nft_accept_keep(n, conf, true, &made, why, size);
 	if (rc == 0)
 		rc = nft_watch_open(n, why, size);
 	if (rc) {
