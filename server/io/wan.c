@@ -323,6 +323,17 @@ static bool subnet_has(const struct address *x, const struct in6_addr *a)
 	return conf_prefix_has(&p, a);
 }
 
+/* An IPv4 subnet's own address and its broadcast address are nobody's. */
+static bool nobody(const struct address *x, const struct in6_addr *a)
+{
+	uint32_t host;
+
+	if (x->ipv6 || x->prefix < 96 || x->prefix > 126)
+		return false;
+	host = UINT32_MAX >> (x->prefix - 96);
+	return (codec_to_v4(a) & host) == 0 || (codec_to_v4(a) & host) == host;
+}
+
 bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a)
 {
 	int here = -1, there = -1;
@@ -333,7 +344,11 @@ bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a
 		const struct address *x = &w->now.addresses[i];
 		int *best = x->ifindex == ifindex ? &here : &there;
 
-		if (x->prefix > *best && subnet_has(x, a))
+		if (!subnet_has(x, a))
+			continue;
+		if (nobody(x, a))
+			return false;
+		if (x->prefix > *best)
 			*best = x->prefix;
 	}
 	return here >= 0 && here >= there;

@@ -33,7 +33,7 @@ uint32_t wan_ifindex(const struct wan *w, const char *interface);
 const char *wan_interface(const struct wan *w, uint32_t ifindex);
 /* True if a is a unicast address of that interface. */
 bool wan_has(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
-/* True if no interface has a narrower subnet with a in it than this one has. */
+/* True if a host of this interface may have a: no interface has a narrower subnet with a in it than this one has. */
 bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
 /* The interface that has address a or, failing that, a subnet with it; 0 if none. */
 uint32_t wan_interface_of(const struct wan *w, const struct in6_addr *a);
