@@ -70,7 +70,7 @@ lab_up() {
 	lab_in gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.promote_secondaries=1 || return
 	ip -n "$GW" -batch - <<-EOT || return
 		link set lo up
-		link add br-lan type bridge
+		link add br-lan address 02:00:5e:00:53:01 type bridge
 		link add wan0 type veth peer name eth0 netns $WAN
 		link add lp1 type veth peer name eth0 netns $LAN
 		link add lp2 type veth peer name eth0 netns $LAN2

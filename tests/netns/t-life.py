@@ -107,7 +107,7 @@ def test_reload_bad(net):
 def test_conf_test(net):
     """-t says file:line: key: why and exits 2, or 0 for a good file, without touching anything"""
     before = net.nft('list', 'ruleset')
-    for text, line in ((conf(), None), (conf() + 'listem { }', 9), (conf(external='external "wan" { interface = 5'), None),
+    for text, line in ((conf(), None), (conf() + 'listem { }', 10), (conf(external='external "wan" { interface = 5'), None),
                        (conf(rule='rule "x" { action = allow clients = { "192.0.2.0/33" } }'), 3),
                        (conf(rule='rule "x" { action = allow external-ports = { "9-5" } }'), 3),
                        (conf(listen='listen "lan" { interfaces = { "wan0" } }'), 2)):

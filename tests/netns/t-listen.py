@@ -126,8 +126,10 @@ def test_versions(net):
         for data in (bytes((version, 0)), pcp.header(1, 0, LAN, version) + bytes(36)):
             r = c.ask(data)
             assert (r.version, r.result) == (2, pcp.UNSUPP_VERSION), vars(r)
-    r = c.ask(bytes((0, 9)))
-    assert r.raw[:4] == bytes((0, 137, 0, 5)), r.raw
+    # an unknown opcode gets the whole request back with its code in octets 2 and 3 (6886-3.5-09)
+    request = bytes((0, 9, 0, 0)) + b'and more'
+    r = c.ask(request)
+    assert r.raw[:4] == bytes((0, 137, 0, 5)) and r.raw[8:] == request[8:], r.raw
 
 
 def test_long(net):
