@@ -141,6 +141,33 @@ static void falls_back(void **state)
 	}
 }
 
+/* What only looks like a refusal, or comes when nothing is waited for, changes nothing. */
+static void no_refusal(void **state)
+{
+	static const char other_result[16] = {0, (char)130, 1, 1, 0, 0, 0, 9, 0x1f, (char)0x90};
+	struct client_request r = tcp_8080();
+	struct client_op op;
+	struct bed b;
+
+	(void)state;
+	start(&b, CLIENT_NATPMP);
+	map(&b, &op, &r, 0);
+	expect_natpmp(&b, 0);
+	assert_true(deliver_bytes(&b, other_result, sizeof(other_result), 10));
+	assert_int_equal(op.result.state, CLIENT_REFUSED);
+	assert_int_equal(op.result.code, 0x101);
+
+	start(&b, CLIENT_AUTO);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	answer(&b, 3600, 7, 10);
+	for (size_t i = 0; i < LENGTH(version_refusals); i++)
+		assert_false(deliver_bytes(&b, version_refusals[i], version_refusal_length[i], 20));
+	assert_int_equal(op.result.state, CLIENT_GRANTED);
+	expect_silence(&b, 20);
+	assert_true(b.deadline >= 1800000);
+}
+
 /* 6886-1.1-07 6886-1.1-08: retransmissions and renewals open with PCP again; NAT-PMP's pace stays */
 static void forgets_the_refusal(void **state)
 {
@@ -563,6 +590,7 @@ int main(void)
 	    cmocka_unit_test(pcp_retransmission),
 	    cmocka_unit_test(pcp_limits),
 	    cmocka_unit_test(falls_back),
+	    cmocka_unit_test(no_refusal),
 	    cmocka_unit_test(forgets_the_refusal),
 	    cmocka_unit_test(natpmp_is_serial),
 	    cmocka_unit_test(no_fallback),

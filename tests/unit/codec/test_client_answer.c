@@ -28,6 +28,12 @@ static void natpmp_address_news(void **state)
 	assert_memory_equal(&op.result.external_address, &outside_2, 16);
 	assert_ptr_equal(client_changed(&b.c), &op);
 	assert_null(client_changed(&b.c));
+	/* 6886-3.2-05 */
+	m.natpmp.result = NATPMP_NETWORK_FAILURE;
+	m.natpmp.epoch_s = 161;
+	m.natpmp.external_address = codec_from_v4(0);
+	assert_true(deliver(&b, &m, 61000));
+	assert_memory_equal(&op.result.external_address, &outside_2, 16);
 	/* the counter was right: no renewal before its time */
 	expect_silence(&b, 66000);
 	assert_int_equal(b.deadline, 1800000);
@@ -315,6 +321,33 @@ static void epoch_loss(void **state)
 	assert_true(most > 4500);
 }
 
+/* A second loss within the delay of the first does not put the repair off. */
+static void two_losses(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 50; seed++) {
+		struct client_request r = tcp_8080();
+		struct codec_message m;
+		struct client_op op;
+		struct bed b;
+		uint64_t first;
+
+		start(&b, CLIENT_PCP);
+		b.c.random = seed;
+		map(&b, &op, &r, 0);
+		expect_pcp(&b, 0);
+		answer(&b, 36000, 1000, 0);
+		m = announcement(CODEC_VERSION_PCP, 100);
+		assert_true(deliver(&b, &m, 100000));
+		expect_silence(&b, 99999);
+		first = b.deadline;
+		m = announcement(CODEC_VERSION_PCP, 0);
+		assert_true(deliver(&b, &m, 100000));
+		expect_silence(&b, 99999);
+		assert_true(b.deadline <= first);
+	}
+}
+
 /* An answer tells as well: 6886-3.6-06 6887-8.3-06. The one that told is on the new server already. */
 static void epoch_loss_in_an_answer(void **state)
 {
@@ -383,15 +416,11 @@ static void unreachable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(natpmp_address_news),
-	    cmocka_unit_test(ignores_what_is_not_the_answer),
-	    cmocka_unit_test(third_party),
-	    cmocka_unit_test(prefer_failure),
-	    cmocka_unit_test(later_answers),
-	    cmocka_unit_test(error_holds),
-	    cmocka_unit_test(natpmp_errors),
-	    cmocka_unit_test(epoch_loss),
-	    cmocka_unit_test(epoch_loss_in_an_answer),
+	    cmocka_unit_test(natpmp_address_news), cmocka_unit_test(ignores_what_is_not_the_answer),
+	    cmocka_unit_test(third_party),	   cmocka_unit_test(prefer_failure),
+	    cmocka_unit_test(later_answers),	   cmocka_unit_test(error_holds),
+	    cmocka_unit_test(natpmp_errors),	   cmocka_unit_test(epoch_loss),
+	    cmocka_unit_test(two_losses),	   cmocka_unit_test(epoch_loss_in_an_answer),
 	    cmocka_unit_test(unreachable),
 	};
 
