@@ -45,7 +45,7 @@ struct server {
 	struct round *round;
 	struct control *control;
 	struct busy busy;
-	struct route_cache routes;
+	struct route *route;
 	uint64_t busy_next_ms;
 	struct outside *outside; /* by index of conf.externals */
 	size_t outside_n;
@@ -130,7 +130,7 @@ static bool eligible(struct server *s, const struct listener *l, const struct ud
 		return false;
 	}
 	if (!l->address_only && !wan_on_link(s->wan, d->ifindex, &d->source) &&
-	    route_interface(&s->routes, &d->source, loop_now_ms(s->loop)) != d->ifindex) {
+	    route_interface(s->route, &d->source, loop_now_ms(s->loop)) != d->ifindex) {
 		s->status.drop_source++;
 		dropped(s, &s->quiet_side, l, d, "the way back to the source is another interface");
 		return false;
@@ -423,6 +423,8 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 {
 	int error = wan_open(&s->wan);
 
+	if (!error)
+		error = route_open(&s->route);
 	if (error)
 		return failed(why, "rtnetlink", error);
 	s->inbox = udp_inbox_new();
@@ -597,6 +599,7 @@ void server_close(struct server *s)
 	engine_free(s->engine);
 	round_free(s->round);
 	wan_close(s->wan);
+	route_close(s->route);
 	busy_clear(&s->busy);
 	outside_forget(s);
 	loop_free(s->loop);

@@ -6,21 +6,14 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
-enum {
-	ROUTE_CACHE_SIZE = 256,
-	ROUTE_CACHE_MS = 1000, /* an answer is believed so long */
-};
+struct route;
 
-/* What was asked lately. Starts zeroed. */
-struct route_cache {
-	struct route_entry {
-		struct in6_addr address;
-		uint32_t ifindex;
-		uint64_t until_ms;
-	} v[ROUTE_CACHE_SIZE];
-};
+/* 0 or -errno. */
+int route_open(struct route **r);
+/* NULL is allowed. */
+void route_close(struct route *r);
 
-/* The interface, 0 if there is no route or it could not be asked. */
-uint32_t route_interface(struct route_cache *c, const struct in6_addr *a, uint64_t now_ms);
+/* The interface, 0 if there is no route or it could not be asked. An answer is believed for a second. */
+uint32_t route_interface(struct route *r, const struct in6_addr *a, uint64_t now_ms);
 
 #endif

@@ -22,8 +22,10 @@ import time
 CLIENTS = 10000
 FIRST_CLIENT = "198.18.0.1"
 SERVER = "192.0.2.1"
+# a chain of type nat turns connection tracking on, as on every router that needs us
 FLOOR_RULESET = """
 table inet floor {
+  chain postrouting { type nat hook postrouting priority srcnat; }
   map dnat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; size 4194304; }
   map snat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; size 4194304; }
 }
@@ -100,11 +102,9 @@ def start(bed, build, who, kind, directory):
         with open(conf, "w") as f:
             f.write(CONF % {"dir": directory})
         bed.start([f"{build}/natpcpd", "-c", conf, "-x"])
-    elif kind == "address":
-        bed.start([f"{build}/tests/bench/floor", "address"])
     else:
         run("ip", "netns", "exec", bed.router, "nft", "-f", "-", input=FLOOR_RULESET)
-        bed.start([f"{build}/tests/bench/floor", "map", "floor"])
+        bed.start([f"{build}/tests/bench/floor", *(["address"] if kind == "address" else ["map", "floor"])])
 
 
 def measure(bed, build, who, kind, preload, window, count, directory):
