@@ -12,6 +12,16 @@ static const struct {
     [ROUND_MOVED] = {"moved", CONF_LOG_INFO},	  [ROUND_ADOPTED] = {"adopted", CONF_LOG_INFO},
 };
 
+static void opcode(struct log_line *l, const struct round_event *e)
+{
+	const char *name = e->pcp ? pcp_opcode_name(e->opcode) : natpmp_opcode_name(e->opcode);
+
+	if (*name == '?')
+		log_number(l, "opcode", e->opcode);
+	else
+		log_text(l, "opcode", name);
+}
+
 void report_line(struct log_line *l, const struct round_event *e)
 {
 	const struct mapping *m = &e->mapping;
@@ -21,12 +31,12 @@ void report_line(struct log_line *l, const struct round_event *e)
 		log_text(l, "by", e->pcp ? "pcp" : "nat-pmp");
 	log_address(l, "client", &e->client);
 	if (e->kind == ROUND_REFUSED) {
-		log_text(l, "opcode", e->pcp ? pcp_opcode_name(e->opcode) : natpmp_opcode_name(e->opcode));
+		opcode(l, e);
 		log_text(l, "result", e->pcp ? pcp_result_name(e->result) : natpmp_result_name(e->result));
 	}
 	if (m->protocol || e->kind != ROUND_REFUSED) /* a refusal may come before a mapping is known */
 		log_protocol(l, "protocol", m->protocol);
-	if (!codec_is_unspecified(&m->internal_address) || m->internal_port)
+	if (m->protocol || m->internal_port)
 		log_endpoint(l, "internal", &m->internal_address, m->internal_port);
 	if (!codec_is_unspecified(&m->external_address) || m->external_port)
 		log_endpoint(l, "external", &m->external_address, m->external_port);

@@ -222,8 +222,10 @@ static int outside_apply_all(struct server *s, bool always)
 {
 	int error = 0;
 
+	if (s->outside_n != s->conf->externals_n)
+		outside_forget(s);
 	if (!s->outside) {
-		s->outside = calloc(s->conf->externals_n ? s->conf->externals_n : 1, sizeof(*s->outside));
+		s->outside = calloc(s->conf->externals_n, sizeof(*s->outside));
 		if (!s->outside)
 			return -ENOMEM;
 		s->outside_n = s->conf->externals_n;
@@ -348,7 +350,6 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	s->conf = wanted;
 	s->macs = rules_have_macs(wanted);
 	round_finish(s);
-	outside_forget(s);
 	if (outside_apply_all(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 	log_open(wanted->log.level, wanted->log.target);

@@ -151,6 +151,11 @@ static void event_lines(void **state)
 	report_line(&l, &e);
 	assert_string_equal(l.text, "event=refused by=nat-pmp client=192.0.2.11 opcode=MAP_UDP result=NOT_AUTHORIZED "
 				    "why=\"no rule matches\"");
+	e.opcode = 77;
+	e.mapping.internal_address = e.client; /* known, but not what is to be mapped */
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=refused by=nat-pmp client=192.0.2.11 opcode=77 result=NOT_AUTHORIZED "
+				    "why=\"no rule matches\"");
 }
 
 /* Refusals: one line for each kind in 10 s, made ones each. */
