@@ -122,6 +122,7 @@ static void interfaces(void **state)
 	assert_true(on_link(w, "lan0", "192.0.2.11") && on_link(w, "lan0", "fe80::1") &&
 		    on_link(w, "wan0", "192.0.2.200") && on_link(w, "lan0", "2001:db8:1::99"));
 	assert_false(on_link(w, "lan0", "198.51.100.2") || on_link(w, "lan0", "192.0.2.200") ||
+		     on_link(w, "lan0", "192.0.2.0") || on_link(w, "wan0", "192.0.2.255") ||
 		     on_link(w, "lan0", "203.0.113.9") || on_link(w, "wan0", "192.0.2.11"));
 	a = at("192.0.2.254");
 	assert_int_equal(wan_interface_of(w, &a), wan_ifindex(w, "lan0"));
@@ -223,19 +224,21 @@ static void externals(void **state)
 static void routes(void **state)
 {
 	struct wan *w = lan_and_wan();
-	struct route_cache c = {0};
+	struct route *c;
 	struct in6_addr a = at("203.0.113.9"), b = at("198.51.100.9"), v6 = at("2001:db8:1::9");
 
 	(void)state;
 	if (!w)
 		skip();
-	assert_int_equal(route_interface(&c, &a, 1000), 0);
+	assert_int_equal(route_open(&c), 0);
+	assert_int_equal(route_interface(c, &a, 1000), 0);
 	assert_true(netns_ip("route add 203.0.113.0/24 via 192.0.2.11"));
 	/* the answer is kept for a second */
-	assert_int_equal(route_interface(&c, &a, 1999), 0);
-	assert_int_equal(route_interface(&c, &a, 2000), wan_ifindex(w, "lan0"));
-	assert_int_equal(route_interface(&c, &b, 2000), wan_ifindex(w, "wan0"));
-	assert_int_equal(route_interface(&c, &v6, 2000), wan_ifindex(w, "lan0"));
+	assert_int_equal(route_interface(c, &a, 1999), 0);
+	assert_int_equal(route_interface(c, &a, 2000), wan_ifindex(w, "lan0"));
+	assert_int_equal(route_interface(c, &b, 2000), wan_ifindex(w, "wan0"));
+	assert_int_equal(route_interface(c, &v6, 2000), wan_ifindex(w, "lan0"));
+	route_close(c);
 	wan_close(w);
 }
 
