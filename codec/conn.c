@@ -65,7 +65,7 @@ static int bind_to_interface(int fd, unsigned int ifindex)
 	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) ? -errno : 0;
 }
 
-int conn_open(struct conn *c, const struct client_endpoint *server, unsigned int ifindex)
+int conn_open(struct conn *c, const struct client_endpoint *server, const struct in6_addr *own, unsigned int ifindex)
 {
 	union socket_address a;
 	socklen_t n;
@@ -80,6 +80,14 @@ int conn_open(struct conn *c, const struct client_endpoint *server, unsigned int
 	rc = ifindex ? bind_to_interface(c->fd, ifindex) : 0;
 	if (rc < 0)
 		goto out;
+	if (own) {
+		struct client_endpoint from = {.address = *own, .scope = server->scope};
+
+		n = to_socket_address(c->family, &from, &a);
+		rc = n == 0 ? -EAFNOSUPPORT : bind(c->fd, &a.any, n) ? -errno : 0;
+		if (rc < 0)
+			goto out;
+	}
 	n = to_socket_address(c->family, server, &a);
 	rc = connect(c->fd, &a.any, n) ? -errno : 0;
 out:
@@ -167,13 +175,13 @@ void conn_close(struct conn *c)
 	c->owned = false;
 }
 
-int conn_source(const struct client_endpoint *server, unsigned int ifindex, struct in6_addr *own)
+static int source_towards(const struct client_endpoint *there, unsigned int ifindex, struct in6_addr *own)
 {
 	union socket_address a = {0};
 	socklen_t n = sizeof(a);
 	struct client_endpoint e;
 	struct conn c;
-	int rc = conn_open(&c, server, ifindex);
+	int rc = conn_open(&c, there, NULL, ifindex);
 
 	if (rc)
 		return rc;
@@ -183,6 +191,18 @@ int conn_source(const struct client_endpoint *server, unsigned int ifindex, stru
 		*own = e.address;
 	conn_close(&c);
 	return rc;
+}
+
+int conn_source(const struct client_endpoint *server, unsigned int ifindex, struct in6_addr *own)
+{
+	/* any address of the Internet: it is only looked up, nothing is sent there */
+	static const struct client_endpoint far = {.address = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}}, .port = 9};
+	unsigned int link = ifindex ? ifindex : server->scope;
+
+	if (IN6_IS_ADDR_LINKLOCAL(&server->address) && source_towards(&far, link, own) == 0 &&
+	    !IN6_IS_ADDR_LINKLOCAL(own))
+		return 0;
+	return source_towards(server, ifindex, own);
 }
 
 int conn_send(const struct conn *c, const uint8_t *data, size_t length, const struct client_endpoint *to)

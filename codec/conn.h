@@ -20,9 +20,12 @@ struct conn {
 	bool connected;	      /* to the one server: the kernel drops the rest and reports ICMP errors */
 };
 
-/* Opens a socket of its own with a random source port, connected to server; through that interface if ifindex is not
- * 0. A link-local server needs its scope. */
-int conn_open(struct conn *c, const struct client_endpoint *server, unsigned int ifindex);
+/*
+ * Opens a socket of its own with a random source port, connected to server; through that interface if ifindex is not
+ * 0. A link-local server needs its scope. own is the source address, as conn_source() finds it, or NULL for the
+ * kernel's choice.
+ */
+int conn_open(struct conn *c, const struct client_endpoint *server, const struct in6_addr *own, unsigned int ifindex);
 
 /* Uses a UDP socket of the caller, who may also go on reading from it: codec_probe() tells what is for whom. -EINVAL
  * if fd is no UDP socket over IPv4 or IPv6. */
@@ -36,7 +39,8 @@ int conn_listen(struct conn *c, int family, unsigned int ifindex);
 
 void conn_close(struct conn *c);
 
-/* The own address that datagrams to server carry; server, scope and ifindex as for conn_open(). Sends nothing. */
+/* The own address for requests to server; server, scope and ifindex as for conn_open(). Sends nothing. For a link-local
+ * server it is an address that is good beyond the link, if there is one, since it gets the mappings (RFC 6887 8.4). */
 int conn_source(const struct client_endpoint *server, unsigned int ifindex, struct in6_addr *own);
 
 /* Sends one datagram. to is not looked at on a connected socket. -ECONNREFUSED tells of an earlier one, which nobody

@@ -201,7 +201,7 @@ static int connect_client(struct app *a)
 		return rc;
 	rc = conn_source(&a->server, a->ifindex, &a->own);
 	if (rc == 0)
-		rc = conn_open(&a->conn, &a->server, a->ifindex);
+		rc = conn_open(&a->conn, &a->server, &a->own, a->ifindex);
 	if (rc) {
 		fprintf(stderr, "natpcpc: %s: %s\n", codec_address_text(&a->server.address, t), strerror(-rc));
 		return EXIT_REFUSED;

@@ -61,7 +61,7 @@ static void talks(int family)
 		skip(); /* no IPv6 here */
 	assert_int_equal(conn_use(&s, fd), 0);
 	assert_int_equal(s.family, family);
-	assert_int_equal(conn_open(&c, &server, 0), 0);
+	assert_int_equal(conn_open(&c, &server, &server.address, 0), 0);
 	assert_int_equal(conn_source(&server, 0, &own), 0);
 	assert_memory_equal(&own, &server.address, sizeof(own));
 	assert_int_equal(conn_receive(&c, data, sizeof(data), &n, &from), -EAGAIN);
@@ -161,10 +161,17 @@ static void not_udp(void **state)
 static void bad_interface(void **state)
 {
 	struct client_endpoint server = {codec_from_v4(INADDR_LOOPBACK), 5351, 0};
+	struct in6_addr own;
 	struct conn c;
 
 	(void)state;
-	assert_true(conn_open(&c, &server, 999999) < 0);
+	assert_true(conn_open(&c, &server, NULL, 999999) < 0);
+	assert_int_equal(c.fd, -1);
+	/* not ours: 192.0.2.1; not of the family */
+	own = codec_from_v4(0xc0000201);
+	assert_int_equal(conn_open(&c, &server, &own, 0), -EADDRNOTAVAIL);
+	own = in6addr_loopback;
+	assert_int_equal(conn_open(&c, &server, &own, 0), -EAFNOSUPPORT);
 	assert_int_equal(c.fd, -1);
 	assert_int_equal(conn_listen(&c, AF_INET, 0), -ENODEV);
 	assert_true(conn_listen(&c, AF_INET, 999999) < 0);
