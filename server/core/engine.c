@@ -10,9 +10,11 @@
 
 uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms)
 {
-	t->wait_ms = t->wait_ms ? t->wait_ms * 2 : ENGINE_RETRY_MIN_MS;
-	if (t->wait_ms > ENGINE_RETRY_MAX_MS)
-		t->wait_ms = ENGINE_RETRY_MAX_MS;
+	if (t->wait_ms == 0)
+		t->wait_ms = ENGINE_RETRY_MIN_MS;
+	else if (t->asked_ms != now_ms)
+		t->wait_ms = t->wait_ms < ENGINE_RETRY_MAX_MS / 2 ? t->wait_ms * 2 : ENGINE_RETRY_MAX_MS;
+	t->asked_ms = now_ms;
 	return now_ms + t->wait_ms;
 }
 

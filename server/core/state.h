@@ -23,8 +23,9 @@ enum {
 
 /* Work that is due at some time, later and later while it is refused. */
 struct engine_retry {
-	uint64_t at_ms;	  /* ENGINE_NEVER: nothing to do */
-	uint64_t wait_ms; /* after the next refusal; 0 = none yet */
+	uint64_t at_ms;	   /* ENGINE_NEVER: nothing to do */
+	uint64_t wait_ms;  /* after the last refusal; 0 = there was none */
+	uint64_t asked_ms; /* when that was: all refusals of one round are one */
 };
 
 struct engine {
@@ -48,7 +49,7 @@ struct engine {
 	struct engine_stats stats;
 };
 
-/* In milliseconds, with a wait that doubles. */
+/* When to try again what was refused now: after a wait that doubles each time. */
 uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms);
 
 static inline bool engine_same_address(const struct in6_addr *a, const struct in6_addr *b)
