@@ -64,7 +64,10 @@ through() {
 	esac
 	for p in ${proto//+/ }; do
 		if [ -n "$2" ]; then
-			[ "${p,,}" = udp ] || lab_in wan python3 tests/lab/probe.py connect "$4" "$port" || return 1
+			case ${p,,} in
+			tcp) lab_in wan python3 tests/lab/probe.py connect "$4" "$port" || return 1 ;;
+			udp) python3 tests/lab/probe.py arrives "$LAN" "$WAN" "${int##*:}" "$4" "$port" || return 1 ;;
+			esac
 		else
 			python3 tests/lab/probe.py through "$LAN" "$WAN" "${p,,}" "$3" "${int##*:}" "$4" "$port" || return 1
 		fi
@@ -72,7 +75,7 @@ through() {
 }
 
 one() { # name environment: result in $result, words in $why
-	local gw=$GW_IP listens= env=() lines rc
+	local gw=$GW_IP listens= env=() lines= patience= rc
 	[ "$2" = - ] || env=("$2")
 	[ "$2" != IPV6=1 ] || gw=$GW_IP6
 	case $1 in
@@ -83,9 +86,10 @@ one() { # name environment: result in $result, words in $why
 		# it deletes its mapping when it ends: look while it runs
 		coproc client { HOLD=1 timeout 150 ip netns exec "$LAN" "$here/$1.sh" "$gw" 2>&1; }
 		: >"$work/out"
-		while read -rt 150 line <&"${client[0]}"; do
+		# all its mappings come at once, then it waits
+		while read -rt "${patience:=150}" line <&"${client[0]}"; do
 			echo "$line" >>"$work/out"
-			[[ $line != MAPPED* ]] || { lines+=$line$'\n'; break; }
+			[[ $line != MAPPED* ]] || { lines+=$line$'\n' patience=1; }
 		done
 		why=
 		while read -r line; do [ -z "$line" ] || why+=$(through "$line" 1); done <<<"${lines:-}"

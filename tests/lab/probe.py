@@ -5,6 +5,7 @@
   probe.py reach ADDRESS                             exit 0 if TCP to ADDRESS is answered, be it by a refusal
   probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
   probe.py closed NSOUT PROTO ADDRESS PORT           exit 0 if a new flow from NSOUT finds nobody there
+  probe.py arrives NSIN NSOUT LANPORT EXTIP EXTPORT  exit 0 if a datagram from NSOUT gets into NSIN, read by whoever
   probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT
       listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, exchange a token both ways
 """
@@ -131,6 +132,28 @@ def closed(outer, target, proto='udp', source=('', 0), timeout=1.0):
     return False
 
 
+def arrives(inner, outer, local_port, target, interface='eth0', timeout=3.0):
+    """True if a datagram gets to the inner host's interface, for a port that a program there holds."""
+    import struct
+    import time
+    token = secrets.token_hex(8).encode()
+    with inside(inner):
+        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        ear.bind((interface, 0x0003))
+    with ear, udp(outer, '::' if ':' in target[0] else '') as client:
+        client.sendto(token, resolve(outer, *target))
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            ear.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                frame = ear.recv(2048)
+            except TimeoutError:
+                break
+            if frame.endswith(token) and struct.unpack_from('!H', frame, len(frame) - len(token) - 6)[0] == local_port:
+                return True
+    return False
+
+
 def main(argv):
     if argv[1:2] == ['reach'] and len(argv) == 3:
         with socket.socket(family(argv[2]), socket.SOCK_STREAM) as s:
@@ -145,6 +168,11 @@ def main(argv):
         return 0
     if argv[1:2] == ['closed'] and len(argv) == 6:
         return 0 if closed(argv[2], (argv[4], int(argv[5])), argv[3]) else 1
+    if argv[1:2] == ['arrives'] and len(argv) == 7:
+        if arrives(argv[2], argv[3], int(argv[4]), (argv[5], int(argv[6]))):
+            return 0
+        print(f'FAILED udp {argv[5]}:{argv[6]}: nothing arrived')
+        return 1
     if argv[1:2] == ['through'] and len(argv) == 9:
         inner, outer, proto, local, local_port, target, target_port = argv[2:]
         try:

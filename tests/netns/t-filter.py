@@ -93,10 +93,28 @@ def test_no_drop_policy(net):
     assert shape() == rules and len(ours(net)) == 1
 
 
+def unowned(net):
+    """Kernels before 6.9 know no persistent owner of a table: the same as with a table that was there without one."""
+    net.nft('add', 'table', 'inet', 'natpcpd')
+
+
+def test_flush_ruleset_owned(net):
+    """nft flush ruleset while running: our table is left alone or comes back, mappings work again without the client"""
+    flush_ruleset(net)
+
+
 def test_flush_ruleset(net):
-    """nft flush ruleset while running: mappings work again without the client, and clients hear of a loss"""
+    """The same where the kernel has no table owners: everything comes back, epochs restart, clients are told (6886-3.2.1-04)"""
+    unowned(net)
+    c = net.client()
+    flush_ruleset(net, lambda: wait(lambda: c.announce().epoch >= 3 and c.public().epoch >= 3))
+    assert c.announce().epoch <= 3 and c.public().epoch <= 3
+
+
+def flush_ruleset(net, before=lambda: None):
     d = net.daemon()
     c = net.client()
+    before()
     c.map(UDP, 4000, 40000)
     c.natpmp(TCP, 4001, 40001)
     net.through('lan', (LAN, 4000), (EXT, 40000))
@@ -124,8 +142,18 @@ def test_flush_ruleset(net):
     net.through('lan', (LAN, 4002), (EXT, 40002))
 
 
+def test_table_deleted_owned(net):
+    """Somebody deletes our table: it could not be deleted, or comes back with every mapping"""
+    table_deleted(net)
+
+
 def test_table_deleted(net):
-    """Somebody deletes our table: it comes back with every mapping, or it could not be deleted"""
+    """The same where the kernel has no table owners: it comes back with every mapping"""
+    unowned(net)
+    table_deleted(net)
+
+
+def table_deleted(net):
     d = net.daemon()
     c = net.client()
     for i in range(30):
@@ -273,6 +301,35 @@ def test_clear(net):
 
 def test_refused_by_kernel(net):
     """What the kernel refuses is an error to that client alone, and nothing is half-installed (6887-7.3-11)"""
+    unowned(net)
+    d = net.daemon()
+    a, b = net.client(), net.client('lan2')
+    a.public()
+    # somebody else took the inner side of a mapping to come: its way in is free, its way out is not
+    net.nft('add', 'element', 'inet', 'natpcpd', 'snat4', '{ udp . 192.0.2.11 . 4000 : 198.51.100.1 . 50000 }')
+    n = net.elements()
+    d.process.send_signal(lab.signal.SIGSTOP)
+    for i in range(3):
+        a.send(pcp.pcp_map(LAN, a.nonce, UDP, 4000 + i, 40000 + i))
+    b.send(pcp.pcp_map(LAN2, b.nonce, UDP, 4000, 41000))
+    d.process.send_signal(lab.signal.SIGCONT)
+    answers = {r.internal: r for r in (a.receive() for _ in range(3))}
+    assert answers[4000].result in (pcp.NO_RESOURCES, pcp.NETWORK_FAILURE), vars(answers[4000])
+    assert 0 < answers[4000].lifetime <= 60 and answers[4000].external == 40000, vars(answers[4000])
+    assert answers[4001].result == answers[4002].result == b.receive().result == SUCCESS
+    assert '40000' not in net.table() and net.elements() == n + 6, net.table()
+    assert len(d.leases()) == 3
+    net.through('lan', (LAN, 4001), (EXT, 40001))
+    net.through('lan2', (LAN2, 4000), (EXT, 41000))
+    # the way is free again: the same request works, though a port that was refused may be avoided for a while
+    net.nft('delete', 'element', 'inet', 'natpcpd', 'snat4', '{ udp . 192.0.2.11 . 4000 }')
+    r = a.map(UDP, 4000, 40000)
+    assert r.result == SUCCESS and r.external, vars(r)
+    net.through('lan', (LAN, 4000), (EXT, r.external))
+
+
+def test_full(net):
+    """A full table is an error to newcomers, not to those who have something (6887-7.4-11, 6887-7.4-18)"""
     d = net.daemon(conf('limits { mappings = 8 }'))
     a, b = net.client(), net.client('lan2')
     for i in range(8):
