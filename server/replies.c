@@ -11,6 +11,7 @@ struct outbox {
 	const struct listener *from;
 	struct udp_outgoing v[UDP_BATCH];
 	size_t n;
+	bool announcements; /* that is what waits: the two do not mix */
 	struct replies_count *count;
 };
 
@@ -23,18 +24,21 @@ static void outbox_send(struct outbox *o)
 		return;
 	sent = udp_send(o->from->fd, o->from->ipv6, o->v, o->n, &error);
 	o->count->sent += sent;
-	if (sent < o->n) {
-		o->count->failed += o->n - sent;
+	o->count->failed += o->n - sent;
+	/* an interface without multicast cannot announce, which is no news every time */
+	if (sent < o->n && !o->announcements) {
+		o->count->failed_answers += o->n - sent;
 		o->count->error = error;
 	}
 	o->n = 0;
 }
 
-static void outbox_put(struct outbox *o, const struct listener *from, const struct udp_outgoing *one)
+static void outbox_put(struct outbox *o, const struct listener *from, bool announcement, const struct udp_outgoing *one)
 {
-	if (from != o->from || o->n == UDP_BATCH)
+	if (from != o->from || announcement != o->announcements || o->n == UDP_BATCH)
 		outbox_send(o);
 	o->from = from;
+	o->announcements = announcement;
 	o->v[o->n++] = *one;
 }
 
@@ -44,10 +48,11 @@ static void unicast(struct outbox *o, const struct round_reply *r, const struct 
 
 	if (!from) { /* its interface went away since it asked */
 		o->count->failed++;
+		o->count->failed_answers++;
 		o->count->error = -ENODEV;
 		return;
 	}
-	outbox_put(o, from,
+	outbox_put(o, from, false,
 		   &(struct udp_outgoing){
 		       .data = r->data,
 		       .length = r->length,
@@ -79,7 +84,7 @@ static void announce(struct outbox *o, const struct round_reply *r, const struct
 		/* clients know the gateway by its address on their link (RFC 6886 3.2.1) */
 		if (!l->address_only && !wan_primary(w, l->ifindex, l->ipv6, &one.source))
 			continue;
-		outbox_put(o, l, &one);
+		outbox_put(o, l, true, &one);
 	}
 }
 
@@ -90,6 +95,7 @@ void replies_send(const struct round_reply *v, size_t n, const struct listeners 
 
 	o.from = NULL; /* the rest is filled as it is used */
 	o.n = 0;
+	o.announcements = false;
 	o.count = count;
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].length)

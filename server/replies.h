@@ -10,8 +10,9 @@
 #include "server/io/wan.h"
 
 struct replies_count {
-	uint64_t sent, failed;
-	int error; /* of the last failure */
+	uint64_t sent, failed; /* unicasts and announcements */
+	uint64_t failed_answers;
+	int error; /* of the last failed unicast */
 };
 
 /* Adds to count. Unicasts leave from the address that was asked, by the interface the request came in on; announcements

@@ -30,7 +30,7 @@
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
-#define REVOKE_STEP	4096  /* leases looked at in one step of a revocation */
+#define REVOKE_STEP	1024  /* leases looked at in one step of a revocation */
 
 struct server {
 	const struct settings *settings;
@@ -61,7 +61,7 @@ struct server {
 /* The one way in which the packet filter is changed and anybody is answered. */
 static void round_finish(struct server *s)
 {
-	uint64_t now_ms = loop_now_ms(s->loop), failed = s->replies.failed;
+	uint64_t now_ms = loop_now_ms(s->loop), failed = s->replies.failed_answers;
 	size_t n;
 	struct change *changes = round_changes(s->round, &n);
 	const struct round_reply *replies;
@@ -79,7 +79,7 @@ static void round_finish(struct server *s)
 	replies = round_replies(s->round, &n);
 	replies_send(replies, n, s->listeners, s->wan, &s->replies);
 	round_clear(s->round);
-	if (s->replies.failed != failed && log_limit_pass(&s->quiet_send, now_ms, NULL))
+	if (s->replies.failed_answers != failed && log_limit_pass(&s->quiet_send, now_ms, NULL))
 		log_print(CONF_LOG_WARNING, "send-failed", "%s", strerror(-s->replies.error));
 }
 
