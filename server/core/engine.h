@@ -126,6 +126,8 @@ bool engine_lease_next(const struct engine *e, uint32_t *cursor, uint64_t now_ms
 struct engine_question {
 	struct in6_addr client;
 	const char *interface;
+	bool mac_known;
+	struct conf_mac mac;
 	uint8_t protocol;
 	uint16_t internal_port;
 	uint16_t external_port; /* suggested, 0 = none */

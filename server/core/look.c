@@ -108,6 +108,8 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 				.internal_address = q->client,
 				.lifetime_s = CODEC_LIFETIME_FOREVER,
 				.interface = q->interface ? q->interface : "",
+				.mac_known = q->mac_known,
+				.mac = q->mac,
 				.listen = section_of(e->conf, q->interface ? q->interface : "")};
 	struct mapper_plan p;
 
