@@ -269,6 +269,7 @@ static void explain(struct server *s, struct control_request *q)
 		reply_error(q, 400, "external_port is not a port");
 	} else {
 		memset(&x, 0, sizeof(x));
+		server_locate(s, &question);
 		engine_explain(server_engine(s), &question, server_now_ms(s), &x);
 		o = views_explanation(&question, &x);
 		reply_json(q, 200, o);

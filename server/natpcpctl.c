@@ -326,7 +326,7 @@ static void print_explanation(const json_t *o)
 	else
 		printf(": no rule matches");
 	printf(", result %s\n", json_string_value(json_object_get(o, "result")));
-	if (why && *why)
+	if (!allowed && rule && why && *why)
 		printf("  why             %s\n", why);
 	if (allowed) {
 		printf("  external port   %s\n", json_integer_value(json_object_get(o, "external_port"))

@@ -277,49 +277,6 @@ static void watch(void *context)
 
 /* Reload */
 
-/* True if the strings differ. The running value is kept in conf, since it takes a restart to change. */
-static bool keep_string(char **running, char **wanted)
-{
-	char *swap = *running;
-	bool differ = strcmp(*running, *wanted) != 0;
-
-	*running = *wanted;
-	*wanted = swap;
-	return differ;
-}
-
-static void restart_needed(const char *key)
-{
-	struct log_line l;
-
-	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
-	log_text(&l, "key", key);
-	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
-	log_end(&l);
-}
-
-/* Called a second time with the same two it gives back what the first time took. */
-static void keep_until_restart(struct conf *running, struct conf *wanted, bool say)
-{
-	const struct {
-		const char *key;
-		bool differ;
-	} kept[] = {
-	    {"backend.type", wanted->backend.type != running->backend.type},
-	    {"backend.table", keep_string(&running->backend.table, &wanted->backend.table)},
-	    {"journal.path", keep_string(&running->journal.path, &wanted->journal.path)},
-	    {"control.socket", keep_string(&running->control.socket, &wanted->control.socket)},
-	    {"control.http", keep_string(&running->control.http, &wanted->control.http)},
-	    {"process.user", keep_string(&running->process.user, &wanted->process.user)},
-	};
-
-	wanted->backend.type = running->backend.type;
-	for (size_t i = 0; say && i < sizeof(kept) / sizeof(kept[0]); i++) {
-		if (kept[i].differ)
-			restart_needed(kept[i].key);
-	}
-}
-
 static bool rules_have_macs(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->rules_n; i++) {
@@ -335,8 +292,10 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	char again[SERVER_WHY_MAX];
 	int error = s->backend->ops->reload(s->backend, wanted, why, size);
 
-	if (error)
+	if (error) { /* whatever it had taken over of wanted by then must not be used any more */
+		s->backend->ops->reload(s->backend, old, again, sizeof(again));
 		return error;
+	}
 	/* what cannot be opened is logged, and is tried again */
 	if (listeners_apply(s->listeners, wanted, s->wan))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
@@ -368,12 +327,10 @@ int server_reload(struct server *s, char *why, size_t size)
 	if (error) {
 		snprintf(why, size, "%s", parse);
 	} else {
-		keep_until_restart(s->conf, wanted, true);
+		settings_keep(s->conf, wanted);
 		error = reload_apply(s, wanted, why, size);
-		if (error) {
-			keep_until_restart(s->conf, wanted, false);
+		if (error)
 			conf_free(wanted);
-		}
 	}
 	snprintf(s->reload_error, sizeof(s->reload_error), "%s", error ? why : "");
 	if (error) {
@@ -641,6 +598,17 @@ size_t server_external(const struct server *s, size_t external, const struct in6
 		return 0;
 	*v = s->outside[external].v;
 	return s->outside[external].n;
+}
+
+void server_locate(struct server *s, struct engine_question *q)
+{
+	uint32_t ifindex = *q->interface ? wan_ifindex(s->wan, q->interface) : wan_interface_of(s->wan, &q->client);
+
+	if (!ifindex)
+		ifindex = route_interface(s->route, &q->client, loop_now_ms(s->loop));
+	if (!*q->interface)
+		q->interface = wan_interface(s->wan, ifindex);
+	q->mac_known = ifindex && neighbour_mac(ifindex, &q->client, &q->mac) == 0;
 }
 
 size_t server_sockets(const struct server *s, size_t listen)

@@ -51,6 +51,9 @@ size_t server_external(const struct server *s, size_t external, const struct in6
 /* How many request sockets a listen section has. */
 size_t server_sockets(const struct server *s, size_t listen);
 
+/* Fills in by which interface the client asks, if the question does not say, and its link-layer address. */
+void server_locate(struct server *s, struct engine_question *q);
+
 /* Reads the configuration anew. 0; or -errno with one line in why (size octets), and the old one stays. */
 int server_reload(struct server *s, char *why, size_t size);
 

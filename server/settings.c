@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/io/log.h"
+
 #define FILE_MAX (16U << 20) /* octets: whatever is longer is not a configuration */
 
 /* The whole of a stream; *length octets, malloc()ed. */
@@ -76,4 +78,50 @@ int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LO
 	if (s->nftables_backend)
 		(*conf)->backend.type = CONF_BACKEND_NFTABLES;
 	return 0;
+}
+
+/* Gives *wanted the running value. True if it had another one. */
+static bool keep_string(const char *running, char **wanted)
+{
+	char *copy;
+
+	if (!strcmp(running, *wanted))
+		return false;
+	copy = strdup(running);
+	if (copy) {
+		free(*wanted);
+		*wanted = copy;
+	}
+	return true;
+}
+
+static void restart_needed(const char *key)
+{
+	struct log_line l;
+
+	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
+	log_text(&l, "key", key);
+	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
+	log_end(&l);
+}
+
+void settings_keep(const struct conf *running, struct conf *wanted)
+{
+	const struct {
+		const char *key;
+		bool differ;
+	} kept[] = {
+	    {"backend.type", wanted->backend.type != running->backend.type},
+	    {"backend.table", keep_string(running->backend.table, &wanted->backend.table)},
+	    {"journal.path", keep_string(running->journal.path, &wanted->journal.path)},
+	    {"control.socket", keep_string(running->control.socket, &wanted->control.socket)},
+	    {"control.http", keep_string(running->control.http, &wanted->control.http)},
+	    {"process.user", keep_string(running->process.user, &wanted->process.user)},
+	};
+
+	wanted->backend.type = running->backend.type;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (kept[i].differ)
+			restart_needed(kept[i].key);
+	}
 }

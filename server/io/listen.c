@@ -146,6 +146,18 @@ static void opening_failed(const struct listener *want, int error)
 	log_end(&l);
 }
 
+static void report(const struct listener *o, const char *event)
+{
+	struct log_line l;
+
+	log_begin(&l, CONF_LOG_INFO, event);
+	log_text(&l, "interface", *o->interface ? o->interface : NULL);
+	if (o->address_only)
+		log_address(&l, "address", &o->address);
+	log_text(&l, "family", o->ipv6 ? "ipv6" : "ipv4");
+	log_end(&l);
+}
+
 static void add(struct change *c, const struct listener *want)
 {
 	struct entry *e = NULL, **v;
@@ -169,6 +181,8 @@ static void add(struct change *c, const struct listener *want)
 		memcpy(e->l.interface, want->interface, sizeof(e->l.interface));
 	} else {
 		error = entry_open(c->set, want, &e);
+		if (!error)
+			report(want, "listening");
 	}
 	if (error == -EAFNOSUPPORT && want->ipv6) {
 		log_print(CONF_LOG_DEBUG, "listen-skipped", "this kernel has no IPv6");
@@ -247,18 +261,6 @@ static void section_add(struct change *c, const struct conf_listen *s, uint16_t 
 	}
 }
 
-static void gone(const struct listener *o)
-{
-	struct log_line l;
-
-	log_begin(&l, CONF_LOG_INFO, "listen-ended");
-	log_text(&l, "interface", *o->interface ? o->interface : NULL);
-	if (o->address_only)
-		log_address(&l, "address", &o->address);
-	log_text(&l, "family", o->ipv6 ? "ipv6" : "ipv4");
-	log_end(&l);
-}
-
 int listeners_apply(struct listeners *s, const struct conf *conf, const struct wan *wan)
 {
 	struct change c = {.set = s};
@@ -269,7 +271,7 @@ int listeners_apply(struct listeners *s, const struct conf *conf, const struct w
 	for (size_t i = 0; i < s->n; i++) {
 		if (!s->v[i])
 			continue;
-		gone(&s->v[i]->l);
+		report(&s->v[i]->l, "listen-ended");
 		entry_free(s->v[i]);
 	}
 	free(s->v);

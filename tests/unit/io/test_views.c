@@ -246,12 +246,34 @@ static void settings(void **state)
 	conf_free(conf);
 }
 
+/* What a reload cannot change stays as it runs. */
+static void settings_kept(void **state)
+{
+	struct in6_addr a = at("127.0.0.1");
+	struct conf *running = conf_loopback(&a, &a), *wanted = conf_loopback(&a, &a);
+
+	(void)state;
+	free(wanted->backend.table);
+	wanted->backend.table = strdup("other");
+	wanted->backend.type = CONF_BACKEND_NFTABLES;
+	free(wanted->process.user);
+	wanted->process.user = strdup("somebody");
+	wanted->limits.burst = 77;
+	settings_keep(running, wanted);
+	assert_string_equal(wanted->backend.table, running->backend.table);
+	assert_string_equal(wanted->process.user, running->process.user);
+	assert_int_equal(wanted->backend.type, CONF_BACKEND_MEMORY);
+	assert_int_equal(wanted->limits.burst, 77);
+	conf_free(running);
+	conf_free(wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(leases),	   cmocka_unit_test(explanations),   cmocka_unit_test(stats),
 	    cmocka_unit_test(event_lines), cmocka_unit_test(events_limited), cmocka_unit_test(tables),
-	    cmocka_unit_test(settings),
+	    cmocka_unit_test(settings),	   cmocka_unit_test(settings_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What an operator does to a running server: revoke, explain, reload what cannot be reloaded, take interfaces away."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import json
+
+import lab
+import pcp
+from lab import EXT, GW, LAN, LAN2, conf, wait
+from pcp import SUCCESS, TCP, UDP
+
+
+def test_revoke(net):
+    """natpcpctl revoke ends one mapping, a host's, a rule's or all; never a static one"""
+    d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }',
+                        rule='rule "low" { action = allow  internal-ports = { "1-4999" } }\nrule "high" { action = allow }'))
+    a, b = net.client('lan'), net.client('lan2')
+
+    def ports():
+        return sorted(x['external_port'] for x in d.leases() if x['origin'] != 'static')
+    for i in range(4):
+        assert a.map(UDP, 4000 + i, 40000 + i).result == SUCCESS
+        assert b.map(TCP, 5000 + i, 50000 + i).result == SUCCESS
+    assert '1 ended' in d.ctl('revoke', 'udp', EXT, '40001').stdout
+    assert ports() == [40000, 40002, 40003, 50000, 50001, 50002, 50003]
+    assert net.closed((EXT, 40001))
+    net.through('lan', (LAN, 4002), (EXT, 40002))
+    for wrong in (('udp', EXT, '40001'), ('tcp', EXT, '40002'), ('udp', '198.51.100.9', '40002'), ('--rule', 'none'),
+                  ('--client', '192.0.2.77')):
+        p = d.ctl('revoke', *wrong, check=False)
+        assert p.returncode == 1 and p.stderr.strip(), (wrong, vars(p))
+    assert len(ports()) == 7
+    for wrong in ((), ('udp',), ('udp', EXT), ('--all', '--rule', 'low'), ('--all', 'udp', EXT, '40000')):
+        assert d.ctl('revoke', *wrong, check=False).returncode == 2, wrong
+    assert json.loads(d.ctl('--json', 'revoke', '--rule', 'low').stdout) == {'revoked': 3}
+    assert ports() == [50000, 50001, 50002, 50003]
+    a.map(UDP, 4000, 40000)
+    assert '4 ended' in d.ctl('revoke', '--client', LAN2).stdout
+    assert ports() == [40000]
+    assert '1 ended' in d.ctl('revoke', '--all').stdout
+    assert ports() == [] and len(d.leases()) == 1
+    assert net.closed((EXT, 40000))
+    net.through('lan', (LAN, 8443), (EXT, 443), 'tcp')
+
+
+def test_explain_by_place(net):
+    """Rules that name interfaces and link-layer addresses: granted, and explained, by where the client really is"""
+    mac = net.ip('lan', '-o', 'link', 'show', 'eth0').split('link/ether ')[1][:17]
+    d = net.daemon(conf(rule=f'rule "mac" {{ action = allow  macs = {{ "{mac}" }}  interfaces = {{ "br-lan" }} }}'))
+    assert net.client('lan').map(UDP, 4000, 40000).result == SUCCESS
+    assert net.client('lan2').map(UDP, 4000, 40001).result == pcp.NOT_AUTHORIZED
+    for client, allowed in ((LAN, True), (LAN2, False)):
+        x = json.loads(d.ctl('--json', 'explain', client, 'udp', '4001').stdout)
+        assert (x['allowed'], x['rule']) == (allowed, 'mac' if allowed else None), x
+    assert d.ctl('explain', LAN, 'frob', '4001', check=False).returncode == 1
+    assert d.ctl('explain', LAN, 'udp', '70000', check=False).returncode == 1
+    assert d.ctl('explain', LAN, check=False).returncode == 2
+
+
+def test_reload_needs_restart(net):
+    """What takes a restart is named, the rest of the file takes effect"""
+    d = net.daemon()
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    d.reload(conf('reserved-ports { udp = { "40001" } }', process='process { user = "nobody" }',
+                  backend='backend { table = "inet other"  forward-chain = "inet filter forward" }',
+                  control='control { socket = "@DIR@/other.sock" }', journal='journal { path = "/nonexistent/x" }'))
+    for key in ('backend.table', 'process.user', 'control.socket', 'journal.path'):
+        assert 'key=' + key in d.log(), d.log()
+    assert c.map(UDP, 4001, 40001).external != 40001
+    assert len(d.leases()) == 2
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
+def test_interface_again(net):
+    """A listening interface is made anew while natpcpd runs without root: it listens again"""
+    d = net.daemon(conf(process='process { user = "nobody" }'))
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    net.ip('gw', 'link', 'del', 'br-lan')
+    d.logged('interface-absent', 3)
+    net.ip('gw', 'link', 'add', 'br-lan', 'type', 'bridge')
+    for port in ('lp1', 'lp2'):
+        net.ip('gw', 'link', 'set', port, 'master', 'br-lan')
+    net.ip('gw', 'addr', 'add', GW + '/24', 'dev', 'br-lan')
+    net.ip('gw', 'link', 'set', 'br-lan', 'up')
+    net.ip('lan', 'neigh', 'flush', 'all')
+
+    def answered():
+        try:
+            return c.ask(pcp.natpmp_address(), 0.3).result == SUCCESS
+        except (TimeoutError, ConnectionRefusedError):
+            return False
+    wait(answered, 5)
+    assert c.map(UDP, 4000, 40000).external == 40000
+
+
+def test_started_before_interface(net):
+    """An interface that is not there yet is no reason to fail, and is served when it comes"""
+    d = net.daemon(conf(listen='listen "lan" { interfaces = { "br-lan", "lan9" } }'))
+    d.logged('event=interface-absent interface=lan9')
+    assert net.client().public().result == SUCCESS
+    net.ip('gw', 'link', 'add', 'lan9', 'type', 'bridge')
+    d.logged('event=listening interface=lan9 family=ipv6', 3)
+
+
+def test_user(net):
+    """process.user: one that is named must exist; the control socket is his, and he can remove it"""
+    d = net.daemon(conf(process='process { user = "no-such-user" }'), ready=False)
+    assert d.end() == 2 and 'no-such-user' in d.log(), d.log()
+    d = net.daemon(conf(process='process { user = "nobody" }', control='control { socket = "@DIR@/run/control.sock" }'))
+    path = os.path.join(net.dir, 'run/control.sock')
+    st = os.stat(path)
+    assert st.st_mode & 0o777 == 0o660 and st.st_uid != 0, st
+    os.chmod(net.dir, 0o755)
+    assert d.stop() == 0
+    assert not os.path.exists(path)
+
+
+lab.main(globals())
