@@ -96,7 +96,13 @@ PLAYER := $(O)/tests/scenario/player
 $(PLAYER): $(PLAYER).o $(call archives,server/core)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
 
-unit: $(UNIT) $(EMIT) $(PLAYER)
+
+# what tests/netns/t-backend.py drives
+DRIVER := $(O)/tests/netns/backend_driver
+$(DRIVER): $(DRIVER).o $(call archives,backends)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
+
+unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -107,7 +113,7 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 
 # every source, linked or not: what a second compiler is asked to look at
 SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c tests/unit/*/*.c \
-	tests/scenario/*.c tests/fuzz/*.c tests/bench/*.c))
+	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 
@@ -149,7 +155,7 @@ check:
 	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) all
 check-netns:
 	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
 check-clients:
 	$(Q)tests/lab/deps.sh clients $(if $(ALL),clients-all)

@@ -1,0 +1,385 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The nftables backend against the kernel, without the daemon: verdicts, restarts, and what others do to the ruleset."""
+import json
+import os
+import select
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import lab
+from lab import EXT, LAN, LAN2, LAN6, WAN, WAN2, WAN6, wait
+
+DRIVER = os.path.join(lab.BUILD, 'tests/netns/backend_driver')
+CHAIN = 'forward-chain = "inet filter forward"'
+TCP, UDP = 6, 17
+
+
+def nat(protocol, port, external, inside=LAN, outside=EXT):
+    return f'nat {protocol} {inside} {port} {outside} {external}'
+
+
+class Driver:
+    """One run of the driver in the router's namespace."""
+
+    def __init__(self, net, backend='', listen='br-lan', start=True):
+        if not os.path.exists(DRIVER):
+            raise lab.Skip('the driver was not built')
+        self.net = net
+        self.process = subprocess.Popen(net.command('gw', DRIVER), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        bufsize=0)
+        self.pending = b''
+        if start:
+            self.open(backend, listen)
+
+    def conf(self, backend, listen='br-lan'):
+        path = os.path.join(self.net.dir, 'backend.conf')
+        with open(path, 'w') as f:
+            f.write(f'''external "wan" {{ interface = "wan0" }}
+listen "lan" {{ interfaces = {{ "{listen}" }}  external = "wan" }}
+rule "all" {{ action = allow }}
+backend {{ type = "nftables"  {backend} }}
+''')
+        return path
+
+    def ask(self, line):
+        """The lines of the answer without the last; an error is raised."""
+        out = self.try_(line)
+        assert out[-1] == 'ok', (line, out)
+        return out[:-1]
+
+    def try_(self, line):
+        self.process.stdin.write(line.encode() + b'\n')
+        while not self.pending.endswith(b'\n') or not self.pending.split(b'\n')[-2].startswith((b'ok', b'error')):
+            readable, _, _ = select.select([self.process.stdout], [], [], 30)
+            data = os.read(self.process.stdout.fileno(), 65536) if readable else b''
+            assert data, (line, self.pending, 'the driver is silent')
+            self.pending += data
+        out, self.pending = self.pending.decode().split('\n')[:-1], b''
+        return out
+
+    def open(self, backend='', listen='br-lan'):
+        self.ask('open ' + self.conf(backend, listen))
+
+    def commit(self, *changes):
+        """Queues the changes, commits them and returns the verdicts."""
+        for c in changes:
+            self.ask(c)
+        return self.ask('commit')[0].split()
+
+    def list(self):
+        return sorted(' '.join(line.split()[:6]) for line in self.ask('list'))
+
+    def remaining(self, mapping):
+        found = [int(line.split()[6]) for line in self.ask('list') if line.startswith(mapping + ' ')]
+        assert len(found) == 1, (mapping, found)
+        return found[0]
+
+    def watch(self):
+        return self.ask('watch')[0]
+
+    def features(self):
+        words = self.ask('features')[0].split()
+        return dict(zip(words[::2], map(int, words[1::2])))
+
+    def end(self, how='close'):
+        self.ask(how)
+        self.process.stdin.close()
+        self.process.stdout.close()
+        assert self.process.wait(10) == 0
+
+
+def count(net, name):
+    """How many elements a set or map holds, as the kernel lists them."""
+    p = net.run('gw', 'nft', '-j', 'list', 'table', 'inet', 'natpcpd')
+    for o in json.loads(p.stdout or '{"nftables": []}')['nftables']:
+        for kind in ('map', 'set'):
+            if o.get(kind, {}).get('name') == name:
+                return len(o[kind].get('elem', []))
+    return -1
+
+
+def counts(net):
+    return [count(net, name) for name in ('dnat4', 'snat4', 'pin4', 'pin6')]
+
+
+def ours(net):
+    return [i for i, r in enumerate(net.rules()) if 'comment "natpcpd"' in r]
+
+
+def test_changes(net):
+    """Mappings are made, renewed and removed, as elements in the kernel and in the list"""
+    d = Driver(net)
+    a, b, c, e = nat(TCP, 80, 8080), nat(UDP, 5000, 5000), f'pin 17 {LAN6} 5000 {LAN6} 5000', f'pin 6 {LAN} 22 {LAN} 22'
+    assert d.commit(*(f'add {m} 60000' for m in (a, b, c, e))) == ['0'] * 4
+    assert counts(net) == [2, 2, 1, 1] and d.list() == sorted([a, b, c, e])
+    table = net.table()
+    assert f'tcp . {EXT} . 8080 ' in table and f': {LAN} . 80' in table, table
+    assert f'udp . {LAN} . 5000 ' in table and f': {EXT} . 5000' in table, table
+    assert f'udp . {LAN6} . 5000 ' in table and f'tcp . {LAN} . 22 ' in table, table
+    assert d.commit(f'renew {a} 600000', f'remove {b}', f'remove {e}', f'renew {c} 30000') == ['0'] * 4
+    assert counts(net) == [1, 1, 0, 1] and d.list() == sorted([a, c])
+    assert 500000 < d.remaining(a) <= 600000 and d.remaining(c) <= 30000
+    # what is not there can be removed
+    assert d.commit(f'remove {b}', f'remove {a}', f'remove {c}') == ['0'] * 3
+    assert counts(net) == [0, 0, 0, 0]
+    d.end()
+
+
+def test_timeouts(net):
+    """The kernel ends a mapping by itself; 0 is for ever; a renewal counts from now also with the same time"""
+    d = Driver(net)
+    a, b, c, e = (nat(UDP, 5000 + i, 5000 + i) for i in range(4))
+    assert d.commit(f'add {a} 300', f'add {b} 0', f'add {c} 1200', f'add {e} 2000') == ['0'] * 4
+    assert d.remaining(b) == 0 and 0 < d.remaining(c) <= 1200
+    wait(lambda: d.list() == sorted([b, c, e]))
+    assert d.commit(f'renew {c} 1200') == ['0']
+    assert d.remaining(c) > 800
+    # for ever and back
+    assert d.commit(f'renew {b} 500', f'renew {c} 0') == ['0'] * 2
+    assert 0 < d.remaining(b) <= 500 and d.remaining(c) == 0
+    wait(lambda: d.list() == [c])
+    # what the kernel ended can be made again at once
+    assert d.commit(f'add {a} 60000', f'add {b} 60000') == ['0'] * 2
+    d.end()
+
+
+def test_one_of_64(net):
+    """One bad change among 64 is refused alone (6887-7.3-11)"""
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 4000, 4031, inside=LAN2)) == ['0']
+    verdicts = d.commit(*('add ' + nat(UDP, 4000 + i, 4000 + i) for i in range(64)))
+    assert verdicts == ['0'] * 31 + ['EEXIST'] + ['0'] * 32, verdicts
+    assert counts(net) == [64, 64, 0, 0]
+    # the inside is taken, not the outside: nothing of it stays
+    assert d.commit('add ' + nat(UDP, 4000, 4999)) == ['EEXIST']
+    assert counts(net) == [64, 64, 0, 0]
+    d.end()
+
+
+def test_groups(net):
+    """A group stands or falls together, and so do later changes on its mappings"""
+    d = Driver(net)
+    a, b, c, e = (nat(TCP, 80 + i, 8080 + i) for i in range(4))
+    taken = nat(TCP, 99, 8080)
+    assert d.commit(f'add {a}') == ['0']
+    assert d.commit(f'add {b} 60000 1', f'add {taken} 60000 1', f'add {c} 60000 2') == ['EEXIST', 'EEXIST', '0']
+    assert d.list() == sorted([a, c])
+    # a removal that is taken back
+    assert d.commit(f'remove {a} 0 1', f'add {nat(TCP, 1, 8082)} 60000 1') == ['EEXIST'] * 2
+    assert d.list() == sorted([a, c])
+    # a move
+    moved = nat(TCP, 80, 9090)
+    assert d.commit(f'remove {a} 0 1', f'add {moved} 60000 1') == ['0'] * 2
+    assert d.list() == sorted([moved, c])
+    # later changes on a refused mapping, in another group
+    assert d.commit(f'add {nat(TCP, 2, 9090)} 60000 1', f'remove {nat(TCP, 2, 9090)} 0 2', f'add {e} 60000 2',
+                    f'add {b} 60000 3') == ['EEXIST'] * 3 + ['0']
+    assert d.list() == sorted([moved, c, b])
+    # what failed only because of a refused group is tried again
+    assert d.commit(f'add {a} 60000 1', f'add {nat(TCP, 2, 9090)} 60000 1',
+                    f'add {nat(TCP, 3, 8080)} 60000 2') == ['EEXIST', 'EEXIST', '0']
+    d.end()
+
+
+def test_many(net):
+    """Thousands of changes in one commit, a few of them refused"""
+    d = Driver(net)
+    bad = [7, 1999, 2000, 2048, 4000]
+    assert d.commit(*('add ' + nat(UDP, 60000, 10000 + i, inside=f'198.18.0.{n}') for n, i in enumerate(bad))) == ['0'] * 5
+    verdicts = d.commit(*('add ' + nat(UDP, 1000 + i, 10000 + i) for i in range(5000)))
+    assert [i for i, v in enumerate(verdicts) if v != '0'] == bad
+    assert counts(net) == [5000, 5000, 0, 0]
+    assert d.commit(*('remove ' + nat(UDP, 1000 + i, 10000 + i) for i in range(5000))) == ['0'] * 5000
+    # the bad ones went by their outside, which a removal names; their inside stays with nobody's
+    assert counts(net)[0] == 0
+    d.end('clear')
+
+
+def test_not_v4(net):
+    """Address translation of IPv6 is refused, not garbled"""
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 1, 2, inside=LAN6), 'add ' + nat(UDP, 3, 4)) == ['EAFNOSUPPORT', '0']
+    assert counts(net) == [1, 1, 0, 0]
+    d.end()
+
+
+def test_restarts(net):
+    """Mappings outlive restarts; the rule in the operator's chain is there once, on top"""
+    first = nat(UDP, 5000, 5000)
+    d = Driver(net, CHAIN)
+    assert d.commit(f'add {first} 60000') == ['0']
+    assert ours(net) == [0], net.rules()
+    assert 'accept comment "natpcpd"' in net.rules()[0]
+    for how in ('close', 'close'):
+        d.end(how)
+        assert counts(net)[0] == 1 and ours(net) == [0]
+        d = Driver(net, CHAIN)
+        assert d.list() == [first] and ours(net) == [0], net.rules()
+    # copies of the rule are reduced to one
+    rule = net.rules()[0].split(' # ')[0]
+    net.nft('add', 'rule', 'inet', 'filter', 'forward', *rule.split())
+    assert len(ours(net)) == 2
+    assert d.watch() == 'readable repaired' and ours(net) == [0]
+    d.end('clear')
+    assert net.table() == '' and ours(net) == []
+
+
+def test_names(net):
+    """Interface names follow a reload, mappings stay; the forward chain can change"""
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 5000, 5000)) == ['0']
+    assert '"br-lan"' in net.table() and ours(net) == []
+    net.nft('add', 'chain', 'inet', 'filter', 'other')
+    d.ask('reload ' + d.conf(CHAIN, 'br-other'))
+    assert '"br-other"' in net.table() and '"br-lan"' not in net.table() and ours(net) == [0]
+    d.ask('reload ' + d.conf('forward-chain = "inet filter other"'))
+    assert ours(net) == [] and len(net.rules('inet filter other')) == 1
+    d.ask('reload ' + d.conf(''))
+    assert ours(net) == [] and net.rules('inet filter other') == [] and counts(net)[0] == 1
+    d.end()
+
+
+def test_no_chain(net):
+    """A chain that is named but absent gives a line that says what to write; a reload keeps the old state"""
+    d = Driver(net, start=False)
+    said = d.try_('open ' + d.conf('forward-chain = "inet filter nosuch"'))[-1]
+    assert said.startswith('error ENOENT backend: forward-chain: no chain "nosuch" in table "inet filter"'), said
+    command = said.split('create it with: ')[1]
+    said = d.try_('open ' + d.conf('forward-chain = "ip none fw"'))[-1]
+    assert 'no table "ip none"' in said, said
+    for line in (command, said.split('create it with: ')[1]):
+        net.sh('gw', 'sh', '-c', line)
+    d.open('forward-chain = "ip none fw"')
+    d.ask('reload ' + d.conf('forward-chain = "inet filter nosuch"'))
+    assert len(net.rules('inet filter nosuch')) == 1 and net.rules('ip none fw') == []
+    said = d.try_('reload ' + d.conf('forward-chain = "inet filter gone"', 'br-other'))[-1]
+    assert 'no chain "gone"' in said and '"br-other"' not in net.table()
+    assert len(net.rules('inet filter nosuch')) == 1
+    d.end()
+
+
+def test_others(net):
+    """With owner and persist nobody else touches the table; a flush costs the operator's chain only, and that is mended"""
+    d = Driver(net, CHAIN)
+    if not d.features()['flags']:
+        raise lab.Skip('the kernel has no persistent tables')
+    assert d.commit('add ' + nat(UDP, 5000, 5000)) == ['0']
+    assert d.watch() == 'quiet intact', 'own changes wake nobody'
+    for words in (('delete', 'table', 'inet', 'natpcpd'), ('flush', 'map', 'inet', 'natpcpd', 'dnat4'),
+                  ('flush', 'table', 'inet', 'natpcpd')):
+        assert net.run('gw', 'nft', *words).returncode != 0, words
+    rules = net.sh('gw', 'nft', 'list', 'table', 'inet', 'filter')
+    net.nft('flush', 'ruleset')
+    assert counts(net)[:2] == [1, 1]
+    assert d.watch() == 'readable ENOENT', 'the chain is gone'
+    net.nft('add', 'table', 'inet', 'other')
+    assert d.watch() == 'readable intact', 'that is told once'
+    net.nft('-f', '-', input='\n'.join(x for x in rules.split('\n') if 'natpcpd' not in x))
+    assert ours(net) == []
+    assert d.watch() == 'readable repaired' and ours(net) == [0]
+    assert d.watch() == 'quiet intact'
+    assert d.commit('add ' + nat(UDP, 5001, 5001)) == ['0']
+    second = Driver(net, start=False)
+    said = second.try_('open ' + second.conf(''))[-1]
+    assert said.startswith('error EPERM backend: table:'), said
+    d.end()
+
+
+def test_unprotected(net):
+    """A table without flags is taken over as it is; what others remove is noticed and made again"""
+    net.nft('add', 'table', 'inet', 'natpcpd')
+    d = Driver(net)
+    assert d.features()['flags'] == 0 and d.features()['subscribed'] == 1
+    a, b = nat(UDP, 5000, 5000), nat(UDP, 5001, 5001)
+    assert d.commit(f'add {a}') == ['0'] and d.watch() == 'quiet intact'
+    net.nft('flush', 'table', 'inet', 'natpcpd')
+    assert d.watch() == 'readable repaired' and counts(net)[0] == 1 and 'dnat ip to' in net.table()
+    net.nft('flush', 'map', 'inet', 'natpcpd', 'snat4')
+    assert d.watch() == 'readable emptied' and counts(net) == [0, 0, 0, 0]
+    assert d.commit(f'add {a}') == ['0']
+    net.nft('flush', 'ruleset')
+    d.ask(f'add {b}')
+    assert d.try_('commit') == ['ENOENT', 'error ENOENT']
+    assert d.watch() == 'readable emptied' and counts(net) == [0, 0, 0, 0]
+    assert d.commit(f'add {a}', f'add {b}') == ['0', '0'] and counts(net)[:2] == [2, 2]
+    d.end()
+
+
+def test_adopted(net):
+    """A table that a dead daemon left is adopted with its mappings and protected again"""
+    d = Driver(net)
+    flags = d.features()['flags']
+    assert d.commit('add ' + nat(UDP, 5000, 5000) + ' 60000') == ['0']
+    d.process.kill()
+    d.process.wait()
+    d.process.stdin.close()
+    d.process.stdout.close()
+    d = Driver(net)
+    assert d.features()['flags'] == flags and d.list() == [nat(UDP, 5000, 5000)] and d.remaining(d.list()[0]) > 50000
+    if flags:
+        assert net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd').returncode != 0
+    d.end()
+
+
+def test_foreign_layout(net):
+    """A table of our name with other sets or chains is made anew"""
+    net.nft('-f', '-', input='''table inet natpcpd {
+        map dnat4 { type inet_service : ipv4_addr; elements = { 80 : 192.0.2.1 } }
+        chain prerouting { type filter hook prerouting priority 5; counter dnat ip to tcp dport map @dnat4; }
+    }'''.replace('counter dnat ip to tcp dport map @dnat4', 'counter'))
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 5000, 5000)) == ['0']
+    assert counts(net) == [1, 1, 0, 0] and 'priority dstnat + 1' in net.table(), net.table()
+    d.end()
+
+
+def test_listing_loads(net):
+    """What nft prints of the table, nft can load"""
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 5000, 5000), f'add pin 17 {LAN6} 1 {LAN6} 1') == ['0', '0']
+    listing = net.table()
+    d.end('clear')
+    # nft 1.0.6 prints flags that it cannot read
+    net.nft('-f', '-', input='\n'.join(x for x in listing.split('\n') if x.strip() not in ('flags', 'flags owner')))
+    assert counts(net) == [1, 1, 0, 1]
+
+
+def test_packets(net):
+    """Inbound, outbound by the mirror, hairpin, pinholes: the rules do what they say"""
+    d = Driver(net, CHAIN)
+    assert d.commit('add ' + nat(UDP, 4000, 40000), 'add ' + nat(TCP, 4000, 40000), 'add ' + nat(UDP, 5000, 50000, LAN2),
+                    f'add pin 17 {LAN6} 4000 {LAN6} 4000') == ['0'] * 4
+    for proto in ('udp', 'tcp'):
+        assert net.through('lan', (LAN, 4000), (EXT, 40000), proto).inner[0] == WAN
+        net.through('lan', (LAN, 4000), (EXT, 40000), proto, source=(WAN2, 0))
+        assert net.closed((EXT, 40001), proto)
+        # out from the mapped port: the mapping's port is kept, towards anybody
+        assert net.through('wan', (WAN, 7000), (WAN, 7000), proto, outer='lan', source=(LAN, 4000)).inner == (EXT, 40000)
+        assert net.through('wan', (WAN2, 7000), (WAN2, 7000), proto, outer='lan', source=(LAN, 4000)).inner == (EXT, 40000)
+        # hairpin: from another host, from itself
+        assert net.through('lan', (LAN, 4000), (EXT, 40000), proto, outer='lan2').inner[0] == EXT
+        assert net.through('lan', (LAN, 4000), (EXT, 40000), proto, outer='lan').inner[0] == EXT
+    assert net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan2', source=(LAN2, 5000)).inner == (EXT, 50000)
+    net.through('lan', (LAN6, 4000), (LAN6, 4000))
+    assert net.closed((LAN6, 4001))
+    assert d.commit(f'remove pin 17 {LAN6} 4000 {LAN6} 4000', 'remove ' + nat(UDP, 4000, 40000)) == ['0'] * 2
+    assert net.closed((LAN6, 4000), source=(WAN6, 0)) and net.closed((EXT, 40000))
+    d.end('clear')
+
+
+def test_hairpin_same_socket(net):
+    """A host that sends to its own mapping from the mapped port hears itself"""
+    d = Driver(net, CHAIN)
+    assert d.commit('add ' + nat(UDP, 4000, 40000)) == ['0']
+    s = net.udp('lan', LAN, 4000, timeout=2)
+    s.sendto(b'me', (EXT, 40000))
+    data, peer = s.recvfrom(100)
+    assert data == b'me' and peer[0] == EXT, (data, peer)
+    s.sendto(b'back', peer)
+    assert s.recvfrom(100)[0] == b'back'
+    d.end('clear')
+
+
+lab.main(globals())
