@@ -7,7 +7,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define MACHINE_ID_FILE "/etc/machine-id"
+/* What tells this host from others: for good, or where there is no such file (containers) until the next boot. */
+static const char *const identities[] = {"/etc/machine-id", "/proc/sys/kernel/random/boot_id"};
 
 static uint64_t rotl(uint64_t v, int by)
 {
@@ -73,33 +74,38 @@ bool hex_parse(const char *s, uint8_t *out, size_t capacity, size_t *length)
 	return true;
 }
 
-static bool machine_id(uint8_t out[16])
+static bool identity(const char *path, uint8_t out[16])
 {
-	FILE *f = fopen(MACHINE_ID_FILE, "re");
-	char line[33] = "";
+	FILE *f = fopen(path, "re");
+	char digits[33] = "";
 	size_t n = 0;
+	int c;
 
 	if (!f)
 		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = 0;
+	while (n < 32 && (c = fgetc(f)) != EOF && c != '\n')
+		if (c != '-')
+			digits[n++] = (char)c;
 	fclose(f);
-	return hex_parse(line, out, 16, &n) && n == 16;
+	return hex_parse(digits, out, 16, &n) && n == 16;
 }
 
-/* The machine-id is the hash's secret key: it is unknown off this host and does not show in the nonce. Without one
+/* The identity is the hash's secret key: it is unknown off this host and does not show in the nonce. Without one
  * nothing links two runs, and the nonce is random. */
 void nonce_choose(const struct app *a, uint8_t protocol, uint16_t internal_port, struct codec_nonce *nonce)
 {
 	uint8_t secret[16], data[40] = {0};
 	uint64_t h[2];
 	uid_t uid = getuid();
+	bool known = false;
 
 	if (a->o.has_nonce) {
 		*nonce = a->o.nonce;
 		return;
 	}
-	if (a->o.random_nonce || !machine_id(secret)) {
+	for (size_t i = 0; i < sizeof(identities) / sizeof(identities[0]) && !known && !a->o.random_nonce; i++)
+		known = identity(identities[i], secret);
+	if (!known) {
 		while (getrandom(nonce->octets, sizeof(nonce->octets), 0) != sizeof(nonce->octets))
 			;
 		return;

@@ -5,6 +5,7 @@
 set -u
 . "${0%/*}/common.sh"
 node_modules
+needs netstat
 gw=${1:?gateway}
 default_route_is "$gw"
 timeout 30 node - "$gw" "${2:-18035}" <<'JS' | grep '^MAPPED'

@@ -31,6 +31,7 @@ clients     golang-go                            cmd:go
 clients     golang-github-jackpal-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/jackpal/go-nat-pmp/natpmp.go
 clients     golang-github-audriusbutkevicius-go-nat-pmp-dev file:/usr/share/gocode/src/github.com/AudriusButkevicius/go-nat-pmp/natpmp.go
 clients     python3-libtorrent                   file:/usr/lib/python3/dist-packages/libtorrent*.so
+clients     net-tools                            cmd:netstat
 clients     nodejs                               cmd:node
 clients     npm                                  cmd:npm
 clients-all qbittorrent-nox                      cmd:qbittorrent-nox
