@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum mapping_kind {
-	MAPPING_NAT,     /* IPv4: destination and source are translated */
+	MAPPING_NAT,	 /* IPv4: destination and source are translated */
 	MAPPING_PINHOLE, /* nothing is translated: external equals internal; IPv6, or IPv4 with nat = false */
 };
 
@@ -18,7 +18,7 @@ struct mapping {
 	uint16_t internal_port;
 	uint16_t external_port;
 	uint8_t protocol; /* IANA number */
-	uint8_t kind;     /* enum mapping_kind */
+	uint8_t kind;	  /* enum mapping_kind */
 };
 
 enum change_op {
