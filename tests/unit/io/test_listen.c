@@ -67,6 +67,15 @@ static int descriptor(struct fixture *f, bool ipv6, const char *interface)
 	return l ? l->fd : -1;
 }
 
+static uint32_t bound_to(int fd)
+{
+	uint32_t ifindex = 0;
+	socklen_t n = sizeof(ifindex);
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, &n), 0);
+	return ifindex;
+}
+
 static void sections(void **state)
 {
 	struct fixture f;
@@ -91,14 +100,16 @@ static void sections(void **state)
 	assert_int_equal(apply(&f), 0);
 	assert_int_equal(listeners_count(f.set), 6);
 	assert_true(descriptor(&f, false, lan9) >= 0);
-	/* another interface of the same name has another index: new sockets */
-	assert_true(netns_ip("link del lan0"));
+	assert_true(netns_ip("link del lan1"));
 	assert_int_equal(apply(&f), 0);
 	assert_int_equal(listeners_count(f.set), 4);
+	/* another interface of the same name has another index: new sockets */
+	assert_true(netns_ip("link del lan0"));
 	assert_true(netns_ip("link add lan0 type veth peer name lan0p"));
 	assert_int_equal(apply(&f), 0);
-	assert_int_equal(listeners_count(f.set), 6);
-	assert_int_equal(listeners_at(f.set, 0)->ifindex, wan_ifindex(f.wan, lan0));
+	assert_int_equal(listeners_count(f.set), 4);
+	assert_int_equal(bound_to(descriptor(&f, false, lan0)), wan_ifindex(f.wan, lan0));
+	assert_int_equal(bound_to(descriptor(&f, true, lan0)), wan_ifindex(f.wan, lan0));
 	stop(&f);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,7 +22,13 @@ static void count(void *context)
 {
 	struct probe *p = context;
 
+	struct timespec begin, now;
+
 	p->seen_ms = loop_now_ms(p->loop);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 2000000);
 	p->again_ms = loop_now_ms(p->loop);
 	if (++p->calls == p->stop_after)
 		loop_stop(p->loop);
