@@ -51,6 +51,8 @@ def run(argv, seconds, env=None):
 
 def say(result, name, note='', log='', count=1):
     with lock:
+        if stopping:
+            return
         total[result] += count
         if log and result == 'FAIL':
             print('\n'.join('    ' + line for line in log.rstrip().splitlines()[-120:]))
@@ -131,8 +133,8 @@ def netns(build):
     env = {'NATPCP_BUILD': os.path.abspath(build), 'PYTHONPATH': os.path.abspath('tests/lab'),
            'PYTHONDONTWRITEBYTECODE': '1'}
     tests = sorted(glob.glob('tests/netns/t-*.py'), key=os.path.getsize, reverse=True)
-    work = [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3], sys.executable, t, env=env),) for t in tests]
-    return [(step, 'tests/' + os.path.relpath(t, 'tests'), t, build) for t in sorted(glob.glob('tests/netns/t-*.sh'))] + work
+    suffix = '' if build == 'build' else ' ' + build
+    return [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env),) for t in tests]
 
 
 def together(jobs, work):
@@ -178,10 +180,12 @@ def main():
             (step, 'each header compiles alone', *make, f'O={a.build}', 'check-headers'),
             (step, 'format', *make, 'check-format'),
             (step, 'clang compiles everything without a warning', *make, 'CC=clang', 'O=build-clang', 'WERROR=1', 'objects'),
-            (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'unit', 'replay'),
+            (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'all', 'unit', 'replay'),
         ])
-        together(a.jobs, units(san) + scenarios(san) + replays(san))
+        together(a.jobs * 2, netns(san) + units(san) + scenarios(san) + replays(san))
     print(f'{time.monotonic() - begin:.0f} s')
+    if stopping:
+        print('interrupted')
     print(f"{total['PASS']} passed, {total['FAIL']} failed, {total['SKIP']} skipped")
     return 1 if total['FAIL'] or stopping else 0
 

@@ -162,15 +162,18 @@ class Lab:
             raise Skip(p.stderr.strip()) if p.returncode == 2 else AssertionError(p.stderr)
         return self
 
-    def __exit__(self, *_):
-        for d in self.daemons:
-            if d.process.poll() is None:
-                d.process.kill()
-                d.process.wait()
-        for s in self.sockets:
-            s.close()
-        subprocess.run([HERE + '/lab.sh', 'down'], env=self.env)
-        shutil.rmtree(self.dir, ignore_errors=True)
+    def __exit__(self, kind, *_):
+        try:
+            for d in self.daemons:
+                if d.process.poll() is None:
+                    # a clean end is part of every test; a sanitizer has its say here, too
+                    code = d.stop()
+                    assert kind or code == 0, f'natpcpd ended with {code}\n{d.log()}'
+        finally:
+            for s in self.sockets:
+                s.close()
+            subprocess.run([HERE + '/lab.sh', 'down'], env=self.env)
+            shutil.rmtree(self.dir, ignore_errors=True)
 
     def ns(self, side):
         return self.prefix + side
