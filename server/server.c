@@ -30,7 +30,8 @@
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
-#define REVOKE_STEP	1024  /* leases looked at in one step of a revocation */
+#define REVOKE_LOOK	4096  /* leases looked at in one step of a revocation */
+#define REVOKE_END	64    /* leases ended in one step */
 
 struct server {
 	const struct settings *settings;
@@ -478,6 +479,8 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	if (p.absent)
 		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
 			  s->conf->process.user);
+	if (*s->conf->control.http)
+		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);
@@ -635,9 +638,10 @@ bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
 {
 	uint64_t now_ms = loop_now_ms(s->loop);
 	struct engine_lease l;
+	size_t before = *ended;
 	bool more = true;
 
-	for (unsigned i = 0; more && i < REVOKE_STEP; i++) {
+	for (unsigned i = 0; more && i < REVOKE_LOOK && *ended - before < REVOKE_END; i++) {
 		more = engine_lease_next(s->engine, &r->cursor, now_ms, &l);
 		if (more && revocable(r, &l))
 			*ended += engine_revoke(s->engine, &l.mapping.internal_address, l.mapping.protocol,
