@@ -327,6 +327,13 @@ static void add_connection_has(struct rule *r, uint32_t mark)
 	add_compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
 }
 
+static void add_packet_has(struct rule *r, uint32_t mark)
+{
+	add_meta_get(r, NFT_META_MARK, REG_1);
+	add_bits(r, mark, 0);
+	add_compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
+}
+
 static void add_connection_any(struct rule *r, uint32_t key, uint32_t bits)
 {
 	const uint32_t none = 0;
@@ -537,7 +544,12 @@ int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uin
 	comment[1] = (uint8_t)length;
 	memcpy(comment + 2, conf->backend.table, length);
 	begin_rule(&r, conf->backend.forward_table, conf->backend.forward_chain);
-	add_connection_has(&r, conf->backend.mark);
+	/* iptables-nft refuses to work with a table of its own in which a rule looks at the connection; it knows this one as
+	 * "-m mark". Our forward chain, which comes before, has put the connection's mark on the packet. */
+	if (nft_ruleset_family(conf->backend.forward_family) == NFPROTO_INET)
+		add_connection_has(&r, conf->backend.mark);
+	else
+		add_packet_has(&r, conf->backend.mark);
 	e = add(&r, "immediate");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);

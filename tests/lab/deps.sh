@@ -24,6 +24,7 @@ check       libcmocka-dev                        pc:cmocka
 check       clang                                cmd:clang
 check       clang-format                         cmd:clang-format
 check       git                                  cmd:git
+check       iptables                             cmd:iptables-nft
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
 clients     nmap                                 cmd:nmap
 clients     tshark                               cmd:tshark
