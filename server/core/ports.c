@@ -126,16 +126,9 @@ struct overlap {
 
 static struct overlap overlap_of(const struct conf_ranges *a, const struct conf_ranges *b)
 {
-	struct overlap o = {a->v, b->v, a->v + a->n, b->v + b->n};
-	if (a->n == 0) {
-		o.a = &whole;
-		o.a_end = &whole + 1;
-	}
-	if (b->n == 0) {
-		o.b = &whole;
-		o.b_end = &whole + 1;
-	}
-	return o;
+	const struct conf_range *first = a->n ? a->v : &whole, *second = b->n ? b->v : &whole;
+
+	return (struct overlap){first, second, first + (a->n ? a->n : 1), second + (b->n ? b->n : 1)};
 }
 
 static bool overlap_next(struct overlap *o, struct conf_range *r)
