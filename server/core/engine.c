@@ -47,6 +47,11 @@ bool engine_lost(const struct engine *e, const struct lease *l)
 	return (l->flags & LEASE_GENERATION) != e->generation << 4;
 }
 
+void engine_set_generation(struct lease *l, uint8_t generation)
+{
+	l->flags = (uint8_t)((l->flags & ~LEASE_GENERATION) | generation << 4);
+}
+
 bool engine_stranded(const struct engine *e, const struct lease *l)
 {
 	struct in6_addr first;
@@ -272,9 +277,20 @@ void engine_start(struct engine *e, uint64_t now_ms, struct round *r)
 	upkeep_statics(e, now_ms, r);
 }
 
+/* The packet filter has none of the leases any more. They need not be touched for that, but when the numbers run out: a
+ * lease that has not been put back in all that time must not look as if it had. */
+static void lose_all(struct engine *e)
+{
+	if (++e->generation < ENGINE_LOST)
+		return;
+	e->generation = 0;
+	for (uint32_t i = 0; (i = lease_walk(e->leases, i)) != LEASE_NONE; i++)
+		engine_set_generation(lease_at(e->leases, i), ENGINE_LOST);
+}
+
 void engine_reinstall(struct engine *e, uint64_t now_ms, struct round *r)
 {
-	e->generation = (uint8_t)((e->generation + 1) % ENGINE_GENERATIONS);
+	lose_all(e);
 	engine_state_lost(e, now_ms);
 	engine_walk_all(e);
 	upkeep_walk(e, now_ms, r);

@@ -262,11 +262,6 @@ static uint64_t timeout_of(uint64_t lifetime_ms)
 	return lifetime_ms + ENGINE_GRACE_MS;
 }
 
-static void set_generation(struct engine *e, struct lease *l)
-{
-	l->flags = (uint8_t)((l->flags & ~LEASE_GENERATION) | e->generation << 4);
-}
-
 /* The request's terms become the lease's. */
 static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w, const struct mapper_plan *p,
 		       uint64_t now_ms)
@@ -344,7 +339,7 @@ static void replace(struct engine *e, uint32_t i, const struct in6_addr *address
 	if (l->state != LEASE_ACTIVE)
 		lease_state(e->leases, i, LEASE_ACTIVE);
 	move_lease(e, i, address, port);
-	set_generation(e, l);
+	engine_set_generation(l, e->generation);
 	m = engine_mapping(l);
 	round_change(r, CHANGE_ADD, &m, timeout_ms, s);
 	engine_refresh(e, l);
@@ -407,7 +402,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 	trim_held(e, &w->internal_address,
 		  p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client);
 	free_held(e, w->protocol, &init.external_address, init.external_port);
-	set_generation(e, &init);
+	engine_set_generation(&init, e->generation);
 	i = lease_new(e->leases, &init);
 	if (i == LEASE_NONE) {
 		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
@@ -555,7 +550,7 @@ uint32_t mapper_make_own(struct engine *e, const struct lease *init, bool instal
 	i = lease_new(e->leases, init);
 	if (i == LEASE_NONE)
 		return LEASE_NONE;
-	set_generation(e, lease_at(e->leases, i));
+	engine_set_generation(lease_at(e->leases, i), e->generation);
 	engine_refresh(e, lease_peek(e->leases, i));
 	s.lease = i;
 	s.before = *lease_peek(e->leases, i);

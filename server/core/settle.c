@@ -85,8 +85,6 @@ static void try_again(struct engine *e, const struct round_step *s, uint64_t now
 
 static void take_back(struct engine *e, const struct change *c, const struct round_step *s, uint64_t now_ms)
 {
-	struct lease *l;
-
 	e->stats.refused_changes++;
 	if (s->lease == LEASE_NONE)
 		return;
@@ -98,8 +96,7 @@ static void take_back(struct engine *e, const struct change *c, const struct rou
 		try_again(e, s, now_ms);
 	if (c->verdict == -ENOENT && c->op == CHANGE_RENEW) {
 		/* somebody else removed it: it is to be put back */
-		l = lease_at(e->leases, s->lease);
-		l->flags ^= 0x80;
+		engine_set_generation(lease_at(e->leases, s->lease), ENGINE_LOST);
 		e->walk_again.at_ms = engine_retry_at(&e->walk_again, now_ms);
 	}
 }

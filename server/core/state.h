@@ -18,7 +18,7 @@ enum {
 	ENGINE_RETRY_MIN_MS = 1000,  /* refused work of our own is tried again after this, */
 	ENGINE_RETRY_MAX_MS = 60000, /* doubling up to this */
 	ENGINE_WALK_LEASES = 8192,   /* leases that one tick of a walk looks at */
-	ENGINE_GENERATIONS = 16,
+	ENGINE_LOST = 15, /* the generation of a lease that the packet filter lost, whatever the engine's is */
 };
 
 /* Work that is due at some time, later and later while it is refused. */
@@ -73,6 +73,8 @@ const char *engine_rule_name(const struct engine *e, const struct lease *l);
 uint32_t engine_remaining_s(const struct lease *l, uint64_t now_ms);
 /* True if the packet filter lost the lease and it has not been installed again. */
 bool engine_lost(const struct engine *e, const struct lease *l);
+/* Says when the packet filter got it: e->generation = now, ENGINE_LOST = it has not. */
+void engine_set_generation(struct lease *l, uint8_t generation);
 /* True if the lease translates to an address that is ours no more, while another is there to go to. */
 bool engine_stranded(const struct engine *e, const struct lease *l);
 /* Marks the ports of a lease, of both transports, as they are now. */
