@@ -23,6 +23,8 @@
  *   expect mappings N
  *   refuse N [ERROR]     fail ERROR|off           the packet filter refuses the N-th change from now; all changes
  *   reload ... end   reinstall   flush   revoke ADDRESS|all [PROTO] [EXTPORT]
+ *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
+ *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS busy PROTO ADDRESS PORT | none
  */
 #include <errno.h>
@@ -48,6 +50,7 @@ struct queue {
 struct player {
 	struct world world;
 	bool open, collecting; /* inside round ... commit */
+	bool blind;
 	struct host hosts[HOSTS_MAX];
 	size_t hosts_n;
 	struct queue replies, hexes, changes, events, announcements;
@@ -224,7 +227,7 @@ static void note(struct world *w, void *context)
 	note_replies(p);
 	note_changes(p);
 	note_events(p);
-	if (!world_agrees(w) && !*p->why)
+	if (!p->blind && !world_agrees(w) && !*p->why)
 		fail(p, "the engine's leases are not what the packet filter has");
 }
 
@@ -702,6 +705,28 @@ static bool do_flush(struct player *p)
 	return true;
 }
 
+static bool do_vanish(struct player *p, char **words, size_t n)
+{
+	struct change c = {.op = CHANGE_REMOVE};
+
+	if (!read_mapping(p, words, n, &c.mapping))
+		return false;
+	p->world.backend->ops->commit(p->world.backend, &c, 1);
+	return true;
+}
+
+static bool do_blind(struct player *p)
+{
+	p->blind = true;
+	return true;
+}
+
+static bool do_agree(struct player *p)
+{
+	p->blind = false;
+	return world_agrees(&p->world) || fail(p, "the engine's leases are not what the packet filter has");
+}
+
 static bool do_revoke(struct player *p, char **words, size_t n)
 {
 	struct in6_addr client;
@@ -782,6 +807,7 @@ static bool play_line(struct player *p, char **words, size_t n)
 	    {"round", NULL, do_round},	       {"commit", NULL, do_commit}, {"expect", do_expect, NULL},
 	    {"refuse", do_refuse, NULL},       {"fail", do_fail, NULL},	    {"reload", NULL, do_reload},
 	    {"reinstall", NULL, do_reinstall}, {"flush", NULL, do_flush},   {"revoke", do_revoke, NULL},
+	    {"vanish", do_vanish, NULL},       {"blind", NULL, do_blind},   {"agree", NULL, do_agree},
 	    {"adopt", do_adopt, NULL},	       {"busy", do_busy, NULL},
 	};
 

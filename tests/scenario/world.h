@@ -84,6 +84,7 @@ static inline void world_put(struct world *w, const struct in6_addr *from, uint1
 static inline size_t world_ask(struct world *w, const struct in6_addr *from, uint16_t port, const void *data,
 			       size_t length, const uint8_t **reply)
 {
+	static const uint8_t none[CODEC_MESSAGE_MAX];
 	const struct round_reply *replies;
 	size_t n;
 
@@ -91,7 +92,7 @@ static inline size_t world_ask(struct world *w, const struct in6_addr *from, uin
 	world_put(w, from, port, data, length);
 	world_settle(w);
 	replies = round_replies(w->round, &n);
-	*reply = n ? replies[0].data : NULL;
+	*reply = n ? replies[0].data : none;
 	return n ? replies[0].length : 0;
 }
 
