@@ -325,9 +325,10 @@ static void nft_close(struct backend *b, bool clear)
 	struct nft *n = (struct nft *)b;
 
 	if (clear && n->socket) {
-		uint32_t first = n->seq;
+		uint32_t first;
 
 		nft_accept_remove(n, n->conf);
+		first = n->seq;
 		nft_msg_begin(&n->batch, first);
 		nft_ruleset_delete(&n->batch, n->conf->backend.table, first + 1);
 		n->seq += 10;
@@ -379,7 +380,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 	int rc;
 
 	if (n) {
-		n->batch.data = malloc(BATCH_START);
+		n->batch.data = calloc(1, BATCH_START); /* the gaps between attributes are sent too */
 		n->received = malloc(NFT_RECEIVE_MAX);
 	}
 	if (!n || !n->batch.data || !n->received) {

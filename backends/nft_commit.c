@@ -46,6 +46,7 @@ static int grow_batch(struct nft_msg_batch *b)
 	data = realloc(b->data, b->capacity * 2);
 	if (!data)
 		return -ENOMEM;
+	memset(data + b->capacity, 0, b->capacity);
 	b->data = data;
 	b->capacity *= 2;
 	return 0;

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Changes as octets. ADD, DELETE and their attributes are what nft 1.0.6 sends for the command beside them, without
+ * the number of the set, which it repeats.
+ */
+#include "backends/nft_msg.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <libmnl/libmnl.h>
+
+#include "codec/codec.h"
+#include "tests/unit/backends/hex.h"
+
+/* Parts of messages: table "natpcpd" and each set, as attributes. */
+#define DNAT4 "0c0001006e617470637064000a000200646e617434000000"
+#define SNAT4 "0c0001006e617470637064000a000200736e617434000000"
+#define PIN4  "0c0001006e617470637064000900020070696e3400000000"
+#define PIN6  "0c0001006e617470637064000900020070696e3600000000"
+/* The element's two sides: tcp . 198.51.100.1 . 8080 and tcp . 192.0.2.11 . 80. */
+#define OUT_KEY	 "140001801000010006000000c63364011f900000"
+#define IN_KEY	 "140001801000010006000000c000020b00500000"
+#define OUT_DATA "100002800c000100c63364011f900000"
+#define IN_DATA	 "100002800c000100c000020b00500000"
+#define TEN_S	 "0c0004000000000000002710"
+
+static const struct in6_addr inside4 = {
+    .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 11}};
+static const struct in6_addr outside4 = {
+    .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 100, [15] = 1}};
+static const struct in6_addr inside6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 0x11}};
+
+enum what { NAT, PIN_V4, PIN_V6 };
+
+static struct mapping mapping(enum what what)
+{
+	if (what == NAT)
+		return (struct mapping){inside4, outside4, 80, 8080, 6, MAPPING_NAT};
+	if (what == PIN_V4)
+		return (struct mapping){inside4, inside4, 5000, 5000, 17, MAPPING_PINHOLE};
+	return (struct mapping){inside6, inside6, 5000, 5000, 17, MAPPING_PINHOLE};
+}
+
+static const struct nft_msg_kernel old = {.destroy = false, .update = false};
+static const struct nft_msg_kernel new = {.destroy = true, .update = true};
+
+static const struct {
+	const char *name;
+	enum change_op op;
+	enum what what;
+	const struct nft_msg_kernel *kernel;
+	uint64_t timeout_ms;
+	unsigned skip;
+	const char *hex; /* the messages, numbered from 5 */
+} rows[] = {
+    {"create element dnat4 { tcp . 198.51.100.1 . 8080 timeout 10s : 192.0.2.11 . 80 }, snat4 its mirror", CHANGE_ADD,
+     NAT, &new, 10000, 0,
+     "640000000c0a01060700000000000000"
+     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "640000000c0a01060800000000000000"
+     "01000000" SNAT4 "3800038034000180" TEN_S IN_KEY OUT_DATA},
+    {"the same for ever", CHANGE_ADD, NAT, &old, 0, 0,
+     "580000000c0a01060700000000000000"
+     "01000000" DNAT4 "2c00038028000180" OUT_KEY IN_DATA "580000000c0a01060800000000000000"
+     "01000000" SNAT4 "2c00038028000180" IN_KEY OUT_DATA},
+    {"create element pin6 { udp . 2001:db8:1::11 . 5000 timeout 1h }", CHANGE_ADD, PIN_V6, &new, 3600000, 0,
+     "600000000c0a01060700000000000000"
+     "01000000" PIN6
+     "34000380300001800c000400000000000036ee80200001801c0001001100000020010db800010000000000000000001113880000"},
+    {"create element pin4 { udp . 192.0.2.11 . 5000 }", CHANGE_ADD, PIN_V4, &new, 0, 0,
+     "480000000c0a01060700000000000000"
+     "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000"},
+    {"renewal in place: timeout and expiration", CHANGE_RENEW, NAT, &new, 10000, 0,
+     "700000000c0a01040700000000000000"
+     "01000000" DNAT4 "4400038040000180" TEN_S "0c0005000000000000002710" OUT_KEY IN_DATA
+     "700000000c0a01040800000000000000"
+     "01000000" SNAT4 "4400038040000180" TEN_S "0c0005000000000000002710" IN_KEY OUT_DATA},
+    {"renewal in place, for ever from now", CHANGE_RENEW, PIN_V4, &new, 0, 0,
+     "540000000c0a01040700000000000000"
+     "01000000" PIN4 "28000380240001800c0004000000000000000000140001801000010011000000c000020b13880000"},
+    {"renewal by delete and create", CHANGE_RENEW, NAT, &old, 10000, 0,
+     "480000000e0a01000500000000000000"
+     "01000000" DNAT4 "1c00038018000180" OUT_KEY "480000000e0a01000600000000000000"
+     "01000000" SNAT4 "1c00038018000180" IN_KEY "640000000c0a01060700000000000000"
+     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "640000000c0a01060800000000000000"
+     "01000000" SNAT4 "3800038034000180" TEN_S IN_KEY OUT_DATA},
+    {"delete element dnat4 { tcp . 198.51.100.1 . 8080 : 192.0.2.11 . 80 }, snat4 its mirror", CHANGE_REMOVE, NAT, &old,
+     10000, 0,
+     "480000000e0a01000500000000000000"
+     "01000000" DNAT4 "1c00038018000180" OUT_KEY "480000000e0a01000600000000000000"
+     "01000000" SNAT4 "1c00038018000180" IN_KEY},
+    {"the same without one that is gone", CHANGE_REMOVE, NAT, &old, 10000, 1u << NFT_MSG_EXTERNAL,
+     "480000000e0a01000600000000000000"
+     "01000000" SNAT4 "1c00038018000180" IN_KEY},
+    {"destroy element pin4", CHANGE_REMOVE, PIN_V4, &new, 0, 0,
+     "480000001e0a01000500000000000000"
+     "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000"},
+};
+
+static void changes(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+	char hex[2 * sizeof(data) + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+		struct change c = {
+		    .mapping = mapping(rows[i].what), .op = (uint8_t)rows[i].op, .timeout_ms = rows[i].timeout_ms};
+
+		memset(data, 0, sizeof(data));
+		nft_msg_change(&b, "natpcpd", rows[i].kernel, &c, 5, rows[i].skip);
+		to_hex(data, b.length, hex);
+		if (strcmp(hex, rows[i].hex) != 0)
+			fail_msg("%s:\n%s\nnot\n%s", rows[i].name, hex, rows[i].hex);
+	}
+}
+
+static void longest(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+	struct change c = {.mapping = mapping(NAT), .op = CHANGE_RENEW, .timeout_ms = 1};
+	char table[NFT_MSG_TABLE_MAX];
+
+	(void)state;
+	memset(table, 'x', sizeof(table) - 1);
+	table[sizeof(table) - 1] = '\0';
+	nft_msg_change(&b, table, &old, &c, 1, 0);
+	assert_true(b.length <= NFT_MSG_CHANGE_MAX);
+}
+
+static void frame(void **state)
+{
+	static _Alignas(8) uint8_t data[256];
+	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data), .length = 99};
+	char hex[2 * sizeof(data) + 1];
+
+	(void)state;
+	nft_msg_begin(&b, 0x01020304);
+	assert_int_equal(b.length, NFT_MSG_FRAME);
+	nft_msg_flush(&b, "natpcpd", "pin6", 0x01020305);
+	assert_int_equal(nft_msg_end(&b), 0x01020305);
+	to_hex(data, b.length, hex);
+	assert_string_equal(hex,
+			    "140000001000010004030201000000000000000a"
+			    "2c0000000e0a0500050302010000000001000000" PIN6 "140000001100010006030201000000000000000a");
+}
+
+static void question(void **state)
+{
+	static _Alignas(8) uint8_t data[256];
+	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+	const struct mapping m = mapping(PIN_V4);
+	char hex[2 * sizeof(data) + 1];
+
+	(void)state;
+	nft_msg_get(&b, "natpcpd", &m, 9);
+	to_hex(data, b.length, hex);
+	assert_string_equal(hex, "480000000d0a05000900000000000000"
+				 "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000");
+}
+
+struct seen {
+	unsigned n;
+	struct mapping mapping;
+	uint64_t remaining_ms;
+};
+
+static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct seen *s = context;
+
+	s->n++;
+	s->mapping = *m;
+	s->remaining_ms = remaining_ms;
+}
+
+/* What was written is read back; the kernel's answer has the same layout. Truncated at any attribute, nothing is read beyond. */
+static void elements(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+
+	(void)state;
+	for (enum what what = NAT; what <= PIN_V6; what++) {
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+		struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 77000};
+		struct nlmsghdr *h = (struct nlmsghdr *)(void *)data;
+		struct seen seen = {0};
+		uint32_t length;
+
+		memset(data, 0, sizeof(data));
+		nft_msg_change(&b, "natpcpd", &new, &c, 1, 0);
+		nft_msg_elements(h, see, &seen);
+		assert_int_equal(seen.n, 1);
+		assert_memory_equal(&seen.mapping.internal_address, &c.mapping.internal_address, 16);
+		assert_memory_equal(&seen.mapping.external_address, &c.mapping.external_address, 16);
+		assert_int_equal(seen.mapping.internal_port, c.mapping.internal_port);
+		assert_int_equal(seen.mapping.external_port, c.mapping.external_port);
+		assert_int_equal(seen.mapping.protocol, c.mapping.protocol);
+		assert_int_equal(seen.mapping.kind, c.mapping.kind);
+		assert_int_equal(seen.remaining_ms, 77000);
+		length = h->nlmsg_len;
+		for (uint32_t cut = sizeof(*h) + 4; cut < length; cut += 4) {
+			uint8_t *copy = malloc(cut);
+
+			assert_non_null(copy);
+			memcpy(copy, data, cut);
+			((struct nlmsghdr *)(void *)copy)->nlmsg_len = cut;
+			nft_msg_elements((const struct nlmsghdr *)(const void *)copy, see, &seen);
+			free(copy);
+		}
+	}
+}
+
+static const struct {
+	const char *name, *hex;
+	unsigned n;
+	uint64_t remaining_ms;
+} answers[] = {
+    {"for ever",
+     "480000000c0a01040700000000000000"
+     "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000",
+     1, 0},
+    {"about to end: a timeout, nothing left of it",
+     "540000000c0a01040700000000000000"
+     "01000000" PIN4 "2800038024000180" TEN_S "140001801000010011000000c000020b13880000",
+     1, 1},
+    {"two elements",
+     "600000000c0a01040700000000000000"
+     "01000000" PIN4 "3400038018000180140001801000010011000000c000020b1388000018000180140001801000010011000000c"
+     "000020b13890000",
+     2, 0},
+    {"a key of another length",
+     "440000000c0a01040700000000000000"
+     "01000000" PIN4 "1800038014000180100001800c00010011000000c000020b",
+     0, 0},
+    {"the mirror map",
+     "580000000c0a01060800000000000000"
+     "01000000" SNAT4 "2c00038028000180" IN_KEY OUT_DATA,
+     0, 0},
+    {"no data in dnat4",
+     "480000000c0a01060700000000000000"
+     "01000000" DNAT4 "1c00038018000180" OUT_KEY,
+     0, 0},
+    {"no elements",
+     "2c0000000c0a01060700000000000000"
+     "01000000" DNAT4,
+     0, 0},
+    {"nothing at all", "140000000c0a0106070000000000000001000000", 0, 0},
+};
+
+static void odd_answers(void **state)
+{
+	static _Alignas(8) uint8_t data[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct seen seen = {0};
+		size_t n = from_hex(answers[i].hex, data);
+
+		print_message("%s\n", answers[i].name);
+		assert_int_equal(n, data[0]);
+		nft_msg_elements((const struct nlmsghdr *)(const void *)data, see, &seen);
+		assert_int_equal(seen.n, answers[i].n);
+		assert_int_equal(seen.remaining_ms, answers[i].remaining_ms);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(changes),	cmocka_unit_test(longest),  cmocka_unit_test(frame),
+	    cmocka_unit_test(question), cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
