@@ -28,9 +28,10 @@ void report_line(struct log_line *l, const struct round_event *e)
 
 	log_begin(l, kinds[e->kind].level, kinds[e->kind].name);
 	if (e->kind != ROUND_ADOPTED && e->kind != ROUND_ENDED)
-		log_text(l, "by", e->pcp ? "pcp" : "nat-pmp");
-	log_address(l, "client", &e->client);
-	if (e->kind == ROUND_REFUSED) {
+		log_text(l, "by", e->permanent ? "static" : e->pcp ? "pcp" : "nat-pmp");
+	if (!e->permanent)
+		log_address(l, "client", &e->client);
+	if (e->kind == ROUND_REFUSED && !e->permanent) {
 		opcode(l, e);
 		log_text(l, "result", e->pcp ? pcp_result_name(e->result) : natpmp_result_name(e->result));
 	}
@@ -40,7 +41,7 @@ void report_line(struct log_line *l, const struct round_event *e)
 		log_endpoint(l, "internal", &m->internal_address, m->internal_port);
 	if (!codec_is_unspecified(&m->external_address) || m->external_port)
 		log_endpoint(l, "external", &m->external_address, m->external_port);
-	if (e->kind == ROUND_MADE || e->kind == ROUND_RENEWED || e->kind == ROUND_MOVED)
+	if (!e->permanent && (e->kind == ROUND_MADE || e->kind == ROUND_RENEWED || e->kind == ROUND_MOVED))
 		log_number(l, "lifetime_s", e->lifetime_s);
 	log_text(l, "rule", e->rule);
 	log_text(l, "why", e->why);

@@ -49,7 +49,8 @@ enum round_event_kind {
 /* Something worth a log line, a counter and, later, a hook. Strings are static or live as long as the conf. */
 struct round_event {
 	enum round_event_kind kind;
-	bool pcp; /* asked for by PCP, else by NAT-PMP */
+	bool pcp;	/* asked for by PCP, else by NAT-PMP */
+	bool permanent; /* a static mapping: nobody asked, and there is no lifetime */
 	uint8_t opcode;
 	uint8_t result;		/* ROUND_REFUSED: enum pcp_result or natpmp_result as sent */
 	struct mapping mapping; /* ports that were not decided are 0 */

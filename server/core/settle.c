@@ -153,6 +153,7 @@ static void tell(struct engine *e, const struct change *c, const struct round_st
 	count(&e->stats, s);
 	round_event(r, &(struct round_event){.kind = s->event,
 					     .pcp = a ? a->request.pcp : l->origin == ENGINE_ORIGIN_PCP,
+					     .permanent = !a && l->origin == ENGINE_ORIGIN_STATIC,
 					     .opcode = a ? a->opcode : 0,
 					     .mapping = c->mapping,
 					     .client = a ? a->request.source : s->before.internal_address,

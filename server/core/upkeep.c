@@ -165,6 +165,7 @@ static void refuse_static(const struct conf_static *s, const struct mapping *m, 
 {
 	round_event(r, &(struct round_event){.kind = ROUND_REFUSED,
 					     .pcp = true,
+					     .permanent = true,
 					     .opcode = PCP_MAP,
 					     .result = PCP_NO_RESOURCES,
 					     .mapping = *m,

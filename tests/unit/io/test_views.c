@@ -156,6 +156,10 @@ static void event_lines(void **state)
 	report_line(&l, &e);
 	assert_string_equal(l.text, "event=refused by=nat-pmp client=192.0.2.11 opcode=77 result=NOT_AUTHORIZED "
 				    "why=\"no rule matches\"");
+	e = (struct round_event){.kind = ROUND_MADE, .permanent = true, .mapping = mapping(), .rule = "web"};
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=made by=static protocol=tcp internal=192.0.2.11:4000 "
+				    "external=198.51.100.1:40000 rule=web");
 }
 
 /* Refusals: one line for each kind in 10 s, made ones each. */
