@@ -278,6 +278,19 @@ static void watch(void *context)
 
 /* Reload */
 
+/* Puts before a reason where it stands in the configuration, if it is one that only the packet filter could find. */
+static void locate(const struct server *s, const struct conf *conf, char *why, size_t size)
+{
+	static const char key[] = "backend: forward-chain:";
+	char where[SERVER_WHY_MAX];
+
+	if (!s->settings->file || strncmp(why, key, sizeof(key) - 1) != 0)
+		return;
+	snprintf(where, sizeof(where), "%.400s:%u: ", s->settings->file, conf->backend.forward_line);
+	strncat(where, why, sizeof(where) - strlen(where) - 1);
+	snprintf(why, size, "%s", where);
+}
+
 static bool rules_have_macs(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->rules_n; i++) {
@@ -321,6 +334,7 @@ int server_reload(struct server *s, char *why, size_t size)
 {
 	struct conf *wanted;
 	char parse[CONF_LOCATION_MAX];
+	struct log_line l;
 	int error;
 
 	notify_reloading();
@@ -330,15 +344,19 @@ int server_reload(struct server *s, char *why, size_t size)
 	} else {
 		settings_keep(s->conf, wanted);
 		error = reload_apply(s, wanted, why, size);
-		if (error)
+		if (error) {
+			locate(s, wanted, why, size);
 			conf_free(wanted);
+		}
 	}
 	snprintf(s->reload_error, sizeof(s->reload_error), "%s", error ? why : "");
 	if (error) {
 		log_print(CONF_LOG_ERROR, "reload-failed", "%s", why);
 	} else {
 		s->status.reloads++;
-		log_print(CONF_LOG_INFO, "reloaded", "%s", s->settings->file ? s->settings->file : "built in");
+		log_begin(&l, CONF_LOG_INFO, "reloaded");
+		log_text(&l, "file", s->settings->file ? s->settings->file : "built in");
+		log_end(&l);
 	}
 	notify("READY=1");
 	return error;
@@ -521,6 +539,7 @@ int server_open(struct server **out, const struct settings *settings, struct con
 		end = failed(why, "event loop", -ENOMEM);
 	}
 	if (end) {
+		locate(s, s->conf, why, SERVER_WHY_MAX);
 		server_close(s);
 		return end;
 	}

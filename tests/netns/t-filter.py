@@ -65,6 +65,8 @@ def test_forward_chain_absent(net):
     assert 'ready' not in d.out
     blame = [line for line in d.lines if 'inet firewall forward' in line or 'forward-chain' in line]
     assert len(blame) == 1, d.log()
+    line = open(d.path).read()[:open(d.path).read().index('backend')].count('\n') + 1
+    assert blame[0].startswith(f'{d.path}:{line}: backend: forward-chain: '), blame
     assert ours(net) == [] and net.table() == ''
 
 
