@@ -40,6 +40,15 @@ static bool address(const char *text, struct in6_addr *a)
 	return codec_address_parse(text, strlen(text), a);
 }
 
+/* One host's address: not 0.0.0.0, ::, multicast or broadcast. */
+static bool bindable(const struct in6_addr *a)
+{
+	bool v4 = codec_is_v4(a);
+
+	return !codec_is_unspecified(a) && !IN6_IS_ADDR_MULTICAST(a) &&
+	       !(v4 && (IN_MULTICAST(codec_to_v4(a)) || codec_to_v4(a) == INADDR_BROADCAST));
+}
+
 /* Takes one option; an exit code, or -1 to go on. */
 static int option(struct options *o, int c)
 {
@@ -60,11 +69,18 @@ static int option(struct options *o, int c)
 			return bad_usage("there is no backend", optarg);
 		return -1;
 	case 'l':
+		if (o->listen)
+			return bad_usage("-l stands twice; one server serves one address, -c FILE several", NULL);
 		o->listen = true;
-		return address(optarg, &o->settings.listen) ? -1 : bad_usage("this is not an address:", optarg);
+		return address(optarg, &o->settings.listen) && bindable(&o->settings.listen)
+			   ? -1
+			   : bad_usage("-l takes one address of this machine, such as 127.0.0.1 or ::1, not", optarg);
 	case 'e':
 		o->external = true;
-		return address(optarg, &o->settings.external) ? -1 : bad_usage("this is not an address:", optarg);
+		return address(optarg, &o->settings.external) && codec_is_v4(&o->settings.external) &&
+			       bindable(&o->settings.external)
+			   ? -1
+			   : bad_usage("-e takes an IPv4 address, such as 198.51.100.1, not", optarg);
 	case 'V':
 		puts("natpcpd " NATPCPD_VERSION);
 		return SERVER_DONE;
@@ -126,7 +142,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* a reader of the control socket that goes away is no reason to end */
 	end = server_open(&server, &o.settings, conf, why);
 	if (end) {
-		fprintf(stderr, "natpcpd: %s\n", why);
+		fprintf(stderr, "%s%s\n", end == SERVER_USAGE ? "" : "natpcpd: ", why); /* like what the parser says */
 		return end;
 	}
 	puts("ready");

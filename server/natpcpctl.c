@@ -429,7 +429,8 @@ static int command(struct tool *t, const struct revocation *r, int n, char **arg
 		return leases(t);
 	if (!strcmp(name, "reload"))
 		return reload(t);
-	return bad_usage("there is no such command");
+	fprintf(stderr, "natpcpctl: there is no command %s\n%s", name, usage_text);
+	return USAGE;
 }
 
 static int run(struct tool *t, const struct revocation *r, int n, char **argument)

@@ -15,6 +15,7 @@ static int stream_read(FILE *f, char **text, size_t *length)
 {
 	size_t room = 0, n = 0, got;
 	char *buffer = NULL, *bigger;
+	int error;
 
 	do {
 		if (n == room) {
@@ -26,12 +27,14 @@ static int stream_read(FILE *f, char **text, size_t *length)
 			}
 			buffer = bigger;
 		}
+		errno = 0;
 		got = fread(buffer + n, 1, room - n, f);
+		error = errno; /* of a directory, for instance */
 		n += got;
 	} while (got);
 	if (ferror(f)) {
 		free(buffer);
-		return -EIO;
+		return error ? -error : -EIO;
 	}
 	*text = buffer;
 	*length = n;

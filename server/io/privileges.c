@@ -22,7 +22,10 @@ int privileges_find(const char *user, bool named, struct privileges *p, char *wh
 	errno = 0;
 	entry = getpwnam(user);
 	if (!entry && named) {
-		snprintf(why, size, "process.user: there is no user %s", user);
+		snprintf(why, size,
+			 "process.user: there is no user %s: make one with: useradd --system --shell /usr/sbin/nologin "
+			 "%s; or write user = \"\" to stay root",
+			 user, user);
 		return -ENOENT;
 	}
 	p->absent = !entry;

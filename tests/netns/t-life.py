@@ -124,7 +124,10 @@ def test_conf_test(net):
 
 def test_bad_command_line(net):
     """Bad usage exits 2"""
-    for args in (('-Q',), ('-c', '/nonexistent/natpcpd.conf'), ('-b', 'pf')):
+    for args in (('-Q',), ('-c', '/nonexistent/natpcpd.conf'), ('-c', '/'), ('-b', 'pf'), ('-l', '127.0.0.1'),
+                 *(('-b', 'memory', '-l', a) for a in ('0.0.0.0', '::', '224.0.0.1', 'ff02::1', 'host')),
+                 *(('-b', 'memory', '-l', '127.0.0.1', o, a) for o, a in
+                   (('-e', '::1'), ('-e', '0.0.0.0'), ('-l', '::1'), ('-c', '/dev/null')))):
         d = net.daemon(None, *args, ready=False)
         assert d.end() == 2, (args, d.log())
         assert d.lines and 'ready' not in d.out
