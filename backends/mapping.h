@@ -11,6 +11,13 @@ enum mapping_kind {
 	MAPPING_PINHOLE, /* nothing is translated: external equals internal; IPv6, or IPv4 with nat = false */
 };
 
+/* Remote hosts that may send to a mapping (RFC 6887 13.3). */
+struct mapping_filter {
+	struct in6_addr address; /* bits beyond the prefix are zero */
+	uint16_t port;		 /* 0 = any */
+	uint8_t prefix_length;	 /* of the 128 bits: an IPv4 /24 is 120 */
+};
+
 /* One mapping as the packet filter sees it. Addresses are v4-mapped for IPv4, ports in host byte order. */
 struct mapping {
 	struct in6_addr internal_address;
@@ -19,6 +26,14 @@ struct mapping {
 	uint16_t external_port;
 	uint8_t protocol; /* IANA number */
 	uint8_t kind;	  /* enum mapping_kind */
+	/* a set of ports (RFC 7753): how many follow the first; then both sides have the same ports */
+	uint16_t more_ports;
+	/* not 0: traffic of this one peer only (RFC 6887 12) */
+	uint16_t remote_port;
+	struct in6_addr remote_address;
+	/* who may come in; none = everybody. The array is its owner's and outlives the commit. */
+	uint16_t filters_n;
+	const struct mapping_filter *filters;
 };
 
 enum change_op {
