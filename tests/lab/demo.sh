@@ -38,7 +38,7 @@ bytes() { # proto inner-port outer-address outer-port
 	show <"$work/said"
 }
 closed() { # proto address port
-	if python3 tests/lab/probe.py closed "$WAN" "$1" "$2" "$3"; then
+	if python3 tests/lab/probe.py closed "$LAN" "$WAN" "$1" "$2" "$3"; then
 		echo "     $1 $2:$3 is closed"
 	else
 		fail "$1 $2:$3 still answers"

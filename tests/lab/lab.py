@@ -246,16 +246,8 @@ class Lab:
         return probe.through(self.ns(inner), local, self.ns(outer), target, proto, source, **options)
 
     def closed(self, target, proto='udp', outer='wan', **options):
-        return probe.closed(self.ns(outer), target, proto, **options)
-
-    def capture(self, side, interface, filter_ethertype=0x0003):
-        """A packet socket on an interface: every frame in or out."""
-        with probe.inside(self.ns(side)):
-            s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(filter_ethertype))
-            s.bind((interface, filter_ethertype))
-        s.settimeout(2)
-        self.sockets.append(s)
-        return s
+        """A new flow finds nobody, and nothing of it gets to the hosts of the LAN."""
+        return probe.closed(self.ns(outer), target, proto, inner=(self.ns('lan'), self.ns('lan2')), **options)
 
     def listener(self, side, group, interface='eth0', port=pcp.CLIENT_PORT, timeout=3.0):
         """A socket that hears a multicast group."""

@@ -4,7 +4,7 @@
 
   probe.py reach ADDRESS                             exit 0 if TCP to ADDRESS is answered, be it by a refusal
   probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
-  probe.py closed NSOUT PROTO ADDRESS PORT           exit 0 if a new flow from NSOUT finds nobody there
+  probe.py closed NSIN NSOUT PROTO ADDRESS PORT      exit 0 if a new flow from NSOUT finds nobody, and NSIN sees nothing
   probe.py arrives NSIN NSOUT LANPORT EXTIP EXTPORT  exit 0 if a datagram from NSOUT gets into NSIN, read by whoever
   probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT
       listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, exchange a token both ways
@@ -13,8 +13,11 @@ import ctypes
 import errno
 import os
 import secrets
+import select
 import socket
+import struct
 import sys
+import time
 from contextlib import contextmanager
 
 CLONE_NEWNET = 0x40000000
@@ -109,7 +112,6 @@ def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=3.
 
 def receive(server, client):
     """A datagram at the server; a refusal that comes back to the client ends the wait at once."""
-    import select
     readable, _, _ = select.select([server, client], [], [], server.gettimeout())
     if server in readable:
         return server.recvfrom(2048)
@@ -118,38 +120,70 @@ def receive(server, client):
     raise TimeoutError('nothing arrived')
 
 
-def closed(outer, target, proto='udp', source=('', 0), timeout=1.0):
-    """True if a new flow from outside finds nobody: a refusal, or silence for timeout seconds."""
+def ear(namespace, interface='eth0'):
+    """A packet socket: every frame of an interface."""
+    with inside(namespace):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+        s.bind((interface, 0x0003))
+    return s
+
+
+def transport(frame):
+    """(protocol, source port, destination port, payload) of an Ethernet frame with TCP or UDP, else None."""
+    kind = frame[12:14]
+    if kind == b'\x08\x00':
+        protocol, at = frame[23], 14 + 4 * (frame[14] & 15)
+    elif kind == b'\x86\xdd':
+        protocol, at = frame[20], 54
+    else:
+        return None
+    if protocol not in (6, 17) or len(frame) < at + 8:
+        return None
+    return (protocol, *struct.unpack_from('!HH', frame, at), frame[at + 8:])
+
+
+def closed(outer, target, proto='udp', source=('', 0), timeout=1.0, inner=()):
+    """True if a new flow from outside finds nobody: a refusal, or silence for timeout seconds; and if nothing of it
+    got to the hosts inside, whether or not anybody listens there."""
     make = udp if proto == 'udp' else tcp
+    ears = [ear(n) for n in inner]
     with make(outer, source[0] or ('::' if ':' in target[0] else ''), source[1], timeout=timeout) as client:
+        port = client.getsockname()[1]
         try:
             client.connect(resolve(outer, *target))
-            client.send(b'anybody there?')
-            client.recv(100)
+            if proto == 'udp':
+                client.send(b'anybody there?')
+                client.recv(100)
+            shut = False
         except OSError as e:
-            return isinstance(e, TimeoutError) or e.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
-                                                              errno.EACCES, errno.ETIMEDOUT)
-    return False
+            shut = isinstance(e, TimeoutError) or e.errno in (errno.ECONNREFUSED, errno.EHOSTUNREACH,
+                                                              errno.ENETUNREACH, errno.EACCES, errno.ETIMEDOUT)
+    for s in ears:
+        with s:
+            s.setblocking(False)
+            try:
+                while True:
+                    t = transport(s.recv(2048))
+                    if t and t[0] == (17 if proto == 'udp' else 6) and t[1] == port:
+                        shut = False
+            except BlockingIOError:
+                pass
+    return shut
 
 
-def arrives(inner, outer, local_port, target, interface='eth0', timeout=3.0):
-    """True if a datagram gets to the inner host's interface, for a port that a program there holds."""
-    import struct
-    import time
+def arrives(inner, outer, local_port, target, timeout=3.0):
+    """True if a datagram gets to the inner host, for a port that a program there holds."""
     token = secrets.token_hex(8).encode()
-    with inside(inner):
-        ear = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
-        ear.bind((interface, 0x0003))
-    with ear, udp(outer, '::' if ':' in target[0] else '') as client:
+    with ear(inner) as s, udp(outer, '::' if ':' in target[0] else '') as client:
         client.sendto(token, resolve(outer, *target))
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            ear.settimeout(max(0.01, deadline - time.monotonic()))
+            s.settimeout(max(0.01, deadline - time.monotonic()))
             try:
-                frame = ear.recv(2048)
+                t = transport(s.recv(2048))
             except TimeoutError:
                 break
-            if frame.endswith(token) and struct.unpack_from('!H', frame, len(frame) - len(token) - 6)[0] == local_port:
+            if t and t[0] == 17 and t[2] == local_port and t[3] == token:
                 return True
     return False
 
@@ -166,8 +200,8 @@ def main(argv):
             print(f'FAILED tcp {argv[2]}:{argv[3]}: {e}')
             return 1
         return 0
-    if argv[1:2] == ['closed'] and len(argv) == 6:
-        return 0 if closed(argv[2], (argv[4], int(argv[5])), argv[3]) else 1
+    if argv[1:2] == ['closed'] and len(argv) == 7:
+        return 0 if closed(argv[3], (argv[5], int(argv[6])), argv[4], inner=(argv[2],)) else 1
     if argv[1:2] == ['arrives'] and len(argv) == 7:
         if arrives(argv[2], argv[3], int(argv[4]), (argv[5], int(argv[6]))):
             return 0

@@ -252,29 +252,47 @@ def test_ipv6_pinhole(net):
         assert net.closed((LAN6, 4000), name, timeout=0.3)
 
 
+def no_crafted_ipv6(net, port, *addresses):
+    """No IPv6 packet with one of these IPv4 addresses where IPv4 has its source or destination gets in."""
+    used = 0
+    for a in addresses:
+        # octets 12..15 and 16..19 of an IPv6 header are octets 4..7 and 8..11 of its source
+        for head in ('20010db8', '20010db800020000'):
+            source = socket.inet_ntop(socket.AF_INET6, (bytes.fromhex(head) + socket.inet_aton(a) + bytes(12))[:15] + b'\x07')
+            net.ip('wan', 'addr', 'add', source + '/128', 'dev', 'eth0', 'nodad')
+            net.ip('gw', 'route', 'replace', source + '/128', 'dev', 'wan0')
+            # the way back exists, so that silence says something
+            net.through('wan', (source, 9999), (source, 9999), outer='lan')
+            for target in (LAN6, LAN26):
+                for name in ('udp', 'tcp'):
+                    assert net.closed((target, port), name, source=(source, 0), timeout=0.2), (source, target, name)
+                    used += 1
+    assert used == 8 * len(addresses)
+
+
 def test_ipv4_mapping_opens_no_ipv6(net):
     """An IPv4 mapping lets no IPv6 packet in, not even one whose bytes look like it"""
     net.daemon()
     c = net.client()
     assert c.map(UDP, 4000, 4000).external == 4000
     assert c.map(TCP, 4000, 4000).external == 4000
-    # octets 12..19 of an IPv6 header are the middle of its source: put the IPv4 pair there in every alignment
-    raw = [socket.inet_aton(a) for a in (LAN, EXT)]
-    crafted = {'2001:db8:2::' + socket.inet_ntop(socket.AF_INET6, bytes(8) + raw[0] + raw[1])[2:]}
-    for first in (raw[0], raw[1]):
-        for head in ('20010db8000200000000', '20010db800020000'):
-            b = (bytes.fromhex(head) + first + bytes(8))[:16]
-            crafted.add(socket.inet_ntop(socket.AF_INET6, b))
-    used = 0
-    for source in crafted:
-        if ':' not in source or net.run('wan', 'ip', 'addr', 'add', source + '/128', 'dev', 'eth0', 'nodad').returncode:
-            continue
-        used += 1
-        for target in (LAN6, LAN26):
-            for name in ('udp', 'tcp'):
-                assert net.closed((target, 4000), name, source=(source, 0), timeout=0.2), (source, target, name)
-    assert used >= 3, crafted
+    no_crafted_ipv6(net, 4000, LAN, EXT)
     net.through('lan', (LAN, 4000), (EXT, 4000))
+
+
+def test_without_nat(net):
+    """nat = false: IPv4 mappings are pinholes, for IPv4 only (6887-3-02, 6887-11.3-16)"""
+    net.nft('flush', 'chain', 'inet', 'nat', 'postrouting')
+    net.ip('wan', 'route', 'add', '192.0.2.0/24', 'via', EXT)
+    net.daemon(conf(external='external "wan" { interface = "wan0"  nat = false }'))
+    c = net.client()
+    for proto, name in ((UDP, 'udp'), (TCP, 'tcp')):
+        assert net.closed((LAN, 4000), name, timeout=0.3)
+        r = c.map(proto, 4000, 40000)
+        assert (r.result, r.external, r.address) == (SUCCESS, 4000, LAN), vars(r)
+        net.through('lan', (LAN, 4000), (LAN, 4000), name)
+        assert net.closed((LAN, 4001), name, timeout=0.3) and net.closed((LAN2, 4000), name, timeout=0.3)
+    no_crafted_ipv6(net, 4000, LAN)
 
 
 def test_ipv6_only_its_own(net):
