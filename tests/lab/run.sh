@@ -33,6 +33,7 @@ for o in json.load(sys.stdin)["nftables"]:
     if c.get("hook") == "forward" and c.get("policy") == "drop" and c["family"] in ("inet", "ip"):
         print(c["family"], c["table"], c["name"])
         break' 2>/dev/null)
+[ -z "$chain" ] || chain="  forward-chain = \"$chain\""
 mkdir -p /run/natpcpd
 umask 022
 cat >"$build/run.conf" <<EOT
@@ -46,7 +47,7 @@ rule "hosts behind $lan" {
     lifetime-max = 86400
     mappings-max = 128
 }
-backend { type = "nftables"${chain:+  forward-chain = "$chain"} }
+backend { type = "nftables"$chain }
 journal { path = "$build/run.journal" }
 control { socket = "/run/natpcpd/control.sock" }   # natpcpctl leases
 process { user = "" }

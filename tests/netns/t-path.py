@@ -4,6 +4,7 @@
 import os
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
@@ -397,6 +398,29 @@ COMMIT
     wait(lambda: len([r for r in net.rules('ip filter FORWARD') if 'natpcpd' in r]) == 1)
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
     assert net.run('gw', 'iptables-nft', '-S').returncode == 0
+
+
+def test_make_run(net):
+    """What make run makes of two names of interfaces works on a router that drops what it forwards"""
+    os.symlink(os.path.realpath(os.path.join(lab.BUILD, 'natpcpd')), os.path.join(net.dir, 'natpcpd'))
+    script = os.path.join(lab.HERE, 'run.sh')
+    # on a /run of its own
+    p = subprocess.Popen(net.command('gw', 'unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /run && exec "$@"', 'sh',
+                                     'env', 'MAKE=true', script, net.dir, 'wan0', 'br-lan'), stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        seen = []
+        while 'ready\n' not in seen:
+            seen.append(p.stdout.readline())
+            assert seen[-1], seen
+        c = net.client()
+        assert c.map(UDP, 4000, 40000).result == SUCCESS and c.natpmp(TCP, 4001, 40001).result == SUCCESS
+        net.through('lan', (LAN, 4000), (EXT, 40000))
+        net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp')
+    finally:
+        p.terminate()
+        p.communicate(timeout=10)
+    assert p.returncode == 0, p.returncode
 
 
 def test_policy_drop_without_chain(net):
