@@ -65,10 +65,6 @@ void engine_refresh(struct engine *e, const struct lease *l)
 	if (l->kind != MAPPING_NAT || l->external >= e->conf->externals_n)
 		return;
 	outside_refresh(e, l->external, &l->external_address, l->protocol, l->external_port);
-	if (l->protocol == IPPROTO_TCP)
-		outside_refresh(e, l->external, &l->external_address, IPPROTO_UDP, l->external_port);
-	else if (l->protocol == IPPROTO_UDP)
-		outside_refresh(e, l->external, &l->external_address, IPPROTO_TCP, l->external_port);
 }
 
 void engine_state_lost(struct engine *e, uint64_t now_ms)

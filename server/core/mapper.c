@@ -267,16 +267,20 @@ static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w
 		       uint64_t now_ms)
 {
 	struct lease *l = lease_at(e->leases, i);
+	uint8_t origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP;
 
+	if (l->origin != origin) {
+		/* NAT-PMP reserves the companion port, PCP does not */
+		l->origin = origin;
+		engine_refresh(e, l);
+	}
 	lease_due(e->leases, i, now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
-	l->origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP;
 	l->nonce = w->nonce;
 	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
 			     (w->third_party ? LEASE_THIRD_PARTY : 0));
 	l->rule = p->policy.rule;
 	l->listen = w->listen;
 	l->reply_port = w->reply_port;
-	engine_refresh(e, l);
 }
 
 static struct round_step step_of(const struct engine *e, uint32_t i, const struct mapper_want *w,
@@ -394,6 +398,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 			     .external_port = p->verdict.external_port,
 			     .protocol = w->protocol,
 			     .kind = p->kind,
+			     .origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP,
 			     .external = (uint8_t)p->external};
 	struct mapping m = engine_mapping(&init);
 	struct round_step s;
@@ -412,6 +417,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 	s.flags |= ROUND_STEP_NEW;
 	p->verdict.lease = i;
 	take_terms(e, i, w, p, now_ms);
+	engine_refresh(e, lease_peek(e->leases, i));
 	round_group(r);
 	round_change(r, CHANGE_ADD, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
 }

@@ -288,40 +288,57 @@ static uint8_t companion(uint8_t protocol)
 	return protocol == IPPROTO_TCP ? IPPROTO_UDP : protocol == IPPROTO_UDP ? IPPROTO_TCP : 0;
 }
 
-static uint32_t companion_lease(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port)
-{
-	uint8_t other = companion(protocol);
-	uint32_t i = other ? lease_find_external(e->leases, other, address, port) : LEASE_NONE;
+/* The leases on a port of an address: of the protocol, and of its companion; NULL = none. A held one of the companion
+ * promises nothing, and does not count. */
+struct holders {
+	const struct lease *own, *other;
+	bool other_held;
+};
 
-	return i != LEASE_NONE && lease_peek(e->leases, i)->state != LEASE_HELD ? i : LEASE_NONE;
+static struct holders holders_of(const struct engine *e, const struct in6_addr *address, uint8_t protocol,
+				 uint16_t port)
+{
+	struct holders h = {0};
+	uint8_t other = companion(protocol);
+
+	for (uint32_t i = lease_first_external(e->leases, address, port); i != LEASE_NONE;
+	     i = lease_next_external(e->leases, i)) {
+		const struct lease *l = lease_peek(e->leases, i);
+
+		if (l->protocol == protocol)
+			h.own = l;
+		else if (other && l->protocol == other && l->state == LEASE_HELD)
+			h.other_held = true;
+		else if (other && l->protocol == other)
+			h.other = l;
+	}
+	return h;
+}
+
+static bool is_of(const struct lease *l, const struct in6_addr *client)
+{
+	return engine_same_address(&l->internal_address, client);
 }
 
 bool outside_free_for(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		      uint16_t port, const struct in6_addr *client)
 {
-	uint32_t i = lease_find_external(e->leases, protocol, address, port);
-	const struct lease *l;
+	struct holders h;
 
 	if (outside_barred(e, external, address, protocol, port))
 		return false;
-	if (i != LEASE_NONE) {
-		l = lease_peek(e->leases, i);
-		if (l->state != LEASE_HELD || !engine_same_address(&l->internal_address, client))
-			return false;
-	}
-	i = companion_lease(e, address, protocol, port);
-	if (i == LEASE_NONE)
-		return true;
-	l = lease_peek(e->leases, i);
-	return l->origin != ENGINE_ORIGIN_NATPMP || engine_same_address(&l->internal_address, client);
+	h = holders_of(e, address, protocol, port);
+	if (h.own && !(h.own->state == LEASE_HELD && is_of(h.own, client)))
+		return false;
+	return !h.other || h.other->origin != ENGINE_ORIGIN_NATPMP || is_of(h.other, client);
 }
 
 bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		       const struct in6_addr *client)
 {
-	uint32_t i = companion_lease(e, address, protocol, port);
+	struct holders h = holders_of(e, address, protocol, port);
 
-	return i == LEASE_NONE || engine_same_address(&lease_peek(e->leases, i)->internal_address, client);
+	return !h.other || is_of(h.other, client);
 }
 
 /* Where the address is or would be. */
@@ -418,18 +435,28 @@ static struct outside_place *place(struct engine *e, size_t external, const stru
 	return p && prepare(e, external, p, protocol) ? p : NULL;
 }
 
-void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+static void mark(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		 bool held_by_lease)
 {
 	struct outside_place *p = place(e, external, address, protocol);
-	uint32_t other;
 
-	if (!p || port == 0)
+	if (p)
+		ports_set(p->ports, protocol, port,
+			  held_by_lease || outside_barred(e, external, address, protocol, port));
+}
+
+void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port)
+{
+	struct holders h = holders_of(e, address, protocol, port);
+	bool own_natpmp = h.own && h.own->state != LEASE_HELD && h.own->origin == ENGINE_ORIGIN_NATPMP;
+	bool other_natpmp = h.other && h.other->origin == ENGINE_ORIGIN_NATPMP;
+
+	if (port == 0)
 		return;
-	other = companion_lease(e, address, protocol, port);
-	ports_set(p->ports, protocol, port,
-		  outside_barred(e, external, address, protocol, port) ||
-		      lease_find_external(e->leases, protocol, address, port) != LEASE_NONE ||
-		      (other != LEASE_NONE && lease_peek(e->leases, other)->origin == ENGINE_ORIGIN_NATPMP));
+	mark(e, external, address, protocol, port, h.own || other_natpmp);
+	/* what the other transport's lease reserves or leaves free here, this one's does there */
+	if (companion(protocol))
+		mark(e, external, address, companion(protocol), port, own_natpmp || h.other || h.other_held);
 }
 
 uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,

@@ -82,7 +82,7 @@ bool outside_free_for(const struct engine *e, size_t external, const struct in6_
 bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		       const struct in6_addr *client);
 
-/* Makes the mark of a port what it should be by outside_barred() and the leases. */
+/* Makes the marks of a port, its companion's too, what they should be by outside_barred() and the leases. */
 void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		     uint16_t port);
 /* A free port of the address in the ranges (none: all of the external's), a high one if there is; 0 = none. */
