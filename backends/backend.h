@@ -32,8 +32,8 @@ struct backend_ops {
 	int (*commit)(struct backend *b, struct change *changes, size_t n);
 	/* Calls fn for every mapping that is installed, in no order. 0 or -errno. */
 	int (*list)(struct backend *b, backend_list_fn *fn, void *context);
-	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0 or -errno, with the
-	 * reason in why (size octets). */
+	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0, with a warning or ""
+	 * in why (size octets), or -errno, with the reason in it. */
 	int (*reload)(struct backend *b, const struct conf *conf, char *why, size_t size);
 	/* A descriptor that becomes readable when somebody else changed the ruleset, or -1. */
 	int (*watch_fd)(const struct backend *b);
@@ -49,7 +49,8 @@ struct backend {
 
 /*
  * Opens the nftables backend: creates what is missing of the table, chains, maps and the rule in the forward chain,
- * takes over what is there, flushes nothing. On failure returns -errno and puts one line into why that says what to do.
+ * takes over what is there, flushes nothing. On failure returns -errno and puts one line into why that says what to do;
+ * on success a warning about the operator's ruleset, or "".
  */
 int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size);
 

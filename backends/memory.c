@@ -287,7 +287,9 @@ static int memory_list(struct backend *b, backend_list_fn *fn, void *context)
 
 static int memory_reload(struct backend *b, const struct conf *conf, char *why, size_t size)
 {
-	(void)b, (void)conf, (void)why, (void)size;
+	(void)b, (void)conf;
+	if (size)
+		why[0] = '\0';
 	return 0;
 }
 

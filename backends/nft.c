@@ -317,6 +317,8 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 	rc = nft_watch_subscribe(n, conf);
 	if (rc)
 		snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
+	else
+		nft_drop_look(n, conf, why, size);
 	return rc;
 }
 
@@ -412,6 +414,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 		nft_close(&n->backend, false);
 		return rc;
 	}
+	nft_drop_look(n, conf, why, size);
 	*b = &n->backend;
 	return 0;
 }

@@ -77,6 +77,9 @@ int nft_commit(struct backend *b, struct change *changes, size_t n);
 int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size);
 int nft_accept_remove(struct nft *n, const struct conf *conf);
 
+/* Puts into why what another forward chain that drops means to us, "" if there is none but the one that conf names. */
+void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t size);
+
 /* Watching: the descriptor stays the same, subscribe makes it hear what there is to hear with conf. */
 int nft_watch_open(struct nft *n, char *why, size_t size);
 int nft_watch_subscribe(struct nft *n, const struct conf *conf);

@@ -300,6 +300,13 @@ static bool rules_have_macs(const struct conf *conf)
 	return false;
 }
 
+/* What a backend has to say though it works. */
+static void warn(const char *why)
+{
+	if (*why)
+		log_print(CONF_LOG_WARNING, "ruleset-drops", "%s", why);
+}
+
 static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t size)
 {
 	struct conf *old = s->conf;
@@ -310,6 +317,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 		s->backend->ops->reload(s->backend, old, again, sizeof(again));
 		return error;
 	}
+	warn(why);
 	/* what cannot be opened is logged, and is tried again */
 	if (listeners_apply(s->listeners, wanted, s->wan))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
@@ -426,8 +434,10 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 		return error ? failed(why, "memory backend", error) : SERVER_DONE;
 	}
 	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
-	if (!error)
+	if (!error) {
+		warn(why);
 		return SERVER_DONE;
+	}
 	/* what the configuration names and the ruleset lacks is the configuration's fault */
 	return error == -ENOENT || error == -EINVAL ? SERVER_USAGE : SERVER_FAILED;
 }

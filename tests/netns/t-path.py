@@ -424,10 +424,15 @@ def test_make_run(net):
 
 
 def test_policy_drop_without_chain(net):
-    """A forward chain that drops and is not named: the mapping is closed to the outside, as the manual says"""
-    net.daemon(conf(backend='backend { type = "nftables" }'))
+    """A forward chain that drops and is not named: the log says which and what to write; once that is done, it works"""
+    d = net.daemon(conf(backend='backend { type = "nftables" }'))
     net.client().map(UDP, 4000, 40000)
     assert net.closed((EXT, 40000))
+    written = d.logged(r'event=ruleset-drops .* write (backend {.*})"')[1].replace('\\"', '"')
+    start = len(d.lines)
+    d.reload(conf(backend=written))
+    net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
+    assert 'ruleset-drops' not in '\n'.join(d.lines[start:]), d.log()
 
 
 if __name__ == '__main__':
