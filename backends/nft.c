@@ -66,27 +66,21 @@ int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *c
 	return whole ? whole : done || any ? 0 : -EIO;
 }
 
-struct first_refused {
-	uint32_t seq;
-	int error;
-};
-
 static void note_first(void *context, uint32_t seq, int error)
 {
-	struct first_refused *f = context;
+	int *first = context;
 
-	if (f->error == 0)
-		*f = (struct first_refused){seq, error};
+	(void)seq;
+	if (*first == 0)
+		*first = error;
 }
 
-int nft_transact_all(struct nft *n, uint32_t first, uint32_t *seq)
+int nft_transact_all(struct nft *n, uint32_t first)
 {
-	struct first_refused f = {first, 0};
-	int rc = nft_transact(n, first, note_first, &f);
+	int error = 0;
+	int rc = nft_transact(n, first, note_first, &error);
 
-	if (seq)
-		*seq = f.seq;
-	return rc ? rc : f.error;
+	return rc ? rc : error;
 }
 
 int nft_query(struct nft *n, nft_answer_fn *fn, void *context)
@@ -127,7 +121,7 @@ static int change_one(struct nft *n, const struct change *c)
 	nft_msg_begin(&n->batch, first);
 	nft_msg_change(&n->batch, n->conf->backend.table, &n->kernel, c, first + 1, 0);
 	n->seq += 2 + NFT_MSG_SEQ_STEP;
-	return nft_transact_all(n, first, NULL);
+	return nft_transact_all(n, first);
 }
 
 struct gathered {
@@ -205,7 +199,7 @@ static int probe(struct nft *n)
 static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
 {
 	static const char *const maps[] = {"dnat4", "snat4", "pin4", "pin6"};
-	uint32_t first = n->seq, seq;
+	uint32_t first = n->seq;
 	int rc;
 
 	n->seq += 1000; /* more than there are messages */
@@ -213,30 +207,34 @@ static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_fl
 	rc = nft_ruleset_put(&n->batch, conf, table_flags, anew, first + 1);
 	for (size_t i = 0; empty && rc == 0 && i < sizeof(maps) / sizeof(maps[0]); i++)
 		nft_msg_flush(&n->batch, conf->backend.table, maps[i], first + 900 + (uint32_t)i);
-	if (rc)
-		return rc;
-	rc = nft_transact_all(n, first, &seq);
+	return rc ? rc : nft_transact_all(n, first);
+}
+
+/* The ruleset with the flags that are wanted; without any where the kernel refuses them. */
+static int put_with_flags(struct nft *n, const struct conf *conf, bool anew, bool empty)
+{
+	int rc = put_ruleset(n, conf, n->table_flags, anew, empty);
+
+	/* EINVAL, EOPNOTSUPP: a kernel before 6.9, or a table that was made without flags */
+	if ((rc == -EOPNOTSUPP || rc == -EINVAL) && n->table_flags) {
+		n->table_flags = 0;
+		rc = put_ruleset(n, conf, 0, anew, empty);
+	}
 	return rc;
 }
 
-int nft_install(struct nft *n, const struct conf *conf, bool empty, char *why, size_t size)
+int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, char *why, size_t size)
 {
-	int rc = put_ruleset(n, conf, n->table_flags, false, empty);
+	int rc = put_with_flags(n, conf, false, how == NFT_INSTALL_EMPTY);
 
-	/* Kernels before 6.9, or a table that was made without flags: it gets none. */
-	if ((rc == -EOPNOTSUPP || rc == -EINVAL) && n->table_flags) {
-		n->table_flags = 0;
-		rc = put_ruleset(n, conf, 0, false, empty);
-	}
 	/* A table of that name whose sets or chains are not like ours: another version's, or somebody's copy. */
-	if (rc == -EEXIST || rc == -EBUSY || rc == -EINVAL || rc == -EOPNOTSUPP) {
+	if ((rc == -EEXIST || rc == -EBUSY || rc == -EINVAL || rc == -EOPNOTSUPP) && how != NFT_INSTALL_KEEP) {
 		n->table_flags = NFT_RULESET_KEPT;
-		rc = put_ruleset(n, conf, n->table_flags, true, false);
-		if (rc == -EOPNOTSUPP || rc == -EINVAL) {
-			n->table_flags = 0;
-			rc = put_ruleset(n, conf, 0, true, false);
-		}
+		rc = put_with_flags(n, conf, true, false);
 	}
+	/* with -ENOENT the fault would be in the configuration */
+	if (rc == -ENOENT || rc == -EAFNOSUPPORT)
+		rc = -EPROTONOSUPPORT;
 	if (rc == 0)
 		rc = nft_watch_print(n, &n->print);
 	if (rc == -EPERM)
@@ -308,7 +306,7 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 	/* First what can fail by the operator's ruleset. */
 	rc = nft_accept_keep(n, conf, true, &made, why, size);
 	if (rc == 0)
-		rc = nft_install(n, conf, false, why, size);
+		rc = nft_install(n, conf, NFT_INSTALL_KEEP, why, size);
 	if (rc)
 		return rc;
 	if (!same_chain(old, conf))
@@ -334,7 +332,7 @@ static void nft_close(struct backend *b, bool clear)
 		nft_msg_begin(&n->batch, first);
 		nft_ruleset_delete(&n->batch, n->conf->backend.table, first + 1);
 		n->seq += 10;
-		nft_transact_all(n, first, NULL);
+		nft_transact_all(n, first);
 	}
 	nft_watch_close(n);
 	if (n->socket)
@@ -401,7 +399,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 	if (rc == 0)
 		rc = nft_accept_keep(n, conf, true, &made, why, size);
 	if (rc == 0)
-		rc = nft_install(n, conf, false, why, size);
+		rc = nft_install(n, conf, NFT_INSTALL_ADOPT, why, size);
 	if (rc == 0) {
 		rc = probe(n);
 		if (rc)

@@ -56,9 +56,8 @@ typedef void nft_refused_fn(void *context, uint32_t seq, int error);
  * kernel refused the batch as such.
  */
 int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *context);
-/* The same for batches that are refused as a whole. *seq (may be NULL) becomes the number of the first refused
- * message. */
-int nft_transact_all(struct nft *n, uint32_t first, uint32_t *seq);
+/* The same for batches that are done as a whole or not: returns the first refusal. */
+int nft_transact_all(struct nft *n, uint32_t first);
 
 /*
  * Sends the request in the batch buffer (one message without begin and end) and calls fn for every message of its
@@ -67,8 +66,13 @@ int nft_transact_all(struct nft *n, uint32_t first, uint32_t *seq);
 typedef void nft_answer_fn(void *context, const struct nlmsghdr *message);
 int nft_query(struct nft *n, nft_answer_fn *fn, void *context);
 
-/* nft_ruleset.h's ruleset into the kernel. empty: also with empty maps. */
-int nft_install(struct nft *n, const struct conf *conf, bool empty, char *why, size_t size);
+/* nft_ruleset.h's ruleset into the kernel. */
+enum nft_install {
+	NFT_INSTALL_KEEP,  /* mappings stay, or it fails */
+	NFT_INSTALL_ADOPT, /* mappings stay, unless a table of that name is unlike ours: then it is made anew */
+	NFT_INSTALL_EMPTY, /* the maps are empty afterwards */
+};
+int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, char *why, size_t size);
 
 /* backend_ops.commit */
 int nft_commit(struct backend *b, struct change *changes, size_t n);

@@ -95,8 +95,9 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 		p->error = p->error ? p->error : -ENOMEM;
 		return;
 	}
-	nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table);
-	nftnl_set_set_str(s, NFTNL_SET_NAME, t->name);
+	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table) < 0 || nftnl_set_set_str(s, NFTNL_SET_NAME, t->name) < 0 ||
+	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, order, t->data_length ? 12 : 6) < 0)
+		p->error = p->error ? p->error : -ENOMEM;
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, t->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, t->key_length);
@@ -105,8 +106,6 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, t->data_length);
 	}
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
-	if (nftnl_set_set_data(s, NFTNL_SET_USERDATA, order, t->data_length ? 12 : 6) < 0)
-		p->error = p->error ? p->error : -ENOMEM;
 	h = open_message(p, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET);
 	if (h) {
 		nftnl_set_nlmsg_build_payload(h, s);
@@ -165,9 +164,9 @@ static void put_chain(struct put *p, const char *name, const char *type, uint32_
 		p->error = p->error ? p->error : -ENOMEM;
 		return;
 	}
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name);
-	nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type);
+	if (nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table) < 0 ||
+	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 || nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0)
+		p->error = p->error ? p->error : -ENOMEM;
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
 	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
 	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);

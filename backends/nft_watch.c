@@ -186,7 +186,7 @@ int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *mad
 			nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
 		rc = nft_ruleset_put_accept(&n->batch, conf, first + 1 + (uint32_t)a.n);
 		if (rc == 0)
-			rc = nft_transact_all(n, first, NULL);
+			rc = nft_transact_all(n, first);
 		*made = rc == 0;
 		if (rc == 0 || rc != -ENOENT || a.n == 0)
 			break;
@@ -212,7 +212,7 @@ int nft_accept_remove(struct nft *n, const struct conf *conf)
 	nft_msg_begin(&n->batch, first);
 	for (size_t i = 0; i < a.n; i++)
 		nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
-	return nft_transact_all(n, first, NULL);
+	return nft_transact_all(n, first);
 }
 
 /* Notifications carry the port of the socket that caused them: ours need not wake us up. */
@@ -247,7 +247,8 @@ int nft_watch_open(struct nft *n, char *why, size_t size)
 
 int nft_watch_subscribe(struct nft *n, const struct conf *conf)
 {
-	/* While our socket is open nobody else can touch a table that has it as owner. */
+	/* While our socket is open nobody else can touch a table that has it as owner. Being told costs a transaction of
+	 * 64 mappings 4 % (105 us without, 109 us with), though the filter drops what we cause. */
 	bool wanted = n->table_flags == 0 || named(conf);
 	int group = NFNLGRP_NFTABLES;
 
@@ -328,12 +329,21 @@ int nft_watch(struct backend *b)
 	if (rc)
 		return rc;
 	emptied = emptied || print.table != n->print.table || print.maps != n->print.maps;
-	if (emptied || print.rules != n->print.rules) {
-		rc = nft_install(n, n->conf, emptied, why, sizeof(why));
-		if (rc)
-			return rc;
-		event = emptied ? BACKEND_EMPTIED : BACKEND_REPAIRED;
+	if (print.table == 0)
+		n->table_flags = NFT_RULESET_KEPT; /* a new one may get what the old one could not */
+	if (!emptied && print.rules != n->print.rules) {
+		rc = nft_install(n, n->conf, NFT_INSTALL_KEEP, why, sizeof(why));
+		emptied = rc != 0;
+		event = BACKEND_REPAIRED;
 	}
+	if (emptied) {
+		rc = nft_install(n, n->conf, NFT_INSTALL_EMPTY, why, sizeof(why));
+		event = BACKEND_EMPTIED;
+	}
+	if (rc == 0)
+		rc = nft_watch_subscribe(n, n->conf);
+	if (rc)
+		return rc;
 	rc = nft_accept_keep(n, n->conf, false, &made, why, sizeof(why));
 	missing = rc == -ENOENT;
 	if (made && event == BACKEND_INTACT)
