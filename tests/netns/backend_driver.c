@@ -8,6 +8,7 @@
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
  *   features              what the kernel can do, as the backend has found out
+ *   pretend DESTROY UPDATE   makes it believe in an older kernel (0) from now on
  *   fill N                adds N mappings, 64 in a transaction
  *   bench N               microseconds for one transaction with 1 and with 64 mappings, with N more mappings there
  */
@@ -234,6 +235,15 @@ static void bench(uint32_t n)
 	puts(ok ? "ok" : "error");
 }
 
+static void pretend(const char *rest)
+{
+	int destroy = 0, update = 0;
+
+	sscanf(rest, "%d %d", &destroy, &update);
+	((struct nft *)backend)->kernel = (struct nft_msg_kernel){.destroy = destroy, .update = update};
+	puts("ok");
+}
+
 static void end(bool clear)
 {
 	backend->ops->close(backend, clear);
@@ -266,6 +276,8 @@ static void obey(char *line)
 		printf("flags %u destroy %d update %d subscribed %d\nok\n", ((struct nft *)backend)->table_flags,
 		       ((struct nft *)backend)->kernel.destroy, ((struct nft *)backend)->kernel.update,
 		       ((struct nft *)backend)->subscribed);
+	else if (strcmp(line, "pretend") == 0)
+		pretend(rest);
 	else if (strcmp(line, "fill") == 0)
 		puts(fill(0, (uint32_t)atoi(rest)) ? "ok" : "error");
 	else if (strcmp(line, "bench") == 0)

@@ -145,6 +145,24 @@ def test_timeouts(net):
     d.end()
 
 
+def test_older_kernels(net):
+    """Without destroy (6.3) and timeouts that can be changed (6.12) the same is done in other words"""
+    d = Driver(net)
+    d.ask('pretend 0 0')
+    a, b, c, pin = *(nat(UDP, 5000 + i, 5000 + i) for i in range(3)), f'pin 17 {LAN6} 5000 {LAN6} 5000'
+    assert d.commit(f'add {a} 60000', f'add {b} 0', f'add {pin} 60000') == ['0'] * 3
+    assert d.commit(f'renew {a} 600000', f'renew {b} 1000', f'renew {pin} 90000') == ['0'] * 3
+    assert d.remaining(a) > 500000 and 0 < d.remaining(b) <= 1000 and d.remaining(pin) > 80000
+    assert d.commit(f'renew {c} 60000', f'remove {c}') == ['ENOENT', 'ENOENT'] and counts(net) == [2, 2, 0, 1]
+    # removals of what is not there, of what is, of what is half there
+    assert d.commit(f'remove {c}', f'remove {pin}', f'add {nat(TCP, 1, 1)}') == ['0'] * 3
+    assert counts(net) == [3, 3, 0, 0]
+    assert d.commit('remove ' + nat(TCP, 1, 2), 'remove ' + nat(TCP, 2, 1)) == ['0'] * 2 and counts(net) == [2, 2, 0, 0]
+    wait(lambda: d.list() == [a])
+    assert d.commit(f'add {b}', f'remove {a}', f'remove {b}') == ['0'] * 3 and counts(net) == [0, 0, 0, 0]
+    d.end()
+
+
 def test_one_of_64(net):
     """One bad change among 64 is refused alone (6887-7.3-11)"""
     d = Driver(net)
@@ -194,6 +212,18 @@ def test_many(net):
     assert d.commit(*('remove ' + nat(UDP, 1000 + i, 10000 + i) for i in range(5000))) == ['0'] * 5000
     # the bad ones went by their outside, which a removal names; their inside stays with nobody's
     assert counts(net)[0] == 0
+    d.end('clear')
+
+
+def test_large_group(net):
+    """A group that is larger than a transaction usually is: all or nothing"""
+    d = Driver(net)
+    assert d.commit('add ' + nat(UDP, 9, 17000, inside=LAN2)) == ['0']
+    group = ['add ' + nat(UDP, 1000 + i, 10000 + i) + ' 60000 7' for i in range(8000)]
+    verdicts = d.commit('add ' + nat(UDP, 1, 1), *group, 'add ' + nat(UDP, 2, 2))
+    assert verdicts == ['0'] + ['EEXIST'] * 8000 + ['0'] and counts(net)[:2] == [3, 3]
+    assert d.commit('remove ' + nat(UDP, 9, 17000, inside=LAN2)) == ['0']
+    assert d.commit(*group) == ['0'] * 8000 and counts(net)[:2] == [8002, 8002]
     d.end('clear')
 
 
@@ -304,6 +334,9 @@ def test_unprotected(net):
     assert d.try_('commit') == ['ENOENT', 'error ENOENT']
     assert d.watch() == 'readable emptied' and counts(net) == [0, 0, 0, 0]
     assert d.commit(f'add {a}', f'add {b}') == ['0', '0'] and counts(net)[:2] == [2, 2]
+    # a new table gets the flags if the kernel has them
+    if d.features()['flags']:
+        assert net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd').returncode != 0
     d.end()
 
 

@@ -15,6 +15,7 @@
 #include <libmnl/libmnl.h>
 
 #include "tests/unit/backends/hex.h"
+#include "tests/unit/core/failmalloc.h"
 
 /* One message each, from the second of a batch on, numbered from 2. */
 static const struct {
@@ -332,6 +333,29 @@ static void accept_rule(void **state)
 	free(b);
 }
 
+/* Whichever allocation fails, it is said, and what is in the batch is whole. */
+static void out_of_memory(void **state)
+{
+	(void)state;
+#if FAILMALLOC
+	struct bed *b = bed_new();
+	int rc = -ENOMEM;
+
+	for (long nth = 1; rc; nth++) {
+		b->batch.length = 0;
+		failmalloc_in = nth;
+		rc = nft_ruleset_put(&b->batch, &b->conf, NFT_RULESET_KEPT, false, 2);
+		if (rc == 0)
+			rc = nft_ruleset_put_accept(&b->batch, &b->conf, 99);
+		assert_true(rc == -ENOMEM || (rc == 0 && failmalloc_in > 0));
+		failmalloc_in = 0;
+	}
+	free(b);
+#else
+	skip();
+#endif
+}
+
 static void families(void **state)
 {
 	(void)state;
@@ -345,8 +369,8 @@ static void families(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(whole_ruleset), cmocka_unit_test(variants), cmocka_unit_test(too_small),
-	    cmocka_unit_test(accept_rule),   cmocka_unit_test(families),
+	    cmocka_unit_test(whole_ruleset), cmocka_unit_test(variants),      cmocka_unit_test(too_small),
+	    cmocka_unit_test(accept_rule),   cmocka_unit_test(out_of_memory), cmocka_unit_test(families),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
