@@ -208,6 +208,8 @@ static void check(struct change *changes, size_t n)
 			verdict_refuse(changes, n, i, -EINVAL);
 		else if (m->kind == MAPPING_NAT && !v4)
 			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
+		else if (m->more_ports || m->remote_port || m->filters_n)
+			verdict_refuse(changes, n, i, -EOPNOTSUPP); /* an element would let everybody in */
 	}
 }
 

@@ -38,11 +38,17 @@ enum what { NAT, PIN_V4, PIN_V6 };
 
 static struct mapping mapping(enum what what)
 {
-	if (what == NAT)
-		return (struct mapping){inside4, outside4, 80, 8080, 6, MAPPING_NAT};
-	if (what == PIN_V4)
-		return (struct mapping){inside4, inside4, 5000, 5000, 17, MAPPING_PINHOLE};
-	return (struct mapping){inside6, inside6, 5000, 5000, 17, MAPPING_PINHOLE};
+	struct mapping m = {.kind = MAPPING_PINHOLE, .protocol = 17, .internal_port = 5000, .external_port = 5000};
+
+	m.internal_address = m.external_address = what == PIN_V6 ? inside6 : inside4;
+	if (what == NAT) {
+		m.kind = MAPPING_NAT;
+		m.protocol = 6;
+		m.internal_port = 80;
+		m.external_port = 8080;
+		m.external_address = outside4;
+	}
+	return m;
 }
 
 static const struct nft_msg_kernel old = {.destroy = false, .update = false};
