@@ -42,9 +42,26 @@ static void outbox_put(struct outbox *o, const struct listener *from, bool annou
 	o->v[o->n++] = *one;
 }
 
-static void unicast(struct outbox *o, const struct round_reply *r, const struct listeners *s)
+/* Whoever has not asked just now (RFC 6887 14.2) is reached from the interface of the section that its address belongs
+ * to. */
+static const struct listener *nearest(const struct round_reply *r, const struct listeners *s, const struct wan *w)
 {
-	const struct listener *from = listeners_find(s, r->listen, !codec_is_v4(&r->destination), r->ifindex);
+	bool ipv6 = !codec_is_v4(&r->destination);
+
+	for (size_t i = 0; i < listeners_count(s); i++) {
+		const struct listener *l = listeners_at(s, i);
+
+		if (l->listen == r->listen && l->ipv6 == ipv6 && l->ifindex &&
+		    wan_on_link(w, l->ifindex, &r->destination))
+			return l;
+	}
+	return listeners_find(s, r->listen, ipv6, 0);
+}
+
+static void unicast(struct outbox *o, const struct round_reply *r, const struct listeners *s, const struct wan *w)
+{
+	const struct listener *from =
+	    r->ifindex ? listeners_find(s, r->listen, !codec_is_v4(&r->destination), r->ifindex) : nearest(r, s, w);
 
 	if (!from) { /* its interface went away since it asked */
 		o->count->failed++;
@@ -103,7 +120,7 @@ void replies_send(const struct round_reply *v, size_t n, const struct listeners 
 		if (v[i].kind == ROUND_ANNOUNCE)
 			announce(&o, &v[i], s, w);
 		else
-			unicast(&o, &v[i], s);
+			unicast(&o, &v[i], s, w);
 	}
 	outbox_send(&o);
 }

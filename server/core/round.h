@@ -29,12 +29,13 @@ struct round_reply {
 	const uint8_t *data;
 	size_t length; /* 0: settled to silence, send nothing */
 	enum round_reply_kind kind;
-	uint16_t listen;	     /* index into conf.listens */
-	bool ipv6;		     /* ROUND_ANNOUNCE: which group */
-	struct in6_addr source;	     /* ROUND_UNICAST: the address that was asked */
+	uint16_t listen; /* index into conf.listens */
+	bool ipv6;	 /* ROUND_ANNOUNCE: which group */
+	/* ROUND_UNICAST: the address that was asked; :: in a Mapping Update: any of the section's */
+	struct in6_addr source;
 	struct in6_addr destination; /* ROUND_UNICAST */
 	uint16_t destination_port;
-	uint32_t ifindex; /* ROUND_UNICAST: where the request came from */
+	uint32_t ifindex; /* ROUND_UNICAST: where the request came from; 0 in a Mapping Update: unknown */
 };
 
 enum round_event_kind {

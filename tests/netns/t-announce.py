@@ -134,6 +134,25 @@ def test_mapping_update(net):
             assert c.heard[:2] == (GW, pcp.PORT) and 0 < r.lifetime <= 7200
 
 
+def test_mapping_update_second_interface(net):
+    """A client on the section's second interface hears it too, from the address that it asked (6887-14.2-03)"""
+    net.ip('gw', 'link', 'set', 'lp2', 'nomaster')
+    net.ip('gw', 'addr', 'add', '192.0.2.129/25', 'dev', 'lp2')
+    net.ip('lan2', 'addr', 'flush', 'dev', 'eth0', 'scope', 'global')
+    net.ip('lan2', 'addr', 'add', '192.0.2.140/25', 'dev', 'eth0')
+    net.daemon(conf(listen='listen "lan" { interfaces = { "br-lan", "lp2" } }'))
+    c = net.client('lan2', '192.0.2.129')
+    assert c.map(UDP, 4000, 40000).address == EXT
+    net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
+    net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
+    for _ in range(3):
+        r = c.receive(6)
+        while r.address != EXT2:
+            r = c.receive(6)
+        assert (r.opcode, r.nonce, r.external) == (pcp.MAP, c.nonce, 40000), vars(r)
+        assert c.heard[:2] == ('192.0.2.129', pcp.PORT), c.heard
+
+
 def test_wan_lost(net):
     """No WAN address: NETWORK_FAILURE, leases stay; it returns: everything works again (6886-3.5-03, 6887-7.4-10, 6886-3.2-04)"""
     d = net.daemon()
