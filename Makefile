@@ -50,7 +50,7 @@ archives = $(foreach l,$(BELOW_$(1)),$(call lib,$(l)))
 
 PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc
 
-.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients bench fuzz \
+.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance bench fuzz \
 	install uninstall clean deps demo run
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -153,6 +153,10 @@ deps:
 check:
 	$(Q)tests/lab/deps.sh check
 	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) all
+# which requirements of the RFCs are proved by tests that ran; uses the verdicts of a check that is still true
+conformance:
+	$(Q)tests/lab/deps.sh demo
+	+$(Q)MAKE='$(MAKE)' tests/requirements/conformance.py --jobs $(JOBS) --build $(O)
 check-netns:
 	$(Q)tests/lab/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs everything that make check promises, in parallel, and says what came of it.
 
-  check.py [--jobs N] [--build DIR] all | netns | unit ...
+  check.py [--jobs N] [--build DIR] all | netns | unit | proofs ...
 
 One line for each test, the log of what failed, and at the end one line alone: N passed, N failed, N skipped.
+all and proofs (every test that can prove a requirement, once) leave the verdicts in DIR/results.tsv.
 """
 import argparse
 import concurrent.futures
@@ -21,6 +22,7 @@ SANITIZERS = 'address,undefined'
 MAKE = os.environ.get('MAKE', 'make').split()[0]
 running, lock = set(), threading.Lock()
 total = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
+verdicts = []  # (test as tests/requirements/conformance.py names it, verdict)
 stopping = False
 
 
@@ -67,9 +69,17 @@ def step(name, *argv, seconds=600):
     return code == 0
 
 
-def cmocka(program, *arguments):
+def note(test, verdict):
+    with lock:
+        verdicts.append((test, verdict))
+
+
+def cmocka(program, source):
     """A unit test program: each of its tests counts; its own closing line is shown."""
-    code, out = run([program, *arguments], 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
+    code, out = run([program], 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
+    marks = {'OK': 'PASS', 'FAILED': 'FAIL', 'SKIPPED': 'SKIP'}
+    for mark, test in re.findall(r'^\[ *(OK|FAILED|SKIPPED) *\] (\w+)$', out, re.M):
+        note(f'{source}:{test}', marks[mark])
     counts = {k: sum(int(n) for n in re.findall(rf'^\[\s*{k}\s*\] (\d+) test', out, re.M))
               for k in ('PASSED', 'FAILED', 'SKIPPED')}
     closing = '  '.join(re.findall(r'^\[\s*(?:PASSED|FAILED|SKIPPED)\s*\] \d+ test.*$', out, re.M))
@@ -82,13 +92,14 @@ def cmocka(program, *arguments):
         say('PASS', program, closing, count=max(1, counts['PASSED']))
 
 
-def lines(name, *argv, seconds=300, env=None):
-    """A test that reports each of its parts in a line PASS|FAIL|SKIP name: what."""
+def lines(name, *argv, seconds=300, env=None, key='{}'):
+    """A test that reports each of its parts in a line PASS|FAIL|SKIP name: what. A part's verdict is noted as key."""
     code, out = run(argv, seconds, env)
     found = re.findall(r'^(PASS|FAIL|SKIP) ([^:\n]+)(?:: *(.*))?$', out, re.M)
     before = re.split(r'^(?:PASS|FAIL|SKIP) .*$', out, flags=re.M)
     for (result, part, what), log in zip(found, before):
         say(result, f'{name}: {part}', what, log)
+        note(key.format(part), result)
     if code not in (0, 77) and not any(r == 'FAIL' for r, _, _ in found):
         say('FAIL', name, f'exit {code}', before[-1])
     elif not found:
@@ -103,8 +114,8 @@ def exists(program):
 
 
 def units(build):
-    return [(cmocka, p) for p in (t.replace('tests/', build + '/tests/', 1)[:-2]
-                                  for t in sorted(glob.glob('tests/unit/*/test_*.c'))) if exists(p)]
+    return [(cmocka, p, t) for p, t in ((t.replace('tests/', build + '/tests/', 1)[:-2], t)
+                                        for t in sorted(glob.glob('tests/unit/*/test_*.c'))) if exists(p)]
 
 
 def judges(build):
@@ -134,7 +145,26 @@ def netns(build):
            'PYTHONDONTWRITEBYTECODE': '1'}
     tests = sorted(glob.glob('tests/netns/t-*.py'), key=os.path.getsize, reverse=True)
     suffix = '' if build == 'build' else ' ' + build
-    return [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env),) for t in tests]
+    return [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env, key=t + ':{}'),)
+            for t in tests]
+
+
+def conformance(build):
+    """What the verdicts prove. An open requirement fails make conformance, an id that no requirement has fails here."""
+    sys.path.insert(0, 'tests/requirements')
+    from conformance import Report
+    report = Report(build)
+    report.write(os.path.join(build, 'conformance.tsv'))
+    say('FAIL' if report.wrong else 'PASS', 'the tests name requirements that there are', '', '\n'.join(report.wrong))
+    for line in [*report.lines(listed=False), f'open MUSTs: {len(report.open("MUST"))}']:
+        print('          ' + line)
+
+
+def keep(path, begin):
+    """The verdicts of a whole run, as old as its begin: what changed since then has not been tested."""
+    with open(path, 'w') as f:
+        f.write('\n'.join(['test\tverdict', *(f'{t}\t{v}' for t, v in sorted(verdicts))]) + '\n')
+    os.utime(path, (begin, begin))
 
 
 def together(jobs, work):
@@ -159,19 +189,24 @@ def main():
                 os.killpg(p.pid, signal.SIGTERM)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    begin = time.monotonic()
-    everything = 'all' in a.sets
+    begin, began = time.monotonic(), time.time()
+    everything, proofs = 'all' in a.sets, 'proofs' in a.sets
+    if proofs:
+        step('compiles', *make, f'O={a.build}', 'all', 'unit')
     if everything and step('compiles', *make, f'O={a.build}', 'all', 'unit', 'replay'):
         together(1, [(step, 'layers are pure', *make, f'O={a.build}', 'check-layers')])
     # the namespace tests wait more than they compute
     work = []
-    if everything or 'netns' in a.sets:
+    if everything or proofs or 'netns' in a.sets:
         work += netns(a.build)
-    if everything or 'unit' in a.sets:
+    if everything or proofs or 'unit' in a.sets:
         work += units(a.build)
+    if everything or proofs:
+        loopback = 'tests/clients/natpcpc-loopback.py'
+        work += scenarios(a.build)
+        work += [(lambda: lines('natpcpc', loopback, a.build, key=loopback + ':{}'),)]
     if everything:
-        work += judges(a.build) + scenarios(a.build) + replays(a.build)
-        work += [(lines, 'natpcpc', 'tests/clients/natpcpc-loopback.py', a.build)]
+        work += judges(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
     together(a.jobs * 2, work)
     if everything:
@@ -183,6 +218,10 @@ def main():
             (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'all', 'unit', 'replay'),
         ])
         together(a.jobs * 2, netns(san) + units(san) + scenarios(san) + replays(san))
+    if (everything or proofs) and not stopping:
+        keep(os.path.join(a.build, 'results.tsv'), began)
+    if everything and not stopping:
+        conformance(a.build)
     print(f'{time.monotonic() - begin:.0f} s')
     if stopping:
         print('interrupted')

@@ -59,7 +59,11 @@ def schedule(heard, group, version):
 
 
 def test_start(net):
-    """At the start both forms are announced on the RFCs' schedule (6886-3.2.1-01, -05..-09, -11, 6887-14.1.3-01..-09)"""
+    """At the start both forms are announced on the RFCs' schedule
+
+    6886-3.2.1-01, 6886-3.2.1-05, 6886-3.2.1-06, 6886-3.2.1-08, 6886-3.2.1-09, 6886-3.2.1-11, 6887-14.1.3-02,
+    6887-14.1.3-03, 6887-14.1.3-05, 6887-14.1.3-08, 6887-14.1.3-09, 6887-14.1.1-07
+    """
     e = ears(net)
     net.daemon()
     heard = hear(e, 6, copies(*EVERY))
@@ -119,7 +123,7 @@ def test_address_change(net):
 
 
 def test_mapping_update(net):
-    """A client hears by unicast where its mapping went (6887-14.2-01..-03, -08, -09)"""
+    """A client hears by unicast where its mapping went (6887-14.2-01, 6887-14.2-02)"""
     net.daemon()
     c = net.client()
     c.map(UDP, 4000, 40000)

@@ -217,7 +217,10 @@ def test_reserved_ports(net):
 
 
 def test_static(net):
-    """Static mappings work from the start, are never given away or deleted (6887-3-04, 6887-15.1-10, 6887-11.3-18, -19)"""
+    """Static mappings work from the start, are never given away or deleted
+
+    6887-3-04, 6887-15.1-10, 6887-11.3-18, 6887-11.3-19, 6886-3.4-13, 6886-3.4-11
+    """
     d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }'))
     net.through('lan', (LAN, 8443), (EXT, 443), 'tcp')
     assert [(x['origin'], x['external_port']) for x in d.leases()] == [('static', 443)]

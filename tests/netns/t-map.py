@@ -164,7 +164,7 @@ def test_delete_all_natpmp(net):
 
 
 def test_delete_pcp(net):
-    """PCP delete with the nonce closes the port; with another nonce it is refused (6887-15.1-01, 6887-11.3-11, -12)"""
+    """PCP delete with the nonce closes the port; with another nonce it is refused (6887-15.1-01, 6887-11.3-11)"""
     net.daemon()
     c = net.client()
     empty = net.elements()
