@@ -366,8 +366,14 @@ def test_operators_dnat(net):
     net.daemon()
     net.client().map(UDP, 4000, 40000)
     net.through('lan2', (LAN2, 7000), (EXT, 40000))
-    # and once it is taken away, the mapping works
-    net.nft('delete', 'table', 'inet', 'own')
+    # and once it is taken away, the mapping works; firewalld's come later, so there the mapping is first
+    net.nft('-f', '-', input='''delete table inet own
+    table inet later {
+        chain before {
+            type nat hook prerouting priority dstnat + 10
+            iifname "wan0" udp dport 40000 dnat ip to 192.0.2.12:7000
+        }
+    }''')
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
 
 
@@ -389,7 +395,9 @@ COMMIT
 """
     net.nft('delete table inet filter; delete table inet nat')
     net.sh('gw', 'iptables-nft-restore', input=rules)
-    net.daemon(conf(backend='backend { forward-chain = "ip filter FORWARD" }'))
+    net.sh('gw', 'ip6tables-nft', '-P', 'FORWARD', 'DROP')
+    d = net.daemon(conf(backend='backend { forward-chain = "ip filter FORWARD" }'))
+    d.logged('event=ruleset-drops .*ip6 filter FORWARD')
     assert net.client().map(UDP, 4000, 40000).result == SUCCESS
     net.through('lan', (LAN, 4000), (EXT, 40000))
     net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan2')
@@ -398,6 +406,12 @@ COMMIT
     wait(lambda: len([r for r in net.rules('ip filter FORWARD') if 'natpcpd' in r]) == 1)
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
     assert net.run('gw', 'iptables-nft', '-S').returncode == 0
+    # the rule for IPv6 that the manual gives
+    net.sh('gw', 'ip6tables-nft', '-I', 'FORWARD', '-m', 'mark', '--mark', '0x10000000/0x10000000', '-j', 'ACCEPT')
+    net.sh('gw', 'ip6tables-nft', '-A', 'FORWARD', '-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT')
+    assert net.client('lan', lab.GW6).map(UDP, 4000, address='::').result == SUCCESS
+    net.through('lan', (LAN6, 4000), (LAN6, 4000))
+    assert net.closed((LAN6, 4001))
 
 
 def test_make_run(net):
