@@ -249,6 +249,15 @@ class Lab:
         """A new flow finds nobody, and nothing of it gets to the hosts of the LAN."""
         return probe.closed(self.ns(outer), target, proto, inner=(self.ns('lan'), self.ns('lan2')), **options)
 
+    def capture(self, side, interface, ethertype=0x0003):
+        """A packet socket on an interface: every frame in or out."""
+        with probe.inside(self.ns(side)):
+            s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
+            s.bind((interface, ethertype))
+        s.settimeout(2)
+        self.sockets.append(s)
+        return s
+
     def listener(self, side, group, interface='eth0', port=pcp.CLIENT_PORT, timeout=3.0):
         """A socket that hears a multicast group."""
         v6 = ':' in group
