@@ -175,6 +175,15 @@ def test_udplite(net):
         assert outer.recvfrom(100) == (b'back', (EXT, 40000))
 
 
+def capture(net, side, interface):
+    """A packet socket on an interface: every frame in or out."""
+    with lab.probe.inside(net.ns(side)):
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        s.bind((interface, 3))
+    s.settimeout(2)
+    return s
+
+
 def checksum(data):
     s = sum(struct.unpack('!%dH' % (len(data) // 2), data))
     while s >> 16:
@@ -187,7 +196,7 @@ def test_frag_needed(net):
     net.daemon()
     net.client().map(UDP, 4000, 40000)
     with lab.probe.udp(net.ns('lan'), LAN, 4000), lab.probe.udp(net.ns('wan'), WAN, 9000) as outer, \
-            net.capture('lan', 'eth0') as tap:
+            capture(net, 'lan', 'eth0') as tap:
         outer.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
         outer.connect((EXT, 40000))
         outer.send(b'x' * 1000)
@@ -215,7 +224,7 @@ def test_packet_too_big(net):
     r = net.client('lan', lab.GW6).map(UDP, 4000, address='::')
     assert r.result == SUCCESS, vars(r)
     with lab.probe.udp(net.ns('lan'), LAN6, 4000), lab.probe.udp(net.ns('wan'), WAN6, 9000) as outer, \
-            net.capture('lan', 'eth0') as tap:
+            capture(net, 'lan', 'eth0') as tap:
         outer.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
         outer.connect((LAN6, 4000))
         outer.send(b'x' * 1400)
