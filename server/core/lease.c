@@ -287,6 +287,7 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port)
 {
 	struct lease *l = at(t, i);
+	assert(lease_find_external(t, l->protocol, external_address, external_port) == LEASE_NONE);
 	index_remove(&t->by_external, external_hash_of(t, l), i);
 	l->external_address = *external_address;
 	l->external_port = external_port;

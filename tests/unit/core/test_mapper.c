@@ -91,6 +91,25 @@ static void test_nothing_but_barred_ports(void **state)
 	world_close(&w);
 }
 
+/* The companion's port is NAT-PMP's promise: when PCP takes the mapping over it is anybody's, also to be picked. */
+static void test_companion_port_is_given_back(void **state)
+{
+	struct mapper_want q = want(1, IPPROTO_TCP, 80, 0), other = want(2, IPPROTO_UDP, 80, 0);
+	struct world w;
+
+	(void)state;
+	open_world(&w, "external \"wan\" { interface = \"wan0\" ports = { \"5000\" } }\n"
+		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
+		       "rule \"all\" { action = allow }\n");
+	q.pcp = false;
+	assert_int_equal(ask(&w, &q).external_port, 5000);
+	assert_int_equal(ask(&w, &other).result, MAPPER_NO_RESOURCES);
+	q.pcp = true;
+	assert_int_equal(ask(&w, &q).external_port, 5000);
+	assert_int_equal(ask(&w, &other).external_port, 5000);
+	world_close(&w);
+}
+
 /* The plan changes nothing, and is what is then done. */
 static void test_plan_is_what_is_done(void **state)
 {
@@ -168,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_ports_twice),
 	    cmocka_unit_test(test_nothing_but_barred_ports),
+	    cmocka_unit_test(test_companion_port_is_given_back),
 	    cmocka_unit_test(test_plan_is_what_is_done),
 	    cmocka_unit_test(test_many_leases_move_in_parts),
 	};
