@@ -169,6 +169,40 @@ def table_deleted(net):
     assert c.map(UDP, 4040, 40040).result == SUCCESS
 
 
+def test_chain_replaced(net):
+    """Without table owners: a chain of ours that comes back unlike ours costs the table, and no mapping (6886-3.2.1-04)"""
+    chain_replaced(net)
+
+
+def test_chain_replaced_reload(net):
+    """The same when a reload comes before the server could see it"""
+    chain_replaced(net, reload=True)
+
+
+def chain_replaced(net, reload=False):
+    unowned(net)
+    d = net.daemon()
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    assert c.natpmp(TCP, 4001, 40001).result == SUCCESS
+    n = net.elements()
+    wait(lambda: c.announce().epoch >= 3 and c.public().epoch >= 3)
+    d.process.send_signal(lab.signal.SIGSTOP)
+    net.nft('delete chain inet natpcpd forward; '
+            'add chain inet natpcpd forward { type filter hook forward priority 5; }')
+    if reload:
+        d.process.send_signal(lab.signal.SIGHUP)
+    d.process.send_signal(lab.signal.SIGCONT)
+    d.logged('event=ruleset-lost', 3)
+    wait(lambda: net.elements() == n)
+    assert 'priority 5' not in net.table()
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+    net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp')
+    assert c.announce().epoch <= 3 and c.public().epoch <= 3
+    assert len(d.leases()) == 2
+    assert not reload or 'event=reload' in d.log()
+
+
 def test_gateway_ports(net):
     """A port on which the gateway itself listens is never given (6887-11.3-26)"""
     held = []
