@@ -20,12 +20,19 @@ uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms)
 
 struct mapping engine_mapping(const struct lease *l)
 {
+	const struct extra_parts *x = extra_parts(l->extra);
+
 	return (struct mapping){.internal_address = l->internal_address,
 				.external_address = l->external_address,
 				.internal_port = l->internal_port,
 				.external_port = l->external_port,
 				.protocol = l->protocol,
-				.kind = l->kind};
+				.kind = l->kind,
+				.more_ports = x->more_ports,
+				.remote_port = x->remote_port,
+				.remote_address = x->remote_address,
+				.filters_n = x->filters_n,
+				.filters = x->filters};
 }
 
 const char *engine_rule_name(const struct engine *e, const struct lease *l)

@@ -91,6 +91,8 @@ void lease_table_free(struct lease_table *t)
 {
 	if (!t)
 		return;
+	for (uint32_t i = 0; (i = lease_walk(t, i)) != LEASE_NONE; i++)
+		extra_drop(at(t, i)->extra);
 	index_clear(&t->by_internal);
 	index_clear(&t->by_external);
 	index_clear(&t->by_client);
@@ -188,6 +190,7 @@ uint32_t lease_new(struct lease_table *t, const struct lease *init)
 	}
 	struct lease *l = at(t, i);
 	*l = *init;
+	extra_hold(l->extra);
 	l->client = client;
 	l->state = LEASE_ACTIVE;
 	enter_client(t, i);
@@ -261,6 +264,14 @@ uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
 	return k;
 }
 
+void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)
+{
+	struct lease *l = at(t, i);
+	struct extra *old = l->extra;
+	l->extra = extra_hold(extra);
+	extra_drop(old);
+}
+
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)
 {
 	wheel_remove(&t->wheel, &t->leases, i);
@@ -276,6 +287,7 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 	if (state == LEASE_HELD && was) {
 		leave_force(t, i);
 		client_at(t, l->client)->held++;
+		lease_extra(t, i, NULL);
 		lease_due(t, i, UINT64_MAX);
 	} else if (state != LEASE_HELD && !was) {
 		enter_force(t, i);
@@ -305,6 +317,7 @@ void lease_free(struct lease_table *t, uint32_t i)
 	else
 		client_at(t, l->client)->held--;
 	leave_client(t, i);
+	lease_extra(t, i, NULL);
 	l->state = LEASE_FREE;
 	slab_give(&t->leases, i);
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "codec/codec.h"
+#include "server/core/extra.h"
 
 #define LEASE_NONE UINT32_MAX
 
@@ -27,6 +28,7 @@ struct lease {
 	struct in6_addr internal_address;
 	struct in6_addr external_address;
 	uint64_t expires_ms; /* the due time, UINT64_MAX = never; changed by lease_due() alone */
+	struct extra *extra; /* NULL = nothing; changed by lease_extra() alone */
 	struct codec_nonce nonce;
 	uint32_t client; /* index of the client's record */
 	uint16_t internal_port;
@@ -70,7 +72,8 @@ void lease_table_free(struct lease_table *t);
 /*
  * A new lease in state ACTIVE with the values of init (client and links are ignored), due at init->expires_ms. The
  * internal and external keys must not be taken by another lease in ACTIVE or REMOVING; a HELD one with the same
- * external key must have been freed before. LEASE_NONE if out of memory, with the table unchanged.
+ * external key must have been freed before. Its extra gets a reference of the table's own, which goes when the lease is
+ * freed or HELD. LEASE_NONE if out of memory, with the table unchanged.
  */
 uint32_t lease_new(struct lease_table *t, const struct lease *init);
 struct lease *lease_at(struct lease_table *t, uint32_t i);
@@ -85,6 +88,8 @@ uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, cons
 uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port);
 uint32_t lease_next_external(const struct lease_table *t, uint32_t i);
 
+/* Replaces what the lease has beside its keys; the table takes a reference of its own. */
+void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra);
 /* Changes the due time (expires_ms). */
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
 /* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()

@@ -291,7 +291,8 @@ static struct round_step step_of(const struct engine *e, uint32_t i, const struc
 				   .lifetime_s = p->verdict.lifetime_s,
 				   .flags = ROUND_STEP_EVENT,
 				   .event = (uint8_t)event,
-				   .before = *lease_peek(e->leases, i)};
+				   .before = *lease_peek(e->leases, i),
+				   .extra = lease_peek(e->leases, i)->extra};
 }
 
 static void do_renew(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
@@ -332,7 +333,7 @@ static void move_lease(struct engine *e, uint32_t i, const struct in6_addr *addr
 static void replace(struct engine *e, uint32_t i, const struct in6_addr *address, uint16_t port, uint64_t timeout_ms,
 		    bool clear, const struct round_step *s, struct round *r)
 {
-	struct round_step silent = *s;
+	struct round_step silent = *s, added = *s;
 	struct mapping m = engine_mapping(&s->before);
 	struct lease *l = lease_at(e->leases, i);
 
@@ -345,7 +346,8 @@ static void replace(struct engine *e, uint32_t i, const struct in6_addr *address
 	move_lease(e, i, address, port);
 	engine_set_generation(l, e->generation);
 	m = engine_mapping(l);
-	round_change(r, CHANGE_ADD, &m, timeout_ms, s);
+	added.extra = l->extra;
+	round_change(r, CHANGE_ADD, &m, timeout_ms, &added);
 	engine_refresh(e, l);
 }
 
@@ -473,7 +475,8 @@ static void end(struct engine *e, uint32_t i, enum round_cause cause, uint32_t a
 			       .flags = (uint8_t)(ROUND_STEP_END | ROUND_STEP_EVENT | flags),
 			       .event = ROUND_ENDED,
 			       .cause = (uint8_t)cause,
-			       .before = *l};
+			       .before = *l,
+			       .extra = l->extra};
 	struct mapping m = engine_mapping(l);
 
 	round_group(r);
@@ -514,7 +517,8 @@ bool mapper_again(struct engine *e, uint32_t lease, const struct policy_verdict 
 			       .answer = ROUND_NONE,
 			       .flags = (uint8_t)(ROUND_STEP_OWN | (stranded ? ROUND_STEP_EVENT : 0)),
 			       .event = ROUND_MOVED,
-			       .before = *l};
+			       .before = *l,
+			       .extra = l->extra};
 	uint64_t timeout_ms = 0;
 
 	*cause = ROUND_HOMELESS;
@@ -560,6 +564,7 @@ uint32_t mapper_make_own(struct engine *e, const struct lease *init, bool instal
 	engine_refresh(e, lease_peek(e->leases, i));
 	s.lease = i;
 	s.before = *lease_peek(e->leases, i);
+	s.extra = s.before.extra;
 	if (!installed) {
 		round_group(r);
 		round_change(r, CHANGE_ADD, &m, 0, &s);

@@ -68,6 +68,14 @@ struct round *round_new(void)
 	return r;
 }
 
+static void drop_extras(struct round *r)
+{
+	for (size_t i = 0; i < r->changes_n; i++) {
+		extra_drop(r->steps[i].before.extra);
+		extra_drop(r->steps[i].extra);
+	}
+}
+
 void round_free(struct round *r)
 {
 	struct round_block *next;
@@ -78,6 +86,7 @@ void round_free(struct round *r)
 		next = b->next;
 		free(b);
 	}
+	drop_extras(r);
 	free(r->changes);
 	free(r->steps);
 	free(r->replies);
@@ -88,6 +97,7 @@ void round_free(struct round *r)
 
 void round_clear(struct round *r)
 {
+	drop_extras(r);
 	for (struct round_block *b = r->blocks; b; b = b->next)
 		b->used = 0;
 	r->block = r->blocks;
@@ -134,6 +144,8 @@ void round_change(struct round *r, enum change_op op, const struct mapping *m, u
 	r->changes[r->changes_n] =
 	    (struct change){.mapping = *m, .timeout_ms = timeout_ms, .group = r->group, .op = (uint8_t)op};
 	r->steps[r->changes_n++] = *s;
+	extra_hold(s->before.extra);
+	extra_hold(s->extra);
 }
 
 void round_event(struct round *r, const struct round_event *e)

@@ -37,6 +37,7 @@ struct round_step {
 	uint8_t event; /* enum round_event_kind */
 	uint8_t cause; /* enum round_cause */
 	struct lease before;
+	struct extra *extra; /* what the change's mapping points into */
 };
 
 /* All that is needed to answer a request, in its round or later. data is borrowed as in struct engine_datagram. */
@@ -83,7 +84,7 @@ struct round {
 bool round_reserve(struct round *r, size_t changes);
 /* Opens a new group for the changes that follow. */
 void round_group(struct round *r);
-/* Appends a change to the group; there must be room. */
+/* Appends a change to the group; there must be room. The step's extras stay until the round is cleared. */
 void round_change(struct round *r, enum change_op op, const struct mapping *m, uint64_t timeout_ms,
 		  const struct round_step *s);
 /* Appends an event, if there is memory for it. */

@@ -58,6 +58,7 @@ static void restore(struct engine *e, const struct round_step *s)
 		lease_state(e->leases, s->lease, b->state);
 	if (l->external_port != b->external_port || !engine_same_address(&l->external_address, &b->external_address))
 		lease_move(e->leases, s->lease, &b->external_address, b->external_port);
+	lease_extra(e->leases, s->lease, b->extra);
 	l->nonce = b->nonce;
 	l->origin = b->origin;
 	l->flags = b->flags;

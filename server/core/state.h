@@ -66,6 +66,7 @@ static inline uint64_t engine_random(struct engine *e)
 	       hash_address(&e->key, &in6addr_loopback, (uint32_t)(n >> 32));
 }
 
+/* The lease as the packet filter has it; it points into the lease's extra. */
 struct mapping engine_mapping(const struct lease *l);
 /* Name of the rule or static section that a lease belongs to, or NULL. */
 const char *engine_rule_name(const struct engine *e, const struct lease *l);
