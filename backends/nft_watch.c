@@ -144,6 +144,11 @@ static void explain(struct nft *n, const struct conf *conf, int rc, char *why, s
 	const char *chain = conf->backend.forward_chain;
 	bool no_table;
 
+	if (rc == -EPERM) {
+		snprintf(why, size,
+			 "backend: no permission to change the packet filter: start as root or with CAP_NET_ADMIN");
+		return;
+	}
 	if (rc != -ENOENT) {
 		snprintf(why, size,
 			 "backend: forward-chain: cannot put a rule into chain \"%s\" of table \"%s %s\": %s", chain,

@@ -70,6 +70,14 @@ def test_forward_chain_absent(net):
     assert ours(net) == [] and net.table() == ''
 
 
+def test_without_capability(net):
+    """Started without the right to change the packet filter: one line that says so, exit code 1"""
+    d = net.daemon(conf(control='control { socket = "" }'), ready=False, prefix=(
+        'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', '--inh-caps=-all'))
+    assert d.end() == 1, d.log()
+    assert 'ready' not in d.out and 'CAP_NET_ADMIN' in d.lines[-1] and d.path not in d.lines[-1], d.log()
+
+
 def test_forward_drop_without_chain(net):
     """Where the operator's chain accepts by itself, no forward-chain is needed and no rule goes anywhere"""
     net.nft('add', 'rule', 'inet', 'filter', 'forward', 'ct', 'status', 'dnat', 'accept')
