@@ -386,6 +386,18 @@ def test_operators_dnat(net):
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
 
 
+def test_masquerade_apart(net):
+    """A masquerade with ports of its own, as the manual gives it, takes no mapping's port for another host's flow"""
+    net.nft('-f', '-', input='''flush chain inet nat postrouting
+    add rule inet nat postrouting oifname "wan0" meta l4proto { tcp, udp } masquerade to :1024-32767
+    add rule inet nat postrouting oifname "wan0" masquerade''')
+    net.daemon(conf(rule='rule "hosts" { action = allow  external-ports = { "32768-65535" } }'))
+    assert leaves_as(net, 'lan2', (LAN2, 40000))[1] < 32768
+    assert net.client().map(UDP, 4000, 40000).external == 40000
+    assert leaves_as(net, 'lan', (LAN, 4000)) == (EXT, 40000)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
 def test_iptables_nft(net):
     """A firewall made by iptables-nft: its FORWARD chain is named as any other, and comes back after iptables-restore"""
     if net.run('gw', 'sh', '-c', 'command -v iptables-nft').returncode:
