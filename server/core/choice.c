@@ -8,7 +8,7 @@ static bool allowed(const struct engine *e, const struct choice *c, uint16_t por
 	const struct conf_ranges *ours = &e->conf->externals[c->external].ports;
 
 	return port != 0 && (ours->n == 0 || conf_ranges_have(ours, port)) &&
-	       (c->ports->n == 0 || conf_ranges_have(c->ports, port));
+	       (c->ports.n == 0 || conf_ranges_have(&c->ports, port));
 }
 
 static bool can_have(const struct engine *e, const struct choice *c, const struct in6_addr *address, uint16_t port,
@@ -106,7 +106,7 @@ static uint16_t own_port(const struct engine *e, const struct choice *c, const s
 
 bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *address, uint16_t *port)
 {
-	uint16_t picked = outside_pick(e, c->external, address, c->protocol, c->ports);
+	uint16_t picked = outside_pick(e, c->external, address, c->protocol, &c->ports);
 
 	if (picked && (!wants_pair(c) || outside_pair_free(e, address, c->protocol, picked, &c->client))) {
 		*port = picked;
@@ -121,6 +121,6 @@ bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *addr
 	if (!*port && can_have(e, c, address, c->internal_port, false))
 		*port = c->internal_port;
 	for (size_t i = 0; !*port && c->pcp && i < SPILL_ADDRESSES && outside_at(e, c->external, i, address); i++)
-		*port = outside_pick(e, c->external, address, c->protocol, c->ports);
+		*port = outside_pick(e, c->external, address, c->protocol, &c->ports);
 	return *port != 0;
 }

@@ -12,9 +12,9 @@ struct choice {
 	bool exact;		/* the wish or nothing */
 	struct in6_addr client; /* the internal address */
 	uint16_t internal_port;
-	struct in6_addr wish_address;	 /* unspecified = none */
-	uint16_t wish_port;		 /* 0 = none */
-	const struct conf_ranges *ports; /* that the rule allows, empty = all of the external's */
+	struct in6_addr wish_address; /* unspecified = none */
+	uint16_t wish_port;	      /* 0 = none */
+	struct conf_ranges ports;     /* that the rule allows, empty = all of the external's */
 };
 
 enum choice_result {

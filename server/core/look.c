@@ -132,7 +132,7 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 	x->allowed = p.verdict.result == MAPPER_OK;
 	explain_protocol(x, pcp_result_of(p.verdict.result), x->allowed ? "allowed" : p.verdict.why);
 	x->rule = p.verdict.rule;
-	if (p.policy.external_ports && p.policy.rule != UINT16_MAX)
+	if (p.policy.given && p.policy.rule != UINT16_MAX)
 		x->rule_line = e->conf->rules[p.policy.rule].line;
 	x->external_port = x->allowed ? p.verdict.external_port : 0;
 	x->lifetime_max_s = p.policy.allowed ? p.policy.lifetime_max_s : 0;

@@ -110,8 +110,7 @@ static bool judge(const struct engine *e, const struct mapper_want *w, struct ma
 				   .mac_known = w->mac_known,
 				   .mac = w->mac,
 				   .protocol = w->protocol,
-				   .internal_port = w->internal_port,
-				   .external_port = w->suggested_port};
+				   .internal_port = w->internal_port};
 
 	policy_judge(e->conf, &q, &p->policy);
 	if (p->policy.rule != UINT16_MAX)
@@ -151,7 +150,7 @@ static bool choose(const struct engine *e, const struct mapper_want *w, const st
 	return p->verdict.result == MAPPER_OK;
 }
 
-static struct choice choice_of(const struct mapper_want *w, const struct mapper_plan *p)
+static struct choice choice_of(const struct mapper_want *w, struct mapper_plan *p)
 {
 	return (struct choice){.external = p->external,
 			       .protocol = w->protocol,
@@ -161,11 +160,11 @@ static struct choice choice_of(const struct mapper_want *w, const struct mapper_
 			       .internal_port = w->internal_port,
 			       .wish_address = w->suggested_address,
 			       .wish_port = w->suggested_port,
-			       .ports = p->policy.external_ports};
+			       .ports = policy_ports(&p->policy)};
 }
 
 /* A lease that goes back into the packet filter keeps its external side if it can. */
-static struct choice choice_for(const struct lease *l, const struct mapper_want *w, const struct mapper_plan *p)
+static struct choice choice_for(const struct lease *l, const struct mapper_want *w, struct mapper_plan *p)
 {
 	struct choice c = choice_of(w, p);
 
@@ -499,8 +498,8 @@ bool mapper_end_own(struct engine *e, uint32_t lease, enum round_cause cause, st
 	return true;
 }
 
-bool mapper_again(struct engine *e, uint32_t lease, const struct policy_verdict *policy, uint64_t now_ms,
-		  struct round *r, enum round_cause *cause)
+bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *policy, uint64_t now_ms, struct round *r,
+		  enum round_cause *cause)
 {
 	const struct lease *l = lease_peek(e->leases, lease);
 	bool stranded = engine_stranded(e, l), lost = engine_lost(e, l);
@@ -512,7 +511,7 @@ bool mapper_again(struct engine *e, uint32_t lease, const struct policy_verdict 
 			   .client = l->internal_address,
 			   .internal_port = l->internal_port,
 			   .wish_port = port,
-			   .ports = policy->external_ports};
+			   .ports = policy_ports(policy)};
 	struct round_step s = {.lease = lease,
 			       .answer = ROUND_NONE,
 			       .flags = (uint8_t)(ROUND_STEP_OWN | (stranded ? ROUND_STEP_EVENT : 0)),

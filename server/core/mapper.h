@@ -84,8 +84,8 @@ bool mapper_end_own(struct engine *e, uint32_t lease, enum round_cause cause, st
 
 /* Puts a lease into the packet filter again, at another external side if it is stranded: the engine's own work. False
  * if out of memory or if there is no port for it; why not is in *cause, ROUND_RETRIED = out of memory. */
-bool mapper_again(struct engine *e, uint32_t lease, const struct policy_verdict *policy, uint64_t now_ms,
-		  struct round *r, enum round_cause *cause);
+bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *policy, uint64_t now_ms, struct round *r,
+		  enum round_cause *cause);
 
 /* A lease made without a request, by adoption or as a static mapping; installed: the packet filter has it. Its index, or
  * LEASE_NONE if out of memory. */

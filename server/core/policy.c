@@ -33,10 +33,6 @@ static bool matches(const struct conf_rule *r, const struct policy_request *q)
 		return false;
 	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
 		return false;
-	/* an allowed client gets another port than it wished for; a refusal of certain ports is about the wish,
-	 * and no wish is in no range */
-	if (r->action == CONF_DENY && r->external_ports.n)
-		return conf_ranges_have(&r->external_ports, q->external_port);
 	return true;
 }
 
@@ -45,29 +41,87 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+/* Keeps what a range has in common with the ports before, between and behind those of r. */
+static void leave_out(const struct conf_ranges *r, struct conf_range from, struct policy_verdict *v)
+{
+	uint32_t next = from.first;
+
+	for (size_t i = 0; i <= r->n && next <= from.last && v->left_n < POLICY_RANGES_MAX; i++) {
+		uint32_t end = i < r->n ? r->v[i].first : 65536u;
+
+		if (end > (uint32_t)from.last + 1)
+			end = (uint32_t)from.last + 1;
+		if (end > next)
+			v->left[v->left_n++] = (struct conf_range){(uint16_t)next, (uint16_t)(end - 1)};
+		if (i < r->n && next <= r->v[i].last)
+			next = r->v[i].last + 1u;
+	}
+}
+
+/* Takes away what the rules before the one that allows deny. */
+static void narrow(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v)
+{
+	static const struct conf_range any = {1, 65535};
+
+	for (uint16_t i = 0; i < v->rule; i++) {
+		const struct conf_rule *r = &conf->rules[i];
+		struct conf_range before[POLICY_RANGES_MAX];
+		size_t n = 1;
+
+		if (r->action != CONF_DENY || !r->external_ports.n || !matches(r, q))
+			continue;
+		if (!v->narrowed && v->given->n) {
+			n = v->given->n < POLICY_RANGES_MAX ? v->given->n : POLICY_RANGES_MAX;
+			memcpy(before, v->given->v, n * sizeof(*before));
+		} else if (!v->narrowed) {
+			before[0] = any;
+		} else {
+			n = v->left_n;
+			memcpy(before, v->left, n * sizeof(*before));
+		}
+		v->narrowed = true;
+		v->left_n = 0;
+		for (size_t j = 0; j < n; j++)
+			leave_out(&r->external_ports, before[j], v);
+		if (v->left_n == 0) {
+			v->rule = i;
+			v->allowed = false;
+			v->why = "denied by rule";
+			return;
+		}
+	}
+}
+
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v)
 {
 	static const struct conf_ranges every;
 	*v = (struct policy_verdict){.rule = UINT16_MAX,
 				     .why = "no rule matches",
-				     .external_ports = &every,
+				     .given = &every,
 				     .lifetime_max_s = conf->lifetime.max_s,
 				     .mappings_max = conf->limits.mappings_per_client};
 	for (size_t i = 0; i < conf->rules_n; i++) {
 		const struct conf_rule *r = &conf->rules[i];
-		if (!matches(r, q))
+		if (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n))
 			continue;
 		v->rule = (uint16_t)i;
 		v->allowed = r->action == CONF_ALLOW;
 		v->why = v->allowed ? "allowed by rule" : "denied by rule";
 		if (v->allowed)
-			v->external_ports = &r->external_ports;
+			v->given = &r->external_ports;
 		if (r->lifetime_max_s)
 			v->lifetime_max_s = least(v->lifetime_max_s, r->lifetime_max_s);
 		if (r->mappings_max)
 			v->mappings_max = r->mappings_max;
-		return;
+		break;
 	}
+	if (v->allowed)
+		narrow(conf, q, v);
+}
+
+struct conf_ranges policy_ports(struct policy_verdict *v)
+{
+	return v->narrowed ? (struct conf_ranges){v->left, v->left_n} : *v->given;
 }
 
 bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port)

@@ -17,27 +17,34 @@ struct policy_request {
 	struct conf_mac mac;
 	uint8_t protocol;
 	uint16_t internal_port;
-	uint16_t external_port; /* suggested, 0 = none */
 };
+
+enum { POLICY_RANGES_MAX = 64 };
 
 struct policy_verdict {
 	bool allowed;
 	uint16_t rule; /* index into conf.rules, UINT16_MAX = none matched */
 	const char *why;
-	const struct conf_ranges *external_ports; /* allowed outside ports; empty = all of the external's */
-	uint32_t lifetime_max_s;		  /* the lower of the rule's and the global one */
-	uint32_t mappings_max;			  /* per client address: the rule's, else the global one */
+	const struct conf_ranges *given; /* outside ports of the rule that allows; empty = all of the external's */
+	bool narrowed;			 /* earlier rules take some of them away: these are left */
+	size_t left_n;
+	struct conf_range left[POLICY_RANGES_MAX];
+	uint32_t lifetime_max_s; /* the lower of the rule's and the global one */
+	uint32_t mappings_max;	 /* per client address: the rule's, else the global one */
 };
 
 /*
  * Never fails. The pointers of the verdict live as long as conf.
  *
- * The external ports of a rule that allows are no condition: a wish outside of them is answered inside. Those of a rule
- * that denies are one, on the wish: without a wish it does not match. As a wish must not spoil a request that would be
- * granted without it (RFC 6887 11.3), a refused wish is to be judged again as none; and a port that was not wished for
- * as if it had been, before it is handed out.
+ * External ports are no condition, as a wish must not spoil a request that would be granted without it (RFC 6887 11.3):
+ * a rule that allows says from which ports one is given; a rule that denies and names external ports takes those away
+ * from the rules after it, and decides only if none is left. Ports that make more than POLICY_RANGES_MAX ranges are
+ * taken away from the upper end.
  */
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v);
+
+/* The outside ports that a verdict allows; empty = all of the external's. They live as long as the verdict and conf. */
+struct conf_ranges policy_ports(struct policy_verdict *v);
 
 /* True if the port is reserved by the operator or by RFC 6887 11.3 (UDP 5350, 5351) and never handed out. */
 bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port);

@@ -56,10 +56,8 @@ static bool judge_in_section(const struct engine *e, const struct conf_listen *s
 /* A lease whose section is not known is let stay if it could have come through any. */
 static bool judge_lease(const struct engine *e, const struct lease *l, struct policy_verdict *v)
 {
-	struct policy_request q = {.client = l->internal_address,
-				   .protocol = l->protocol,
-				   .internal_port = l->internal_port,
-				   .external_port = l->external_port};
+	struct policy_request q = {
+	    .client = l->internal_address, .protocol = l->protocol, .internal_port = l->internal_port};
 
 	if (l->listen < e->conf->listens_n)
 		return judge_in_section(e, &e->conf->listens[l->listen], &q, v);
@@ -92,8 +90,9 @@ static bool is_static_port(const struct engine *e, const struct lease *l)
 }
 
 /* True if the external side of a lease may still be given away. */
-static bool side_allowed(const struct engine *e, const struct lease *l, const struct policy_verdict *v)
+static bool side_allowed(const struct engine *e, const struct lease *l, struct policy_verdict *v)
 {
+	struct conf_ranges ports = policy_ports(v);
 	const struct conf_external *c;
 
 	if (l->kind == MAPPING_PINHOLE) {
@@ -105,7 +104,7 @@ static bool side_allowed(const struct engine *e, const struct lease *l, const st
 		return false;
 	c = &e->conf->externals[l->external];
 	return c->nat && (c->ports.n == 0 || conf_ranges_have(&c->ports, l->external_port)) &&
-	       (v->external_ports->n == 0 || conf_ranges_have(v->external_ports, l->external_port)) &&
+	       (ports.n == 0 || conf_ranges_have(&ports, l->external_port)) &&
 	       !policy_reserved(e->conf, l->protocol, l->external_port) && !is_static_port(e, l);
 }
 
@@ -113,7 +112,7 @@ static bool side_allowed(const struct engine *e, const struct lease *l, const st
 static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r)
 {
 	static const struct conf_ranges any = {0};
-	struct policy_verdict v = {.external_ports = &any};
+	struct policy_verdict v = {.given = &any};
 	struct lease *l = lease_at(e->leases, i);
 	size_t owner = l->kind == MAPPING_NAT ? outside_owner(e, &l->external_address) : SIZE_MAX;
 	enum round_cause cause;

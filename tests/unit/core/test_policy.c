@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,7 @@ struct question {
 	const char *interface;
 	int mac; /* last octet of 02:00:00:00:00:xx, negative = not known */
 	uint8_t protocol;
-	uint16_t internal_port, external_port;
+	uint16_t internal_port;
 	int rule;
 	bool allowed;
 };
@@ -54,8 +55,7 @@ static void ask(const struct conf *conf, const struct question *cases, size_t n)
 					   .interface = cases[i].interface,
 					   .mac_known = cases[i].mac >= 0,
 					   .protocol = cases[i].protocol,
-					   .internal_port = cases[i].internal_port,
-					   .external_port = cases[i].external_port};
+					   .internal_port = cases[i].internal_port};
 		q.mac = (struct conf_mac){{2, 0, 0, 0, 0, (uint8_t)cases[i].mac}};
 		struct policy_verdict v;
 		memset(&v, 0xff, sizeof(v));
@@ -63,7 +63,7 @@ static void ask(const struct conf *conf, const struct question *cases, size_t n)
 		uint16_t rule = cases[i].rule < 0 ? UINT16_MAX : (uint16_t)cases[i].rule;
 		if (v.rule != rule || v.allowed != cases[i].allowed)
 			fail_msg("case %zu: rule %u, %s", i, v.rule, v.why);
-		assert_non_null(v.external_ports);
+		assert_non_null(v.given);
 		assert_string_equal(rule == UINT16_MAX ? "no rule matches"
 				    : v.allowed	       ? "allowed by rule"
 						       : "denied by rule",
@@ -75,7 +75,7 @@ static void test_no_rule(void **state)
 {
 	(void)state;
 	struct conf *conf = parse("");
-	static const struct question cases[] = {{"192.0.2.1", "lan0", -1, 6, 80, 80, -1, false}};
+	static const struct question cases[] = {{"192.0.2.1", "lan0", -1, 6, 80, -1, false}};
 	ask(conf, cases, 1);
 	conf_free(conf);
 }
@@ -89,53 +89,86 @@ static void test_conditions(void **state)
 				  "rule \"high\" { action = allow clients = { 192.0.2.0/24, 2001:db8:1::/64 }\n"
 				  "  protocols = { tcp, 132 } internal-ports = { 1024-65535, 80 } }\n");
 	static const struct question cases[] = {
-	    {"192.0.2.193", "lan0", -1, 6, 8000, 0, 0, false},
-	    {"2001:db8:9:1::1", "lan0", 7, 6, 8000, 0, 0, false}, /* the first that matches */
-	    {"198.51.100.7", "lan0", 7, 33, 1, 0, 1, true},
-	    {"198.51.100.7", "lan0", 8, 33, 1, 0, -1, false},
-	    {"198.51.100.7", "lan0", 7 - 256, 33, 1, 0, -1, false},
-	    {"198.51.100.7", "lan1", -1, 17, 1, 0, 2, true},
-	    {"198.51.100.7", "lan1", -1, 6, 1, 0, -1, false},
-	    {"198.51.100.7", "lan10", -1, 17, 1, 0, -1, false},
-	    {"198.51.100.7", "", -1, 17, 1, 0, -1, false},
-	    {"192.0.2.1", "lan0", -1, 6, 1023, 0, -1, false},
-	    {"192.0.2.1", "lan0", -1, 6, 1024, 0, 3, true},
-	    {"192.0.2.1", "lan0", -1, 132, 65535, 0, 3, true},
-	    {"192.0.2.1", "lan0", -1, 6, 80, 0, 3, true},
-	    {"192.0.2.1", "lan0", -1, 17, 80, 0, -1, false},
-	    {"2001:db8:1::5", "", -1, 6, 80, 0, 3, true},
-	    {"2001:db8:1:1::5", "", -1, 6, 80, 0, -1, false},
-	    {"192.0.3.1", "lan0", -1, 6, 80, 0, -1, false},
+	    {"192.0.2.193", "lan0", -1, 6, 8000, 0, false},
+	    {"2001:db8:9:1::1", "lan0", 7, 6, 8000, 0, false}, /* the first that matches */
+	    {"198.51.100.7", "lan0", 7, 33, 1, 1, true},
+	    {"198.51.100.7", "lan0", 8, 33, 1, -1, false},
+	    {"198.51.100.7", "lan0", 7 - 256, 33, 1, -1, false},
+	    {"198.51.100.7", "lan1", -1, 17, 1, 2, true},
+	    {"198.51.100.7", "lan1", -1, 6, 1, -1, false},
+	    {"198.51.100.7", "lan10", -1, 17, 1, -1, false},
+	    {"198.51.100.7", "", -1, 17, 1, -1, false},
+	    {"192.0.2.1", "lan0", -1, 6, 1023, -1, false},
+	    {"192.0.2.1", "lan0", -1, 6, 1024, 3, true},
+	    {"192.0.2.1", "lan0", -1, 132, 65535, 3, true},
+	    {"192.0.2.1", "lan0", -1, 6, 80, 3, true},
+	    {"192.0.2.1", "lan0", -1, 17, 80, -1, false},
+	    {"2001:db8:1::5", "", -1, 6, 80, 3, true},
+	    {"2001:db8:1:1::5", "", -1, 6, 80, -1, false},
+	    {"192.0.3.1", "lan0", -1, 6, 80, -1, false},
 	};
 	ask(conf, cases, sizeof(cases) / sizeof(*cases));
 	conf_free(conf);
 }
 
-/* 6886-3.3-07, 6887-11.3-28 */
+struct ports_case {
+	const char *rules;
+	const char *left; /* "-" = denied, "" = all of the external's */
+	int rule;
+};
+
+static void ports_text(const struct conf_ranges *r, char out[256])
+{
+	size_t at = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < r->n; i++)
+		at += (size_t)snprintf(out + at, 256 - at, "%s%u-%u", i ? " " : "", r->v[i].first, r->v[i].last);
+}
+
+/* 6886-3.3-07, 6887-11.3-28: a rule that denies outside ports takes them away from the rules behind it */
 static void test_external_ports(void **state)
 {
 	(void)state;
-	struct conf *conf = parse("rule \"not these\" { action = deny external-ports = { 1-1023, 3389 } }\n"
-				  "rule \"some\" { action = allow clients = { 192.0.2.0/25 }\n"
-				  "  external-ports = { 2000-2999 } }\n"
-				  "rule \"all\" { action = allow }\n");
-	static const struct question cases[] = {
-	    {"192.0.2.1", "lan0", -1, 6, 80, 80, 0, false},    {"192.0.2.1", "lan0", -1, 6, 80, 3389, 0, false},
-	    {"192.0.2.1", "lan0", -1, 6, 80, 0, 1, true},      {"192.0.2.1", "lan0", -1, 6, 80, 1024, 1, true},
-	    {"192.0.2.1", "lan0", -1, 6, 3389, 2000, 1, true}, {"192.0.2.200", "lan0", -1, 6, 3389, 2000, 2, true},
+	static const struct ports_case cases[] = {
+	    {"rule a { action = allow }", "", 0},
+	    {"rule a { action = allow external-ports = { 2000-2999 } }", "2000-2999", 0},
+	    {"rule d { action = deny external-ports = { 22 } } rule a { action = allow }", "1-21 23-65535", 1},
+	    {"rule d { action = deny external-ports = { 1-1023, 3389 } } rule a { action = allow }",
+	     "1024-3388 3390-65535", 1},
+	    {"rule d { action = deny external-ports = { 1, 65535 } } rule a { action = allow }", "2-65534", 1},
+	    {"rule d { action = deny external-ports = { 2500 } } rule a { action = allow external-ports = { 2000-2999, "
+	     "5000 } }",
+	     "2000-2499 2501-2999 5000-5000", 1},
+	    {"rule d { action = deny external-ports = { 2000-2100 } } rule e { action = deny external-ports = { "
+	     "2900-4000 } "
+	     "} rule a { action = allow external-ports = { 2000-2999 } }",
+	     "2101-2899", 2},
+	    {"rule d { action = deny external-ports = { 1900-3000 } } rule a { action = allow external-ports = { "
+	     "2000-2999 "
+	     "} } rule b { action = allow }",
+	     "-", 0},
+	    {"rule d { action = deny external-ports = { 22 } }", "-", -1},
+	    {"rule a { action = allow } rule d { action = deny external-ports = { 22 } }", "", 0},
+	    {"rule d { action = deny external-ports = { 22 } clients = { 192.0.2.9 } } rule a { action = allow }", "",
+	     1},
 	};
-	ask(conf, cases, sizeof(cases) / sizeof(*cases));
 
-	struct policy_request q = {.client = address("192.0.2.1"), .interface = "", .external_port = 5000};
-	struct policy_verdict v;
-	policy_judge(conf, &q, &v);
-	assert_int_equal(1, v.external_ports->n);
-	assert_int_equal(2000, v.external_ports->v[0].first);
-	assert_int_equal(2999, v.external_ports->v[0].last);
-	q.client = address("192.0.2.200");
-	policy_judge(conf, &q, &v);
-	assert_int_equal(0, v.external_ports->n);
-	conf_free(conf);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct conf *conf = parse(cases[i].rules);
+		struct policy_request q = {.client = address("192.0.2.1"), .interface = "", .protocol = 6};
+		struct policy_verdict v;
+		char text[256] = "-";
+
+		policy_judge(conf, &q, &v);
+		if (v.allowed) {
+			struct conf_ranges r = policy_ports(&v);
+			ports_text(&r, text);
+		}
+		if (strcmp(text, cases[i].left) != 0 ||
+		    v.rule != (cases[i].rule < 0 ? UINT16_MAX : (uint16_t)cases[i].rule))
+			fail_msg("case %zu: rule %u, %s", i, v.rule, text);
+		conf_free(conf);
+	}
 }
 
 /* 6886-3.3-31, 6886-3.3-32, 6887-15-01, 6887-15-02, 6887-11.3-35; a minimum raises PCP alone. */
