@@ -510,15 +510,15 @@ void outside_forget(struct engine *e, uint64_t now_ms)
 	}
 }
 
-/* Makes the marks of the ports in a list what they should be now, on every address. */
-static void refresh_list(struct engine *e, const struct engine_busy *v, size_t n)
+/* Makes the marks of a port what they should be now, on every address. */
+static void refresh_everywhere(struct engine *e, const struct engine_busy *b)
 {
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < e->conf->externals_n; j++)
-			for (size_t k = 0; k < e->outsides[j].places_n; k++)
-				outside_refresh(e, j, &e->outsides[j].places[k].address, v[i].protocol, v[i].port);
+	for (size_t j = 0; j < e->conf->externals_n; j++)
+		for (size_t k = 0; k < e->outsides[j].places_n; k++)
+			outside_refresh(e, j, &e->outsides[j].places[k].address, b->protocol, b->port);
 }
 
+/* It is called every second with hardly any news: only what came and went costs something. */
 int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n)
 {
 	struct engine_busy *old = e->busy.v, *now = malloc((n + 1) * sizeof(*now));
@@ -531,8 +531,14 @@ int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n)
 	qsort(now, n, sizeof(*now), busy_compare);
 	e->busy.v = now;
 	e->busy.n = n;
-	refresh_list(e, old, old_n);
-	refresh_list(e, now, n);
+	for (size_t i = 0, j = 0; i < old_n || j < n;) {
+		int order = i == old_n ? 1 : j == n ? -1 : busy_compare(&old[i], &now[j]);
+
+		if (order)
+			refresh_everywhere(e, order < 0 ? &old[i] : &now[j]);
+		i += order <= 0;
+		j += order >= 0;
+	}
 	free(old);
 	return 0;
 }
