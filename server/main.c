@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* natpcpd: options, order of start, exit codes. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec/codec.h"
 #include "server/server.h"
@@ -121,14 +123,28 @@ static int options_read(struct options *o, int argc, char **argv)
 	return -1;
 }
 
+/* Started with one of the three closed, "ready" and the log would go into whatever socket got its number. */
+static void descriptors_open(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {0};
 	struct server *server;
 	struct conf *conf;
 	char why[SERVER_WHY_MAX];
-	int end = options_read(&o, argc, argv);
+	int end;
 
+	descriptors_open();
+	end = options_read(&o, argc, argv);
 	if (end >= 0)
 		return end;
 	if (settings_read(&o.settings, &conf, why)) {

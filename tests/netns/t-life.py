@@ -133,6 +133,15 @@ def test_bad_command_line(net):
         assert d.lines and 'ready' not in d.out
 
 
+def test_closed_descriptors(net):
+    """Started with its standard descriptors closed it writes nothing into a socket of its own, and serves"""
+    d = net.daemon(conf(), prefix=('sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh'), ready=False)
+    wait(lambda: not net.client().silent(b'\0\0'), 10)
+    for fd in range(3):
+        assert os.readlink(f'/proc/{d.process.pid}/fd/{fd}') == '/dev/null'
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
+
+
 def test_ctl(net):
     """natpcpctl status, leases, explain and reload, for people and for programs"""
     d = net.daemon(conf(rule=GUESTS + 'rule "hosts" { action = allow  clients = { "192.0.2.0/24" } }'))
