@@ -5,11 +5,14 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,9 +22,14 @@
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
 #define BACKLOG	    16
+#define SPARE	    32	 /* descriptors that are left to the rest of the server */
+#define PAUSE_MS    1000 /* without accepting anybody, when there are too many */
 
 struct control {
+	struct loop *loop;
+	struct loop_event *resume;
 	struct evhttp *http;
+	struct evconnlistener *listener;
 	control_fn *fn;
 	void *context;
 	char *path;
@@ -227,17 +235,53 @@ static int socket_listen(struct control *c)
 	return fd;
 }
 
+/* Whoever else wants to connect waits in the backlog; idle exchanges end meanwhile. */
+static void pause_accepting(struct control *c)
+{
+	evconnlistener_disable(c->listener);
+	loop_timer_set(c->resume, loop_now_ms(c->loop) + PAUSE_MS);
+}
+
+static void resume_accepting(void *context)
+{
+	struct control *c = context;
+
+	evconnlistener_enable(c->listener);
+}
+
+/* For each new connection. The lowest free descriptor tells how many are open. NULL: libevent makes the usual one. */
+static struct bufferevent *accepted(struct event_base *base, void *context)
+{
+	struct control *c = context;
+	struct rlimit most;
+	int fd = fcntl(evconnlistener_get_fd(c->listener), F_DUPFD_CLOEXEC, 0);
+
+	(void)base;
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0 || (getrlimit(RLIMIT_NOFILE, &most) == 0 && (rlim_t)fd + SPARE >= most.rlim_cur))
+		pause_accepting(c);
+	return NULL;
+}
+
 static int serve(struct control *c, struct loop *loop)
 {
+	struct evhttp_bound_socket *bound = NULL;
 	int fd = socket_listen(c);
 
 	if (fd < 0)
 		return fd;
+	c->loop = loop;
+	c->resume = loop_timer(loop, resume_accepting, c);
 	c->http = evhttp_new(loop_base(loop));
-	if (!c->http || !evhttp_accept_socket_with_handle(c->http, fd)) {
+	if (c->resume && c->http)
+		bound = evhttp_accept_socket_with_handle(c->http, fd);
+	if (!bound) {
 		close(fd);
 		return -ENOMEM;
 	}
+	c->listener = evhttp_bound_socket_get_listener(bound);
+	evhttp_set_bevcb(c->http, accepted, c);
 	evhttp_set_allowed_methods(c->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(c->http, HEADERS_MAX);
 	evhttp_set_max_body_size(c->http, BODY_MAX);
@@ -293,6 +337,7 @@ void control_close(struct control *c)
 
 	if (!c)
 		return;
+	loop_forget(c->resume);
 	if (c->http)
 		evhttp_free(c->http);
 	/* another server may have put its own there since */

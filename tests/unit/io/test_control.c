@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -276,6 +277,58 @@ static void notifying(void **state)
 	unlink(path);
 }
 
+static void count(void *context)
+{
+	++*(unsigned *)context;
+}
+
+/* Many who connect and say nothing: descriptors are left for other work, the loop does not spin, and when they are gone
+ * the next one is served. */
+static void crowd(void **state)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	struct rlimit before, few;
+	int clients[60], spare[16];
+	unsigned wakes = 0;
+
+	(void)state;
+	strcpy(name.sun_path, f.path);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (size_t i = 0; i < 60; i++) {
+		/* out of the way of what is counted: they belong to other processes in earnest */
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+		clients[i] = fcntl(fd, F_DUPFD, 200);
+		close(fd);
+		assert_true(clients[i] >= 200);
+	}
+	few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (size_t i = 0; i < 60; i++) {
+		connect(clients[i], (struct sockaddr *)&name, sizeof(name));
+		loop_timer_set(f.timer, loop_now_ms(f.loop) + 1);
+		assert_int_equal(loop_run(f.loop, count, &wakes), 0);
+	}
+	loop_timer_set(f.timer, loop_now_ms(f.loop) + 100);
+	wakes = 0;
+	assert_int_equal(loop_run(f.loop, count, &wakes), 0);
+	assert_true(wakes < 20);
+	for (size_t i = 0; i < 16; i++) {
+		spare[i] = dup(0);
+		assert_true(spare[i] >= 0);
+	}
+	for (size_t i = 0; i < 16; i++)
+		close(spare[i]);
+	for (size_t i = 0; i < 60; i++)
+		close(clients[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	/* those who still wait in the backlog are gone too, once it is looked at again */
+	loop_timer_set(f.timer, loop_now_ms(f.loop) + 1100);
+	assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+	ask("GET /after HTTP/1.1\r\nHost: x\r\n" CLOSE);
+	assert_non_null(strstr(f.answer, "GET /after"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +336,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(stream, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stream_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stream_closed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(crowd, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(notifying, setup, teardown),
 	};
