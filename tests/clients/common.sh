@@ -9,7 +9,7 @@ wait_for() { # seconds command...: until it succeeds; 1 if it does not in that t
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $deadline ] || return 1
-		read -rt 0.2 <> <(:) || :
+		sleep 0.2
 	done
 }
 

@@ -34,7 +34,7 @@ at() { # side command...
 # a token from the internet host to the outside address and back, through what was mapped
 bytes() { # proto inner-port outer-address outer-port
 	echo "   wan\$ send \"hello\" to $1 $3:$4"
-	python3 tests/lab/probe.py through "$LAN" "$WAN" "$1" $LAN_IP "$2" "$3" "$4" >"$work/said" || fail "$(cat "$work/said")"
+	python3 tests/lab/probe.py through "$LAN" "$WAN" "$1" $LAN_IP "$2" "$3" "$4" hello >"$work/said" || fail "$(cat "$work/said")"
 	show <"$work/said"
 }
 closed() { # proto address port

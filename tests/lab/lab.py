@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 
 import pcp
 import probe
@@ -145,6 +146,16 @@ class Daemon:
         return json.loads(self.ctl('--json', 'status').stdout)
 
 
+@contextmanager
+def undisturbed():
+    """Signals wait, so that namespaces are made and removed as a whole; the scripts that do it inherit that."""
+    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+
 class Lab:
     count = 0
 
@@ -157,12 +168,20 @@ class Lab:
         self.daemons, self.sockets = [], []
 
     def __enter__(self):
+        with undisturbed():
+            return self.begin()
+
+    def begin(self):
         p = subprocess.run([HERE + '/lab.sh', 'up'], env=self.env, capture_output=True, text=True)
         if p.returncode:
             raise Skip(p.stderr.strip()) if p.returncode == 2 else AssertionError(p.stderr)
         return self
 
     def __exit__(self, kind, *_):
+        with undisturbed():
+            self.end(kind)
+
+    def end(self, kind):
         try:
             for d in self.daemons:
                 if d.process.poll() is None:
@@ -344,13 +363,15 @@ def main(names):
         begin = time.monotonic()
         net = Lab()
         try:
-            with net:
-                try:
-                    test(net)
-                except BaseException:
-                    for d in net.daemons:
-                        print('\n'.join('    natpcpd: ' + line for line in d.lines[-40:]))
-                    raise
+            try:
+                net.__enter__()
+                test(net)
+            except Exception:
+                for d in net.daemons:
+                    print('\n'.join('    natpcpd: ' + line for line in d.lines[-40:]))
+                raise
+            finally:
+                net.__exit__(*sys.exc_info())
             result, passed = 'PASS', passed + 1
         except Skip as e:
             result, what = 'SKIP', str(e)

@@ -30,7 +30,7 @@ wait_for() { # seconds command...: until it succeeds; 1 if it does not in that t
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1
-		read -rt 0.05 <> <(:) || :
+		sleep 0.05
 	done
 }
 
@@ -167,7 +167,10 @@ up)
 	trap 'lab_down; exit 130' INT TERM
 	lab_up || { rc=$?; [ $rc = 2 ] || lab_down; exit $rc; }
 	;;
-down) lab_down ;;
+down)
+	trap '' INT TERM
+	lab_down
+	;;
 status) for n in "$LAN" "$LAN2" "$GW" "$WAN"; do echo "== $n"; ip -n "$n" -br addr; done ;;
 lan | lan2 | gw | wan) exec ip netns exec "$PFX$1" "${@:2}" ;;
 probe) exec python3 "$lab_dir/probe.py" through "$PFX${7:-lan}" "$WAN" "${@:2:5}" ;;

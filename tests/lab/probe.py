@@ -6,8 +6,8 @@
   probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
   probe.py closed NSIN NSOUT PROTO ADDRESS PORT      exit 0 if a new flow from NSOUT finds nobody, and NSIN sees nothing
   probe.py arrives NSIN NSOUT LANPORT EXTIP EXTPORT  exit 0 if a datagram from NSOUT gets into NSIN, read by whoever
-  probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT
-      listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, exchange a token both ways
+  probe.py through NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT [TEXT]
+      listen on LANIP:LANPORT in namespace NSIN, connect from NSOUT to EXTIP:EXTPORT, send TEXT and an answer back
 """
 import ctypes
 import errno
@@ -81,10 +81,10 @@ class Seen:
         self.inner, self.outer = inner, outer
 
 
-def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=3.0):
-    """Sends a token from namespace outer (bound to source) to target; expects it in namespace inner on local, and the
+def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=3.0, text=None):
+    """Sends text, or a random token, from namespace outer (bound to source) to target; expects it in namespace inner on local, and the
     answer back. Returns Seen, or raises OSError (a refusal, a timeout) or AssertionError (other bytes)."""
-    token = secrets.token_hex(8).encode()
+    token = text.encode() if text else secrets.token_hex(8).encode()
     make = udp if proto == 'udp' else tcp
     # SO_REUSEADDR alone would let another socket of the host take the datagrams: the test's own server is meant
     with make(inner, *local, timeout=timeout) as server, \
@@ -207,14 +207,18 @@ def main(argv):
             return 0
         print(f'FAILED udp {argv[5]}:{argv[6]}: nothing arrived')
         return 1
-    if argv[1:2] == ['through'] and len(argv) == 9:
-        inner, outer, proto, local, local_port, target, target_port = argv[2:]
+    if argv[1:2] == ['through'] and len(argv) in (9, 10):
+        inner, outer, proto, local, local_port, target, target_port = argv[2:9]
         try:
-            through(inner, (local, int(local_port)), outer, (target, int(target_port)), proto)
+            seen = through(inner, (local, int(local_port)), outer, (target, int(target_port)), proto, text=(argv + [None])[9])
         except (OSError, AssertionError) as e:
             print(f'FAILED {proto} {target}:{target_port} -> {local}:{local_port}: {e!r}')
             return 1
-        print(f'OK {proto} {target}:{target_port} -> {local}:{local_port}')
+        if len(argv) == 10:
+            print(f'{local}:{local_port} got "{argv[9]}" from {seen.inner[0]}:{seen.inner[1]}, and its answer came back '
+                  f'from {target}:{target_port}')
+        else:
+            print(f'OK {proto} {target}:{target_port} -> {local}:{local_port}')
         return 0
     print(__doc__, file=sys.stderr)
     return 2
