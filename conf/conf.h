@@ -142,7 +142,8 @@ struct conf {
 		enum conf_on_exit on_exit;
 	} backend;
 	struct {
-		char *path; /* "" = memory only */
+		char *path;    /* "" = memory only */
+		bool path_set; /* the key stands in the file */
 		enum conf_sync sync;
 	} journal;
 	struct {

@@ -150,14 +150,15 @@ const struct schema_key schema_keys[] = {
 	 .initial = "keep", .live = true, .text = "whether mappings stay in the packet filter when the daemon ends"},
 
 	{ONE(JOURNAL, journal.path), .name = "path", .type = SCHEMA_STRING, .max = PATH_MAX_OCTETS,
-	 .initial = "/var/lib/natpcpd/leases.journal", .text = "the file; \"\" keeps leases in memory only"},
+	 .told = offsetof(struct conf, journal.path_set), .initial = "/var/lib/natpcpd/leases.journal",
+	 .text = "the file, not in this version; \"\" keeps none"},
 	{ONE(JOURNAL, journal.sync), .name = "sync", .type = SCHEMA_ENUM, .choices = sync_choices,
-	 .initial = "interval", .text = "when the file is forced to the disk: never, now and then, or before every answer"},
+	 .initial = "interval", .text = "when the file is forced to the disk, not in this version: never, now and then, or before every answer"},
 
 	{ONE(CONTROL, control.socket), .name = "socket", .type = SCHEMA_STRING, .max = SOCKET_MAX_OCTETS,
 	 .initial = "/run/natpcpd/control.sock", .text = "the unix socket that natpcpctl uses; \"\" = none"},
 	{ONE(CONTROL, control.http), .name = "http", .type = SCHEMA_LOOPBACK, .initial = "",
-	 .text = "a read-only page and metrics on a loopback address, \"127.0.0.1:5380\"; \"\" = none"},
+	 .text = "a read-only page and metrics on a loopback address, not in this version: \"127.0.0.1:5380\"; \"\" = none"},
 
 	{ONE(PROCESS, process.user), .name = "user", .type = SCHEMA_STRING, .max = 31,
 	 .told = offsetof(struct conf, process.user_set), .initial = "natpcpd",

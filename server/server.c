@@ -509,6 +509,9 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 			  s->conf->process.user);
 	if (*s->conf->control.http)
 		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
+	if (s->conf->journal.path_set && *s->conf->journal.path)
+		log_print(CONF_LOG_WARNING, "ignored",
+			  "journal.path: this version writes no journal, mappings end with a restart of the router");
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);

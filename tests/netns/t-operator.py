@@ -75,6 +75,20 @@ def test_reload_needs_restart(net):
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
 
+def test_absent(net):
+    """What the file asks for and this version has not is named at the start, and only then"""
+    d = net.daemon(conf(journal='journal { path = "@DIR@/leases.journal" }',
+                        control='control { socket = "@DIR@/control.sock"  http = "127.0.0.1:5380" }'))
+    for key in ('journal.path', 'control.http'):
+        assert [x for x in d.lines if 'event=ignored' in x and key in x], d.log()
+    assert not os.path.exists(os.path.join(net.dir, 'leases.journal'))
+    assert d.stop() == 0
+    for journal in ('journal { path = "" }', ''):
+        d = net.daemon(conf(journal=journal))
+        assert 'event=ignored' not in d.log(), d.log()
+        assert d.stop() == 0
+
+
 def test_interface_again(net):
     """A listening interface is made anew while natpcpd runs without root: it listens again"""
     d = net.daemon(conf(process='process { user = "nobody" }'))

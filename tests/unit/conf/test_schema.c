@@ -109,6 +109,7 @@ static void test_shipped(void **state)
 		fail_msg("%s", why);
 	assert_int_equal(c->listens[0].nonce_check, CONF_NONCE_SAME_ADDRESS);
 	assert_false(c->process.user_set);
+	assert_false(c->journal.path_set);
 	conf_free(c);
 }
 
@@ -140,6 +141,39 @@ static void test_shipped_says_all(void **state)
 			fail_msg("%s: %s is not in " SHIPPED, schema_sections[s].name, schema_keys[k].name);
 	}
 	parse_clear(&p);
+}
+
+/* What this version does not do is said where the setting stands, and in the schema. */
+static void test_shipped_says_what_is_absent(void **state)
+{
+	static const struct {
+		enum schema_section section;
+		const char *name;
+	} absent[] = {{SCHEMA_JOURNAL, "path"}, {SCHEMA_JOURNAL, "sync"}, {SCHEMA_CONTROL, "http"}};
+	size_t length;
+	char *text = shipped(&length);
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(absent); i++) {
+		char section[32], setting[32];
+		char *begin, *end;
+
+		assert_non_null(strstr(schema_key(absent[i].section, absent[i].name)->text, "not in this version"));
+		snprintf(section, sizeof(section), "\n%s {\n", schema_sections[absent[i].section].name);
+		snprintf(setting, sizeof(setting), "\n\t#%s = ", absent[i].name);
+		begin = strstr(text, section);
+		assert_non_null(begin);
+		end = strstr(begin, setting);
+		assert_non_null(end);
+		/* the comment in front of it, which begins behind a blank line or at the section */
+		*end = '\0';
+		for (char *blank = begin; blank; blank = strstr(blank + 1, "\n\n"))
+			begin = blank;
+		if (!strstr(begin, "# Not in this version"))
+			fail_msg("%s is promised:%s", absent[i].name, begin);
+		*end = '\n';
+	}
+	free(text);
 }
 
 /* A setting that stands commented out, and says nothing else, shows the default. */
@@ -200,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(test_near),
 	    cmocka_unit_test(test_shipped),
 	    cmocka_unit_test(test_shipped_says_all),
+	    cmocka_unit_test(test_shipped_says_what_is_absent),
 	    cmocka_unit_test(test_shipped_defaults),
 	};
 
