@@ -350,8 +350,11 @@ int server_reload(struct server *s, char *why, size_t size)
 	if (error) {
 		snprintf(why, size, "%s", parse);
 	} else {
-		settings_keep(s->conf, wanted);
-		error = reload_apply(s, wanted, why, size);
+		error = settings_keep(s->conf, wanted);
+		if (error)
+			snprintf(why, size, "%s", strerror(-error));
+		else
+			error = reload_apply(s, wanted, why, size);
 		if (error) {
 			locate(s, wanted, why, size);
 			conf_free(wanted);

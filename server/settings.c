@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/keep.h"
 #include "server/io/log.h"
 
 #define FILE_MAX (16U << 20) /* octets: whatever is longer is not a configuration */
@@ -83,48 +84,20 @@ int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LO
 	return 0;
 }
 
-/* Gives *wanted the running value. True if it had another one. */
-static bool keep_string(const char *running, char **wanted)
+static void restart_needed(void *context, const struct schema_key *key)
 {
-	char *copy;
-
-	if (!strcmp(running, *wanted))
-		return false;
-	copy = strdup(running);
-	if (copy) {
-		free(*wanted);
-		*wanted = copy;
-	}
-	return true;
-}
-
-static void restart_needed(const char *key)
-{
+	char name[64];
 	struct log_line l;
 
+	(void)context;
+	snprintf(name, sizeof(name), "%s.%s", schema_sections[key->section].name, key->name);
 	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
-	log_text(&l, "key", key);
+	log_text(&l, "key", name);
 	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
 	log_end(&l);
 }
 
-void settings_keep(const struct conf *running, struct conf *wanted)
+int settings_keep(const struct conf *running, struct conf *wanted)
 {
-	const struct {
-		const char *key;
-		bool differ;
-	} kept[] = {
-	    {"backend.type", wanted->backend.type != running->backend.type},
-	    {"backend.table", keep_string(running->backend.table, &wanted->backend.table)},
-	    {"journal.path", keep_string(running->journal.path, &wanted->journal.path)},
-	    {"control.socket", keep_string(running->control.socket, &wanted->control.socket)},
-	    {"control.http", keep_string(running->control.http, &wanted->control.http)},
-	    {"process.user", keep_string(running->process.user, &wanted->process.user)},
-	};
-
-	wanted->backend.type = running->backend.type;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		if (kept[i].differ)
-			restart_needed(kept[i].key);
-	}
+	return keep_running(running, wanted, restart_needed, NULL);
 }

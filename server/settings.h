@@ -19,7 +19,8 @@ struct settings {
 /* Reads and parses. 0; or -EINVAL, or the -errno of reading the file, with "file:line: key: why" or "file: why" in why. */
 int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LOCATION_MAX]);
 
-/* On a reload: what takes a restart to change stays in wanted as it is in running, with a log line for each key. */
-void settings_keep(const struct conf *running, struct conf *wanted);
+/* On a reload: what takes a restart to change stays in wanted as it is in running, with a log line for each key.
+ * 0 or -ENOMEM. */
+int settings_keep(const struct conf *running, struct conf *wanted);
 
 #endif

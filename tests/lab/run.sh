@@ -48,7 +48,7 @@ rule "hosts behind $lan" {
     mappings-max = 128
 }
 backend { type = "nftables"$chain }
-journal { path = "$build/run.journal" }
+journal { path = "" }
 control { socket = "/run/natpcpd/control.sock" }   # natpcpctl leases
 process { user = "" }
 EOT

@@ -67,9 +67,16 @@ def test_reload_needs_restart(net):
     assert c.map(UDP, 4000, 40000).result == SUCCESS
     d.reload(conf('reserved-ports { udp = { "40001" } }', process='process { user = "nobody" }',
                   backend='backend { table = "inet other"  forward-chain = "inet filter forward" }',
-                  control='control { socket = "@DIR@/other.sock" }', journal='journal { path = "/nonexistent/x" }'))
-    for key in ('backend.table', 'process.user', 'control.socket', 'journal.path'):
+                  control='control { socket = "@DIR@/other.sock" }', journal='journal { path = "/nonexistent/x"  sync = always }'))
+    for key in ('backend.table', 'process.user', 'control.socket', 'journal.path', 'journal.sync'):
         assert 'key=' + key in d.log(), d.log()
+    before = net.table()
+    mark = len(d.lines)
+    d.reload(conf('reserved-ports { udp = { "40001" } }', backend='backend { forward-chain = "inet filter forward"  '
+                  'mark = 0x400  hairpin-mark = 0x800 }'))
+    assert [x for x in d.lines[mark:] if 'key=backend.mark' in x]
+    assert [x for x in d.lines[mark:] if 'key=backend.hairpin-mark' in x], d.log()
+    assert [x for x in before.split('\n') if 'mark' in x] == [x for x in net.table().split('\n') if 'mark' in x]
     assert c.map(UDP, 4001, 40001).external != 40001
     assert len(d.leases()) == 2
     net.through('lan', (LAN, 4000), (EXT, 40000))

@@ -263,7 +263,11 @@ static void settings_kept(void **state)
 	free(wanted->process.user);
 	wanted->process.user = strdup("somebody");
 	wanted->limits.burst = 77;
-	settings_keep(running, wanted);
+	wanted->backend.mark = 0x400;
+	wanted->journal.sync = CONF_SYNC_ALWAYS;
+	assert_int_equal(settings_keep(running, wanted), 0);
+	assert_int_equal(wanted->backend.mark, running->backend.mark);
+	assert_int_equal(wanted->journal.sync, running->journal.sync);
 	assert_string_equal(wanted->backend.table, running->backend.table);
 	assert_string_equal(wanted->process.user, running->process.user);
 	assert_int_equal(wanted->backend.type, CONF_BACKEND_MEMORY);
