@@ -270,6 +270,11 @@ static void watch(void *context)
 	} else if (event == BACKEND_REPAIRED) {
 		log_print(CONF_LOG_WARNING, "ruleset-repaired",
 			  "another program removed a part of our ruleset; it is back");
+	} else if (event == -ENOENT) {
+		log_print(
+		    CONF_LOG_WARNING, "forward-chain-gone",
+		    "another program removed the chain that backend.forward-chain names; our rule goes into it when "
+		    "it is back");
 	} else if (event < 0 && log_limit_pass(&s->quiet_watch, loop_now_ms(s->loop), NULL)) {
 		log_print(CONF_LOG_ERROR, "ruleset-broken",
 			  "it was changed by another program and cannot be repaired: %s", strerror(-event));

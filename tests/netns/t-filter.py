@@ -70,6 +70,19 @@ def test_forward_chain_absent(net):
     assert ours(net) == [] and net.table() == ''
 
 
+def test_forward_chain_goes(net):
+    """The operator's chain is removed and made again: the log says so, and our rule is in it, once"""
+    d = net.daemon()
+    net.client().map(TCP, 4000, 40000)
+    made = '\n'.join(r for r in net.nft('list', 'table', 'inet', 'filter').splitlines() if 'natpcpd' not in r)
+    net.nft('delete', 'table', 'inet', 'filter')
+    d.logged('event=forward-chain-gone')
+    net.nft('-f', '-', input=made)
+    wait(lambda: len(ours(net)) == 1)
+    net.through('lan', (LAN, 4000), (EXT, 40000), 'tcp')
+    assert not any('ruleset-broken' in line for line in d.lines), d.log()
+
+
 def test_without_capability(net):
     """Started without the right to change the packet filter: one line that says so, exit code 1"""
     d = net.daemon(conf(control='control { socket = "" }'), ready=False, prefix=(
