@@ -65,3 +65,18 @@ void report_events(struct report *r, const struct round_event *v, size_t n, uint
 		log_end(&l);
 	}
 }
+
+void report_dropped(struct log_limit *limit, const struct udp_datagram *d, const char *interface, const char *why,
+		    uint64_t now_ms)
+{
+	struct log_line line;
+
+	if (!log_enabled(CONF_LOG_DEBUG) || !log_limit_pass(limit, now_ms, NULL))
+		return;
+	log_begin(&line, CONF_LOG_DEBUG, "dropped");
+	log_endpoint(&line, "client", &d->source, d->source_port);
+	log_address(&line, "to", &d->destination);
+	log_text(&line, "interface", interface);
+	log_text(&line, "why", why);
+	log_end(&line);
+}

@@ -30,6 +30,8 @@
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
+#define REPAIR_STEP_MS	1000  /* longer each time until a packet filter that failed is looked at again, */
+#define REPAIR_MAX_MS	10000 /* up to this */
 #define REVOKE_LOOK	4096  /* leases looked at in one step of a revocation */
 #define REVOKE_END	64    /* leases ended in one step */
 
@@ -37,7 +39,7 @@ struct server {
 	const struct settings *settings;
 	struct conf *conf;
 	struct loop *loop;
-	struct loop_event *tick, *wan_readable, *wan_settled, *watch, *signals[3];
+	struct loop_event *tick, *wan_readable, *wan_settled, *watch, *repair, *signals[3];
 	struct wan *wan;
 	struct listeners *listeners;
 	struct udp_inbox *inbox;
@@ -47,7 +49,7 @@ struct server {
 	struct control *control;
 	struct busy busy;
 	struct route *route;
-	uint64_t busy_next_ms;
+	uint64_t busy_next_ms, repair_wait_ms;
 	struct outside *outside; /* by index of conf.externals */
 	size_t outside_n;
 	bool macs; /* a rule asks for them */
@@ -56,8 +58,18 @@ struct server {
 	char reload_error[SERVER_WHY_MAX];
 	struct report report;
 	struct replies_count replies;
-	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive, quiet_side, quiet_address, quiet_watch;
+	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive, quiet_watch;
 };
+
+/* The packet filter will be looked at again, later and later, also if nobody tells of a change. */
+static void repair_later(struct server *s)
+{
+	if (!s->repair)
+		return;
+	if (s->repair_wait_ms < REPAIR_MAX_MS)
+		s->repair_wait_ms += REPAIR_STEP_MS;
+	loop_timer_by(s->repair, loop_now_ms(s->loop) + s->repair_wait_ms);
+}
 
 /* The one way in which the packet filter is changed and anybody is answered. */
 static void round_finish(struct server *s)
@@ -71,6 +83,7 @@ static void round_finish(struct server *s)
 
 	if (error) {
 		s->status.backend_failures++;
+		repair_later(s);
 		if (log_limit_pass(&s->quiet_backend, now_ms, NULL))
 			log_print(CONF_LOG_ERROR, "backend-failed", "%s: %s", s->backend->ops->name, strerror(-error));
 	}
@@ -106,34 +119,21 @@ static void busy_refresh(struct server *s)
 		log_print(CONF_LOG_WARNING, "own-ports-unknown", "sock_diag: %s", strerror(-error));
 }
 
-static void dropped(struct server *s, struct log_limit *quiet, const struct listener *l, const struct udp_datagram *d,
-		    const char *why)
-{
-	struct log_line line;
-
-	if (!log_enabled(CONF_LOG_DEBUG) || !log_limit_pass(quiet, loop_now_ms(s->loop), NULL))
-		return;
-	log_begin(&line, CONF_LOG_DEBUG, "dropped");
-	log_endpoint(&line, "client", &d->source, d->source_port);
-	log_address(&line, "to", &d->destination);
-	log_text(&line, "interface", l->interface);
-	log_text(&line, "why", why);
-	log_end(&line);
-}
-
 /* Only what came to an address of the interface it came in on, from where its source belongs (RFC 6886 3.3, 6887 8.2). */
 static bool eligible(struct server *s, const struct listener *l, const struct udp_datagram *d)
 {
 	if (l->address_only ? memcmp(&d->destination, &l->address, sizeof(l->address)) != 0
 			    : !wan_has(s->wan, d->ifindex, &d->destination)) {
 		s->status.drop_address++;
-		dropped(s, &s->quiet_address, l, d, "not an address of this interface");
+		report_dropped(&s->report.address, d, l->interface, "not an address of this interface",
+			       loop_now_ms(s->loop));
 		return false;
 	}
 	if (!l->address_only && !wan_on_link(s->wan, d->ifindex, &d->source) &&
 	    route_interface(s->route, &d->source, loop_now_ms(s->loop)) != d->ifindex) {
 		s->status.drop_source++;
-		dropped(s, &s->quiet_side, l, d, "the way back to the source is another interface");
+		report_dropped(&s->report.side, d, l->interface, "the way back to the source is another interface",
+			       loop_now_ms(s->loop));
 		return false;
 	}
 	return true;
@@ -257,12 +257,17 @@ static void wan_settled(void *context)
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 }
 
-/* Somebody else changed the ruleset. */
+/* Somebody else changed the ruleset, or may have. */
 static void watch(void *context)
 {
 	struct server *s = context;
 	int event = s->backend->ops->watch(s->backend);
 
+	/* what stands in the way may go without a word: the kernel tells nobody of a table that dies with its owner */
+	if (event < 0)
+		repair_later(s);
+	else
+		s->repair_wait_ms = 0;
 	if (event == BACKEND_EMPTIED) {
 		log_print(CONF_LOG_WARNING, "ruleset-lost", "another program removed our mappings; they are put back");
 		engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
@@ -480,14 +485,15 @@ static int start_events(struct server *s, char why[SERVER_WHY_MAX])
 
 	s->tick = loop_timer(s->loop, tick, s);
 	s->wan_settled = loop_timer(s->loop, wan_settled, s);
+	s->repair = loop_timer(s->loop, watch, s);
 	s->wan_readable = loop_readable(s->loop, wan_fd(s->wan), wan_readable, s);
 	s->signals[0] = loop_signal(s->loop, SIGTERM, terminate, s);
 	s->signals[1] = loop_signal(s->loop, SIGINT, terminate, s);
 	s->signals[2] = loop_signal(s->loop, SIGHUP, hangup, s);
 	if (fd >= 0)
 		s->watch = loop_readable(s->loop, fd, watch, s);
-	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->signals[0] || !s->signals[1] || !s->signals[2] ||
-	    (fd >= 0 && !s->watch))
+	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->repair || !s->signals[0] || !s->signals[1] ||
+	    !s->signals[2] || (fd >= 0 && !s->watch))
 		return failed(why, "event loop", -ENOMEM);
 	return SERVER_DONE;
 }
@@ -590,6 +596,7 @@ void server_close(struct server *s)
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);
+	loop_forget(s->repair);
 	loop_forget(s->watch);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
