@@ -44,6 +44,8 @@ static uint32_t hash(const struct memory *m, const struct mapping *a, enum side 
 	uint64_t w[2];
 
 	memcpy(w, address, sizeof(w));
+	if (a->remote_port)
+		h ^= ((uint64_t)a->remote_port << 32 ^ a->remote_address.s6_addr32[3]) * 0xff51afd7ed558ccd;
 	h = (h ^ w[0]) * 0x9e3779b97f4a7c15;
 	h = (h ^ h >> 29 ^ w[1]) * 0xbf58476d1ce4e5b9;
 	return (uint32_t)(h >> 32) & (m->capacity - 1);
@@ -51,7 +53,9 @@ static uint32_t hash(const struct memory *m, const struct mapping *a, enum side 
 
 static bool same_side(const struct mapping *a, const struct mapping *b, enum side side)
 {
-	if (a->protocol != b->protocol || a->kind != b->kind)
+	if (a->protocol != b->protocol || a->kind != b->kind || a->remote_port != b->remote_port)
+		return false;
+	if (a->remote_port && memcmp(&a->remote_address, &b->remote_address, sizeof(a->remote_address)) != 0)
 		return false;
 	if (side == EXTERNAL)
 		return a->external_port == b->external_port &&

@@ -198,15 +198,14 @@ static int probe(struct nft *n)
 
 static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
 {
-	static const char *const maps[] = {"dnat4", "snat4", "pin4", "pin6"};
 	uint32_t first = n->seq;
 	int rc;
 
 	n->seq += 1000; /* more than there are messages */
 	nft_msg_begin(&n->batch, first);
 	rc = nft_ruleset_put(&n->batch, conf, table_flags, anew, first + 1);
-	for (size_t i = 0; empty && rc == 0 && i < sizeof(maps) / sizeof(maps[0]); i++)
-		nft_msg_flush(&n->batch, conf->backend.table, maps[i], first + 900 + (uint32_t)i);
+	for (size_t i = 0; empty && rc == 0 && nft_msg_map(i); i++)
+		nft_msg_flush(&n->batch, conf->backend.table, nft_msg_map(i), first + 900 + (uint32_t)i);
 	return rc ? rc : nft_transact_all(n, first);
 }
 
@@ -254,14 +253,13 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 
 static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 {
-	static const char *const names[] = {"dnat4", "pin4", "pin6"};
 	struct nft *n = (struct nft *)b;
 	struct gather g = {0};
 	size_t kept = 0;
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++) {
-		for (int tries = 0; tries < DUMP_TRIES; tries++) {
+	for (size_t i = 0; nft_msg_map(i) && rc == 0; i++) {
+		for (int tries = 0; nft_msg_lists(i) && tries < DUMP_TRIES; tries++) {
 			struct nlmsghdr *h;
 
 			/* A dump under which something changed may have left something out. */
@@ -269,7 +267,7 @@ static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 			n->batch.length = 0;
 			h = nft_msg_open(&n->batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET, n->seq++);
 			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, n->conf->backend.table);
-			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, names[i]);
+			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, nft_msg_map(i));
 			nft_msg_close(&n->batch, h);
 			rc = nft_query(n, gather_elements, &g);
 			if (rc != -EINTR)

@@ -208,7 +208,9 @@ static void check(struct change *changes, size_t n)
 			verdict_refuse(changes, n, i, -EINVAL);
 		else if (m->kind == MAPPING_NAT && !v4)
 			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
-		else if (m->more_ports || m->remote_port || m->filters_n)
+		else if (m->remote_port && codec_is_v4(&m->remote_address) != codec_is_v4(&m->internal_address))
+			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
+		else if (m->more_ports || m->filters_n)
 			verdict_refuse(changes, n, i, -EOPNOTSUPP); /* an element would let everybody in */
 	}
 }

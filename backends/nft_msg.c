@@ -12,8 +12,40 @@
 
 #include "codec/codec.h"
 
-/* Lengths of keys and data: fields of 4 or 16 octets, one after the other. */
-enum { V4_KEY = 12, V6_KEY = 24, NAT_DATA = 8 };
+/* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer have two more. */
+enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8 };
+
+enum { MAPS_N = 8 };
+
+/* What the elements of a map are. */
+static const struct map {
+	const char *name;
+	bool nat, v4, peer, outside;
+} maps[MAPS_N] = {
+    {NFT_MSG_DNAT4, true, true, false, true},	  {NFT_MSG_SNAT4, true, true, false, false},
+    {NFT_MSG_PIN4, false, true, false, true},	  {NFT_MSG_PIN6, false, false, false, true},
+    {NFT_MSG_PEER_DNAT4, true, true, true, true}, {NFT_MSG_PEER_SNAT4, true, true, true, false},
+    {NFT_MSG_PEER_PIN4, false, true, true, true}, {NFT_MSG_PEER_PIN6, false, false, true, true},
+};
+
+static const struct map *map_of(bool nat, bool v4, bool peer, bool outside)
+{
+	const struct map *t = maps;
+
+	while (t->nat != nat || t->v4 != v4 || t->peer != peer || t->outside != outside)
+		t++;
+	return t;
+}
+
+const char *nft_msg_map(size_t i)
+{
+	return i < MAPS_N ? maps[i].name : NULL;
+}
+
+bool nft_msg_lists(size_t i)
+{
+	return maps[i].outside;
+}
 
 static struct nlmsghdr *put(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
 			    uint32_t seq)
@@ -76,7 +108,7 @@ static size_t put_port(uint8_t *out, uint16_t port)
 
 struct element {
 	const char *set;
-	uint8_t key[V6_KEY];
+	uint8_t key[V6_PEER_KEY];
 	uint8_t key_length;
 	uint8_t data_length; /* 0: none */
 	uint8_t data[NAT_DATA];
@@ -88,11 +120,15 @@ static void to_element(struct element *e, const struct mapping *m, enum nft_msg_
 	bool outside = side == NFT_MSG_EXTERNAL;
 	size_t n = 4;
 
-	e->set = m->kind == MAPPING_NAT ? outside ? "dnat4" : "snat4" : v4 ? "pin4" : "pin6";
+	e->set = map_of(m->kind == MAPPING_NAT, v4, m->remote_port != 0, outside)->name;
 	e->key[0] = m->protocol;
 	e->key[1] = e->key[2] = e->key[3] = 0;
 	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
 	n += put_port(e->key + n, outside ? m->external_port : m->internal_port);
+	if (m->remote_port) {
+		n += put_address(e->key + n, &m->remote_address, v4);
+		n += put_port(e->key + n, m->remote_port);
+	}
 	e->key_length = (uint8_t)n;
 	e->data_length = 0;
 	if (m->kind == MAPPING_NAT) {
@@ -222,7 +258,7 @@ static uint16_t get_port(const uint8_t *in)
 }
 
 struct walk {
-	bool nat, v4;
+	const struct map *map;
 	backend_list_fn *fn;
 	void *context;
 };
@@ -230,21 +266,27 @@ struct walk {
 static int get_element(const struct nlattr *element, void *context)
 {
 	const struct walk *w = context;
-	size_t address_length = w->v4 ? 4 : 16;
-	struct mapping m = {.kind = w->nat ? MAPPING_NAT : MAPPING_PINHOLE};
+	const struct map *map = w->map;
+	size_t address_length = map->v4 ? 4 : 16;
+	size_t key_length = map->peer ? (map->v4 ? V4_PEER_KEY : V6_PEER_KEY) : (map->v4 ? V4_KEY : V6_KEY);
+	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE};
 	struct attributes t = {0};
 	const uint8_t *key, *data;
 	uint64_t remaining_ms;
 
 	if (mnl_attr_parse_nested(element, collect, &t) != MNL_CB_OK)
 		return MNL_CB_OK;
-	key = get_value(t.of[NFTA_SET_ELEM_KEY], w->v4 ? V4_KEY : V6_KEY);
+	key = get_value(t.of[NFTA_SET_ELEM_KEY], key_length);
 	if (!key)
 		return MNL_CB_OK;
 	m.protocol = key[0];
-	m.external_address = get_address(key + 4, w->v4);
+	m.external_address = get_address(key + 4, map->v4);
 	m.external_port = get_port(key + 4 + address_length);
-	if (w->nat) {
+	if (map->peer) {
+		m.remote_address = get_address(key + 8 + address_length, map->v4);
+		m.remote_port = get_port(key + 8 + 2 * address_length);
+	}
+	if (map->nat) {
 		data = get_value(t.of[NFTA_SET_ELEM_DATA], NAT_DATA);
 		if (!data)
 			return MNL_CB_OK;
@@ -273,9 +315,10 @@ void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void 
 	name = t.of[NFTA_SET_ELEM_LIST_SET];
 	if (!name || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 || !t.of[NFTA_SET_ELEM_LIST_ELEMENTS])
 		return;
-	w.nat = strcmp(mnl_attr_get_str(name), "dnat4") == 0;
-	w.v4 = w.nat || strcmp(mnl_attr_get_str(name), "pin4") == 0;
-	if (!w.v4 && strcmp(mnl_attr_get_str(name), "pin6") != 0)
+	for (size_t i = 0; i < MAPS_N && !w.map; i++)
+		if (maps[i].outside && strcmp(mnl_attr_get_str(name), maps[i].name) == 0)
+			w.map = &maps[i];
+	if (!w.map)
 		return;
 	mnl_attr_parse_nested(t.of[NFTA_SET_ELEM_LIST_ELEMENTS], get_element, &w);
 }

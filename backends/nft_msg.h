@@ -7,6 +7,8 @@
  *   dnat4        protocol . external address . external port : internal address . internal port
  *   snat4        protocol . internal address . internal port : external address . external port
  *   pin4, pin6   protocol . address . port
+ * A mapping for one peer has elements in maps of its own, whose keys have the peer's address and port behind these:
+ *   peer-dnat4, peer-snat4, peer-pin4, peer-pin6
  *
  * Functions that append need room: NFT_MSG_CHANGE_MAX octets for a change, NFT_MSG_FRAME for begin and end.
  */
@@ -26,13 +28,26 @@ struct nlmsghdr;
 #define NFT_MSG_CHANGE_MAX 2048 /* octets that one change takes at most */
 #define NFT_MSG_FRAME	   20	/* octets of the message that begins or ends a batch */
 
+#define NFT_MSG_DNAT4	   "dnat4"
+#define NFT_MSG_SNAT4	   "snat4"
+#define NFT_MSG_PIN4	   "pin4"
+#define NFT_MSG_PIN6	   "pin6"
+#define NFT_MSG_PEER_DNAT4 "peer-dnat4"
+#define NFT_MSG_PEER_SNAT4 "peer-snat4"
+#define NFT_MSG_PEER_PIN4  "peer-pin4"
+#define NFT_MSG_PEER_PIN6  "peer-pin6"
+
+/* The name of the i-th map or set of mappings, NULL at the end; whether nft_msg_elements() reads it. */
+const char *nft_msg_map(size_t i);
+bool nft_msg_lists(size_t i);
+
 /* The kernel's numbers that older headers lack. */
 #define NFT_MSG_DESTROY_ELEMENT 30 /* NFT_MSG_DESTROYSETELEM: delete, not an error if it is not there. Linux 6.3 */
 
 /* The elements of a mapping. */
 enum nft_msg_side {
-	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6 */
-	NFT_MSG_INTERNAL = 1, /* in snat4 */
+	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6, or the same for peers */
+	NFT_MSG_INTERNAL = 1, /* in snat4 or peer-snat4 */
 	NFT_MSG_SIDES = 2,
 };
 
@@ -77,8 +92,8 @@ void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, 
 /* Appends the question for the external element of one mapping. */
 void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq);
 
-/* Calls fn for every mapping in one message of an answer about dnat4, pin4 or pin6. What does not look like an element of
- * ours is skipped. */
+/* Calls fn for every mapping in one message of an answer about a map that nft_msg_lists(). What does not look like an
+ * element of ours is skipped. */
 void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context);
 
 #endif

@@ -28,12 +28,22 @@
 enum { TYPE_V4 = 7, TYPE_V6 = 8, TYPE_PROTOCOL = 12, TYPE_SERVICE = 13, TYPE_IFNAME = 41 };
 #define CONCAT2(a, b)	 ((a) << 6 | (b))
 #define CONCAT3(a, b, c) ((a) << 12 | (b) << 6 | (c))
+#define CONCAT5(a, b, c) ((a) << 24 | CONCAT2(b, c) << 12 | CONCAT2(b, c))
 
 /* Registers of four octets, as nft counts them: the first, and those behind it. */
-enum { REG_1 = NFT_REG_1, REG_1B = NFT_REG32_01, REG_1C = NFT_REG32_02, REG_1F = NFT_REG32_05 };
+enum {
+	REG_1 = NFT_REG_1,
+	REG_1B = NFT_REG32_01,
+	REG_1C = NFT_REG32_02,
+	REG_1D = NFT_REG32_03,
+	REG_1E = NFT_REG32_04,
+	REG_1F = NFT_REG32_05,
+	REG_1G = NFT_REG32_06,
+	REG_1K = NFT_REG32_10
+};
 
 /* Offsets in headers. */
-enum { V4_SOURCE = 12, V4_DESTINATION = 16, V6_DESTINATION = 24, TH_SOURCE = 0, TH_DESTINATION = 2 };
+enum { V4_SOURCE = 12, V4_DESTINATION = 16, V6_SOURCE = 8, V6_DESTINATION = 24, TH_SOURCE = 0, TH_DESTINATION = 2 };
 
 struct put {
 	struct nft_msg_batch *batch;
@@ -70,10 +80,14 @@ struct set {
 static const struct set sets[] = {
     {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0},
     {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0},
-    {"dnat4", CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {"snat4", CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {"pin4", CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0},
-    {"pin6", CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0},
+    {NFT_MSG_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
+    {NFT_MSG_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
+    {NFT_MSG_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0},
+    {NFT_MSG_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0},
+    {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
+    {NFT_MSG_PEER_SNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
+    {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0},
+    {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0},
 };
 
 /*
@@ -215,16 +229,21 @@ static void add_meta_set(struct rule *r, uint32_t key)
 	}
 }
 
-static void add_ct_get(struct rule *r, uint32_t key)
+static void add_ct_get_into(struct rule *r, uint32_t key, uint32_t reg)
 {
 	struct nftnl_expr *e = add(r, "ct");
 
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, REG_1);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, reg);
 		if (key == NFT_CT_DST_IP)
 			nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 	}
+}
+
+static void add_ct_get(struct rule *r, uint32_t key)
+{
+	add_ct_get_into(r, key, REG_1);
 }
 
 static void add_ct_set(struct rule *r, uint32_t key)
@@ -366,6 +385,14 @@ static void add_key(struct rule *r, uint32_t address_offset, uint32_t port_offse
 	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, v6 ? REG_1F : REG_1C);
 }
 
+/* The same for an incoming packet, with its sender behind. */
+static void add_peer_key(struct rule *r, bool v4)
+{
+	add_key(r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
+	add_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v4 ? V4_SOURCE : V6_SOURCE, v4 ? 4 : 16, v4 ? REG_1D : REG_1G);
+	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_SOURCE, 2, v4 ? REG_1E : REG_1K);
+}
+
 static void begin_rule(struct rule *r, const char *table, const char *chain)
 {
 	r->rule = nftnl_rule_alloc();
@@ -402,10 +429,28 @@ static void put_prerouting(struct put *p, enum lookup lan, uint32_t mark)
 	add_family(&r, NFPROTO_IPV4);
 	add_interface(&r, NFT_META_IIFNAME, "lan", lan);
 	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, "dnat4", LOOKUP_IN);
+	add_lookup(&r, NFT_MSG_DNAT4, LOOKUP_IN);
 	add_mark_connection(&r, mark);
 	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, "dnat4", LOOKUP_DATA);
+	add_lookup(&r, NFT_MSG_DNAT4, LOOKUP_DATA);
+	add_nat(&r, NFT_NAT_DNAT, true);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+}
+
+/* From the one host that a mapping is for: RFC 6887 12. Not from the LAN, where hosts have other addresses than the peers
+ * of each other's mappings. */
+static void put_peer_prerouting(struct put *p, uint32_t mark)
+{
+	struct rule r;
+
+	begin_rule(&r, p->table, "prerouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_interface(&r, NFT_META_IIFNAME, "lan", LOOKUP_NOT_IN);
+	add_peer_key(&r, true);
+	add_lookup(&r, NFT_MSG_PEER_DNAT4, LOOKUP_IN);
+	add_mark_connection(&r, mark);
+	add_peer_key(&r, true);
+	add_lookup(&r, NFT_MSG_PEER_DNAT4, LOOKUP_DATA);
 	add_nat(&r, NFT_NAT_DNAT, true);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
@@ -419,7 +464,18 @@ static void add_hairpin(struct rule *r, uint32_t mark)
 static void add_mirror(struct rule *r)
 {
 	add_key(r, V4_SOURCE, TH_SOURCE);
-	add_lookup(r, "snat4", LOOKUP_DATA);
+	add_lookup(r, NFT_MSG_SNAT4, LOOKUP_DATA);
+	add_nat(r, NFT_NAT_SNAT, true);
+}
+
+/* The peer's address is the one that the host inside knows: behind a hairpin the packet has another already. So it may be
+ * with the port, but nft 1.0.6 lists a rule with "ct original proto-dst" in a key and cannot read it. */
+static void add_peer_mirror(struct rule *r)
+{
+	add_key(r, V4_SOURCE, TH_SOURCE);
+	add_ct_get_into(r, NFT_CT_DST_IP, REG_1D);
+	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DESTINATION, 2, REG_1E);
+	add_lookup(r, NFT_MSG_PEER_SNAT4, LOOKUP_DATA);
 	add_nat(r, NFT_NAT_SNAT, true);
 }
 
@@ -431,6 +487,11 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	for (size_t i = 0; i < conf->externals_n; i++)
 		wan = wan && conf->externals[i].interface[0] != '\0';
 	/* The interface that a packet came in on is not known here, hence the mark. From a LAN host with a mapping. */
+	begin_rule(&r, p->table, "postrouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_hairpin(&r, conf->backend.hairpin_mark);
+	add_peer_mirror(&r);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
@@ -447,11 +508,16 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
+	add_peer_mirror(&r);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	begin_rule(&r, p->table, "postrouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
 	add_mirror(&r);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
-static void put_pinhole(struct put *p, uint8_t family, uint32_t mark)
+static void put_pinhole(struct put *p, uint8_t family, bool peer, uint32_t mark)
 {
 	bool v4 = family == NFPROTO_IPV4;
 	struct rule r;
@@ -459,8 +525,13 @@ static void put_pinhole(struct put *p, uint8_t family, uint32_t mark)
 	begin_rule(&r, p->table, "forward");
 	add_family(&r, family);
 	add_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
-	add_key(&r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, v4 ? "pin4" : "pin6", LOOKUP_IN);
+	if (peer) {
+		add_peer_key(&r, v4);
+		add_lookup(&r, v4 ? NFT_MSG_PEER_PIN4 : NFT_MSG_PEER_PIN6, LOOKUP_IN);
+	} else {
+		add_key(&r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
+		add_lookup(&r, v4 ? NFT_MSG_PIN4 : NFT_MSG_PIN6, LOOKUP_IN);
+	}
 	add_mark_connection(&r, mark);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
@@ -469,8 +540,10 @@ static void put_forward(struct put *p, uint32_t mark)
 {
 	struct rule r;
 
-	put_pinhole(p, NFPROTO_IPV4, mark);
-	put_pinhole(p, NFPROTO_IPV6, mark);
+	for (int peer = 0; peer < 2; peer++) {
+		put_pinhole(p, NFPROTO_IPV4, peer, mark);
+		put_pinhole(p, NFPROTO_IPV6, peer, mark);
+	}
 	begin_rule(&r, p->table, "forward");
 	add_connection_has(&r, mark);
 	add_mark_packet(&r, mark);
@@ -501,6 +574,7 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, p.table);
 		nft_msg_close(b, h);
 	}
+	put_peer_prerouting(&p, mark);
 	put_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
 	put_prerouting(&p, LOOKUP_NOT_IN, mark);
 	put_postrouting(&p, conf);

@@ -5,7 +5,8 @@
  *
  *   table inet NAME
  *     lan, wan                  sets of interface names
- *     dnat4, snat4, pin4, pin6  the mappings, see nft_msg.h
+ *     dnat4, snat4, pin4, pin6  the mappings, see nft_msg.h; those for one peer are looked for first
+ *     peer-...
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external
  *     forward       filter, filter - 10: marks the packets of mapped flows; accepts everything
@@ -31,7 +32,7 @@ struct nlmsghdr;
  */
 #define NFT_RULESET_KEPT 0x6
 
-#define NFT_RULESET_RULES 8 /* rules in our table */
+#define NFT_RULESET_RULES 13 /* rules in our table */
 
 /*
  * Appends what makes the ruleset or, if it is there, brings it up to date: rules and interface names are replaced,

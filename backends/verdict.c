@@ -3,16 +3,23 @@
 
 #include <string.h>
 
+/* Mappings of single peers stand beside each other and beside the one for everybody. */
+static bool same_peer(const struct mapping *a, const struct mapping *b)
+{
+	return a->remote_port == b->remote_port &&
+	       (a->remote_port == 0 || memcmp(&a->remote_address, &b->remote_address, sizeof(a->remote_address)) == 0);
+}
+
 bool verdict_same_external(const struct mapping *a, const struct mapping *b)
 {
 	return a->external_port == b->external_port && a->protocol == b->protocol && a->kind == b->kind &&
-	       memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
+	       same_peer(a, b) && memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
 }
 
 bool verdict_same_internal(const struct mapping *a, const struct mapping *b)
 {
 	return a->internal_port == b->internal_port && a->protocol == b->protocol && a->kind == b->kind &&
-	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
+	       same_peer(a, b) && memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
 }
 
 bool verdict_same_mapping(const struct mapping *a, const struct mapping *b)

@@ -10,7 +10,7 @@
 
 /* True if all of a mapping is the same. */
 bool verdict_same_mapping(const struct mapping *a, const struct mapping *b);
-/* True if the external side is the same: protocol, address and port; the internal side. */
+/* True if the external side is the same: protocol, address, port and peer; the internal side. */
 bool verdict_same_external(const struct mapping *a, const struct mapping *b);
 bool verdict_same_internal(const struct mapping *a, const struct mapping *b);
 

@@ -3,7 +3,8 @@
  * Drives the nftables backend by lines on standard input, and answers each on standard output with one line or more,
  * of which the last is "ok" or "error ...":
  *   open CONF-FILE        reload CONF-FILE      close        clear
- *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP]]      queues a change
+ *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP [PEER PEER-PORT]]]
+ *                         queues a change
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
@@ -66,14 +67,15 @@ static void open_or_reload(const char *path, bool again)
 
 static void queue(const char *op, const char *rest)
 {
-	char kind[8], inside[64], outside[64];
-	unsigned protocol, inside_port, outside_port;
+	char kind[8], inside[64], outside[64], peer[64];
+	unsigned protocol, inside_port, outside_port, peer_port = 0;
 	unsigned long long timeout_ms = 60000;
 	struct change *c = &changes[changes_n];
 	unsigned group = (unsigned)changes_n + 100000;
 
-	if (changes_n == CHANGES_MAX || sscanf(rest, "%7s %u %63s %u %63s %u %llu %u", kind, &protocol, inside,
-					       &inside_port, outside, &outside_port, &timeout_ms, &group) < 6) {
+	if (changes_n == CHANGES_MAX ||
+	    sscanf(rest, "%7s %u %63s %u %63s %u %llu %u %63s %u", kind, &protocol, inside, &inside_port, outside,
+		   &outside_port, &timeout_ms, &group, peer, &peer_port) < 6) {
 		puts("error usage");
 		return;
 	}
@@ -83,7 +85,9 @@ static void queue(const char *op, const char *rest)
 	c->mapping.protocol = (uint8_t)protocol;
 	c->mapping.internal_port = (uint16_t)inside_port;
 	c->mapping.external_port = (uint16_t)outside_port;
-	if (!codec_address_parse(inside, strlen(inside), &c->mapping.internal_address) ||
+	c->mapping.remote_port = (uint16_t)peer_port;
+	if ((peer_port && !codec_address_parse(peer, strlen(peer), &c->mapping.remote_address)) ||
+	    !codec_address_parse(inside, strlen(inside), &c->mapping.internal_address) ||
 	    !codec_address_parse(outside, strlen(outside), &c->mapping.external_address)) {
 		puts("error address");
 		return;
@@ -108,12 +112,15 @@ static void commit(void)
 
 static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
-	char inside[CODEC_ADDRESS_TEXT], outside[CODEC_ADDRESS_TEXT];
+	char inside[CODEC_ADDRESS_TEXT], outside[CODEC_ADDRESS_TEXT], peer[CODEC_ADDRESS_TEXT];
 
 	(void)context;
-	printf("%s %u %s %u %s %u %llu\n", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
+	printf("%s %u %s %u %s %u %llu", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
 	       codec_address_text(&m->internal_address, inside), m->internal_port,
 	       codec_address_text(&m->external_address, outside), m->external_port, (unsigned long long)remaining_ms);
+	if (m->remote_port)
+		printf(" 0 %s %u", codec_address_text(&m->remote_address, peer), m->remote_port);
+	putchar('\n');
 }
 
 static void list(void)

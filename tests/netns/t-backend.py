@@ -127,6 +127,39 @@ def test_changes(net):
     d.end()
 
 
+def test_peers(net):
+    """Mappings of single peers stand beside each other and beside the one for everybody (6887-12.1-10)"""
+    d = Driver(net)
+
+    def peers():
+        return [count(net, 'peer-' + name) for name in ('dnat4', 'snat4', 'pin4', 'pin6')]
+
+    def listed():
+        return sorted(' '.join(w[:6] + w[8:]) for w in map(str.split, d.ask('list')))
+    a, same, other = nat(UDP, 5000, 5000), f'{WAN} 4000', f'{WAN2} 4000'
+    six, four = f'pin 17 {LAN6} 5000 {LAN6} 5000', f'pin 17 {LAN} 5000 {LAN} 5000'
+    assert d.commit(f'add {a} 60000', f'add {a} 60000 7 {same}', f'add {a} 60000 8 {other}',
+                    f'add {six} 60000 9 {WAN6} 4000', f'add {four} 60000 10 {same}') == ['0'] * 5
+    assert counts(net) == [1, 1, 0, 0] and peers() == [2, 2, 1, 1], net.table()
+    everything = sorted([a, f'{a} {same}', f'{a} {other}', f'{six} {WAN6} 4000', f'{four} {same}'])
+    assert listed() == everything
+    # both sides are known by their peer
+    assert d.commit(f'add {nat(UDP, 5001, 5000)} 60000 1 {same}', f'add {nat(UDP, 5000, 5001)} 60000 2 {same}',
+                    f'add {nat(UDP, 5001, 5000)} 60000 3 {WAN2} 4001') == ['EEXIST', 'EEXIST', '0']
+    assert d.commit(f'remove {nat(UDP, 5001, 5000)} 0 1 {WAN2} 4001', f'add {a} 600 2 {WAN6} 4000') == \
+        ['0', 'EAFNOSUPPORT']
+    assert d.commit(f'renew {a} 600000 1 {same}', f'remove {a} 0 2', f'renew {six} 1200 3 {WAN6} 4000') == ['0'] * 3
+    assert counts(net) == [0, 0, 0, 0] and peers() == [2, 2, 1, 1]
+    wait(lambda: peers() == [2, 2, 1, 0])
+    table = net.table()
+    assert f'udp . {LAN} . 5000 . {WAN} . 4000' in table, table
+    # the next one takes them over; another ruleset of the same name does not stay
+    d.end()
+    d = Driver(net)
+    assert listed() == sorted([f'{a} {same}', f'{a} {other}', f'{four} {same}'])
+    d.end('clear')
+
+
 def test_timeouts(net):
     """The kernel ends a mapping by itself; 0 is for ever; a renewal counts from now also with the same time"""
     d = Driver(net)
@@ -399,6 +432,28 @@ def test_packets(net):
     assert net.closed((LAN6, 4001))
     assert d.commit(f'remove pin 17 {LAN6} 4000 {LAN6} 4000', 'remove ' + nat(UDP, 4000, 40000)) == ['0'] * 2
     assert net.closed((LAN6, 4000), source=(WAN6, 0)) and net.closed((EXT, 40000))
+    d.end('clear')
+
+
+def test_peer_packets(net):
+    """A mapping for one peer lets that one in, and its port out with the mapping's port to that one (6887-12.1-10)"""
+    d = Driver(net, CHAIN)
+    # from inside, 6000 is where another host of the LAN is seen from outside
+    assert d.commit(f'add {nat(UDP, 4000, 40000)} 60000 1 {WAN} 7000', f'add {nat(TCP, 4000, 40000)} 60000 2 {WAN} 7000',
+                    f'add pin 17 {LAN6} 4000 {LAN6} 4000 60000 3 {WAN6} 7000', 'add ' + nat(UDP, 6000, 6000, LAN2),
+                    f'add {nat(UDP, 4001, 40001)} 60000 4 {EXT} 6000') == ['0'] * 5
+    for proto in ('udp', 'tcp'):
+        assert net.through('wan', (WAN, 7001), (WAN, 7001), proto, outer='lan', source=(LAN, 4000)).inner == (EXT, 4000)
+        assert net.through('wan', (WAN, 7000), (WAN, 7000), proto, outer='lan', source=(LAN, 4000)).inner == (EXT, 40000)
+        assert net.closed((EXT, 40000), proto, source=(WAN, 7002)) and net.closed((EXT, 40000), proto, source=(WAN2, 7000))
+    d2 = d.commit(f'remove {nat(UDP, 4000, 40000)} 0 1 {WAN} 7000', f'add {nat(UDP, 4000, 40000)} 60000 1 {WAN} 7003',
+                  f'add {nat(TCP, 4000, 40000)} 60000 2 {WAN} 7003')
+    assert d2 == ['0'] * 3
+    for proto in ('udp', 'tcp'):
+        assert net.through('lan', (LAN, 4000), (EXT, 40000), proto, source=(WAN, 7003)).inner == (WAN, 7003)
+    assert net.through('lan', (LAN6, 4000), (LAN6, 4000), source=(WAN6, 7000)).inner == (WAN6, 7000)
+    assert net.closed((LAN6, 4000), source=(WAN6, 7001))
+    assert net.through('lan2', (LAN2, 6000), (EXT, 6000), outer='lan', source=(LAN, 4001)).inner == (EXT, 40001)
     d.end('clear')
 
 

@@ -244,6 +244,32 @@ static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
 	s->timeouts += remaining_ms;
 }
 
+/* Mappings of single peers stand beside each other and beside the one for everybody. */
+static void peers(void **state)
+{
+	struct backend *b;
+	struct change c[6];
+
+	(void)state;
+	assert_int_equal(backend_memory_open(&b), 0);
+	for (unsigned i = 0; i < 6; i++)
+		c[i] = (struct change){.mapping = nat(1, 80, 1, 8080), .group = i, .op = CHANGE_ADD};
+	c[1].mapping.remote_port = c[2].mapping.remote_port = c[3].mapping.remote_port = 53;
+	c[2].mapping.remote_address.s6_addr[15] = 1;
+	c[3].mapping.internal_port = 81;
+	c[4] = c[1];
+	c[4].group = 4;
+	c[4].op = CHANGE_REMOVE;
+	c[5] = c[2];
+	c[5].group = 5;
+	c[5].op = CHANGE_RENEW;
+	assert_int_equal(b->ops->commit(b, c, 6), 0);
+	for (unsigned i = 0; i < 6; i++)
+		assert_int_equal(c[i].verdict, i == 3 ? -EEXIST : 0);
+	assert_int_equal(backend_memory_count(b), 2);
+	b->ops->close(b, true);
+}
+
 static void many(void **state)
 {
 	enum { N = 5000 };
@@ -313,9 +339,9 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(verdicts),	     cmocka_unit_test(refusal_in_a_later_commit),
-	    cmocka_unit_test(dead_backend),  cmocka_unit_test(many),
-	    cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(verdicts),	    cmocka_unit_test(refusal_in_a_later_commit),
+	    cmocka_unit_test(dead_backend), cmocka_unit_test(many),
+	    cmocka_unit_test(peers),	    cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,14 +32,22 @@ static const struct in6_addr inside4 = {
     .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 0, [14] = 2, [15] = 11}};
 static const struct in6_addr outside4 = {
     .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 100, [15] = 1}};
+static const struct in6_addr remote4 = {
+    .s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 203, [13] = 0, [14] = 113, [15] = 5}};
+static const struct in6_addr remote6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2}};
 static const struct in6_addr inside6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 0x11}};
 
-enum what { NAT, PIN_V4, PIN_V6 };
+enum what { NAT, PIN_V4, PIN_V6, NAT_PEER, PIN_V4_PEER, PIN_V6_PEER };
 
 static struct mapping mapping(enum what what)
 {
 	struct mapping m = {.kind = MAPPING_PINHOLE, .protocol = 17, .internal_port = 5000, .external_port = 5000};
 
+	if (what >= NAT_PEER) {
+		what -= NAT_PEER;
+		m.remote_address = what == PIN_V6 ? remote6 : remote4;
+		m.remote_port = 53;
+	}
 	m.internal_address = m.external_address = what == PIN_V6 ? inside6 : inside4;
 	if (what == NAT) {
 		m.kind = MAPPING_NAT;
@@ -104,6 +112,24 @@ static const struct {
     {"destroy element pin4", CHANGE_REMOVE, PIN_V4, &new, 0, 0,
      "480000001e0a01000500000000000000"
      "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000"},
+    {"create element peer-dnat4 { tcp . 198.51.100.1 . 8080 . 203.0.113.5 . 53 timeout 10s : 192.0.2.11 . 80 }, "
+     "peer-snat4 "
+     "its mirror",
+     CHANGE_ADD, NAT_PEER, &new, 10000, 0,
+     "700000000c0a01060700000000000000010000000c0001006e617470637064000f000200706565722d646e6174340000"
+     "400003803c0001800c00040000000000000027101c0001801800010006000000c63364011f900000cb00710500350000"
+     "100002800c000100c000020b00500000700000000c0a01060800000000000000010000000c0001006e61747063706400"
+     "0f000200706565722d736e6174340000400003803c0001800c00040000000000000027101c0001801800010006000000"
+     "c000020b00500000cb00710500350000100002800c000100c63364011f900000"},
+    {"renewal for a peer in place", CHANGE_RENEW, PIN_V4_PEER, &new, 10000, 0,
+     "6c0000000c0a01040700000000000000010000000c0001006e617470637064000e000200706565722d70696e34000000"
+     "3c000380380001800c00040000000000000027100c00050000000000000027101c0001801800010011000000c000020b"
+     "13880000cb00710500350000"},
+    {"destroy element peer-pin6 { udp . 2001:db8:1::11 . 5000 . 2001:db8:2::2 . 53 }", CHANGE_REMOVE, PIN_V6_PEER, &new,
+     0, 0,
+     "6c0000001e0a01000500000000000000010000000c0001006e617470637064000e000200706565722d70696e36000000"
+     "3c0003803800018034000180300001001100000020010db80001000000000000000000111388000020010db800020000"
+     "000000000000000200350000"},
 };
 
 static void changes(void **state)
@@ -129,7 +155,7 @@ static void longest(void **state)
 {
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
 	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
-	struct change c = {.mapping = mapping(NAT), .op = CHANGE_RENEW, .timeout_ms = 1};
+	struct change c = {.mapping = mapping(NAT_PEER), .op = CHANGE_RENEW, .timeout_ms = 1};
 	char table[NFT_MSG_TABLE_MAX];
 
 	(void)state;
@@ -154,6 +180,21 @@ static void frame(void **state)
 	assert_string_equal(hex,
 			    "140000001000010004030201000000000000000a"
 			    "2c0000000e0a0500050302010000000001000000" PIN6 "140000001100010006030201000000000000000a");
+}
+
+/* Each map once, and those that hold the external sides are listed. */
+static void names(void **state)
+{
+	size_t n = 0, listed = 0;
+
+	(void)state;
+	for (; nft_msg_map(n); n++) {
+		listed += nft_msg_lists(n);
+		for (size_t i = 0; i < n; i++)
+			assert_string_not_equal(nft_msg_map(i), nft_msg_map(n));
+	}
+	assert_int_equal(n, 8);
+	assert_int_equal(listed, 6);
 }
 
 static void question(void **state)
@@ -191,7 +232,7 @@ static void elements(void **state)
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
 
 	(void)state;
-	for (enum what what = NAT; what <= PIN_V6; what++) {
+	for (enum what what = NAT; what <= PIN_V6_PEER; what++) {
 		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
 		struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 77000};
 		struct nlmsghdr *h = (struct nlmsghdr *)(void *)data;
@@ -208,6 +249,8 @@ static void elements(void **state)
 		assert_int_equal(seen.mapping.external_port, c.mapping.external_port);
 		assert_int_equal(seen.mapping.protocol, c.mapping.protocol);
 		assert_int_equal(seen.mapping.kind, c.mapping.kind);
+		assert_memory_equal(&seen.mapping.remote_address, &c.mapping.remote_address, 16);
+		assert_int_equal(seen.mapping.remote_port, c.mapping.remote_port);
 		assert_int_equal(seen.remaining_ms, 77000);
 		length = h->nlmsg_len;
 		for (uint32_t cut = sizeof(*h) + 4; cut < length; cut += 4) {
@@ -279,8 +322,9 @@ static void odd_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(changes),	cmocka_unit_test(longest),  cmocka_unit_test(frame),
-	    cmocka_unit_test(question), cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(changes),	   cmocka_unit_test(longest), cmocka_unit_test(frame),
+	    cmocka_unit_test(question),	   cmocka_unit_test(names),   cmocka_unit_test(elements),
+	    cmocka_unit_test(odd_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static void earlier_verdicts_stay(void **state)
 static void sameness(void **state)
 {
 	const struct mapping m = {.internal_port = 1, .external_port = 2, .protocol = 6, .kind = MAPPING_NAT};
+	const struct mapping peer = {.external_port = 2, .remote_port = 53, .protocol = 6, .kind = MAPPING_NAT};
 	struct mapping other = m;
 
 	(void)state;
@@ -77,6 +78,13 @@ static void sameness(void **state)
 	other = m;
 	other.kind = MAPPING_PINHOLE;
 	assert_false(verdict_same_external(&m, &other) || verdict_same_internal(&m, &other));
+	other = m;
+	other.remote_port = 53;
+	assert_false(verdict_same_external(&m, &other) || verdict_same_internal(&m, &other));
+	other = peer;
+	assert_true(verdict_same_mapping(&peer, &other));
+	other.remote_address.s6_addr[15] = 1;
+	assert_false(verdict_same_external(&peer, &other) || verdict_same_internal(&peer, &other));
 }
 
 int main(void)
