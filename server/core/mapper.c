@@ -111,14 +111,15 @@ static bool judge(const struct engine *e, const struct mapper_want *w, struct ma
 				   .mac = w->mac,
 				   .protocol = w->protocol,
 				   .internal_port = w->internal_port};
+	const char *unreachable = outside_unreachable(e, p->external, &w->internal_address);
 
 	policy_judge(e->conf, &q, &p->policy);
 	if (p->policy.rule != UINT16_MAX)
 		p->verdict.rule = e->conf->rules[p->policy.rule].name;
 	if (!p->policy.allowed)
 		refuse(p, MAPPER_NOT_AUTHORIZED, p->policy.why);
-	else if (IN6_IS_ADDR_LINKLOCAL(&w->internal_address))
-		refuse(p, MAPPER_NOT_AUTHORIZED, "a link-local address cannot be reached from outside");
+	else if (unreachable)
+		refuse(p, MAPPER_NOT_AUTHORIZED, unreachable);
 	else
 		p->verdict.lifetime_s = policy_lifetime(e->conf, &p->policy, w->pcp, w->lifetime_s);
 	return p->verdict.result == MAPPER_OK;

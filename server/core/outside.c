@@ -52,6 +52,41 @@ static bool may_use(const struct conf_external *c, const struct in6_addr *addres
 	return !is_private(address);
 }
 
+const char *outside_unreachable(const struct engine *e, size_t external, const struct in6_addr *internal_address)
+{
+	static const struct {
+		uint8_t first[4];
+		uint8_t length; /* in bits, of which the first 32 can be told */
+		bool local;	/* an operator may have a use for it */
+		const char *why;
+	} ranges[] = {
+	    {{0xfe, 0x80}, 10, false, "a link-local address cannot be reached from outside"},
+	    {{0xfe, 0xc0}, 10, false, "a site-local address cannot be reached from outside"},
+	    {{0xfc, 0x00}, 7, true, "a unique local address cannot be reached from outside"},
+	    {{0x20, 0x01, 0x00, 0x10}, 28, false, "a hash identifier (ORCHID) is no address"},
+	    {{0x20, 0x01, 0x00, 0x20}, 28, false, "a hash identifier (ORCHID) is no address"},
+	    {{0xff, 0x00}, 8, false, "a group is no host"},
+	};
+	const uint8_t *a = internal_address->s6_addr;
+
+	if (codec_is_v4(internal_address))
+		return NULL;
+	/* IPv4-compatible addresses, and those of no host */
+	if (IN6_IS_ADDR_V4COMPAT(internal_address) || IN6_IS_ADDR_LOOPBACK(internal_address) ||
+	    IN6_IS_ADDR_UNSPECIFIED(internal_address))
+		return "the address cannot be reached from outside";
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		const uint8_t *f = ranges[i].first;
+		uint32_t have = (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3];
+		uint32_t want = (uint32_t)f[0] << 24 | (uint32_t)f[1] << 16 | (uint32_t)f[2] << 8 | f[3];
+
+		if ((have ^ want) >> (32 - ranges[i].length) == 0 &&
+		    !(ranges[i].local && e->conf->externals[external].private_address == CONF_PRIVATE_ALLOW))
+			return ranges[i].why;
+	}
+	return NULL;
+}
+
 /* Works out what can be used of what is given; usable has room for it. */
 static void filter(struct outside *o, const struct conf_external *c)
 {

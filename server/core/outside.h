@@ -68,6 +68,8 @@ bool outside_same(const struct conf_external *ca, const struct outside *a, const
 bool outside_has(const struct engine *e, size_t external, const struct in6_addr *address);
 /* The n-th address that can be used; false at the end. The 0th is the one that NAT-PMP uses (RFC 6886 4.3.2). */
 bool outside_at(const struct engine *e, size_t external, size_t n, struct in6_addr *address);
+/* NULL if the Internet can have a host of this address as its peer without translation, else why not: RFC 6092 3.1. */
+const char *outside_unreachable(const struct engine *e, size_t external, const struct in6_addr *internal_address);
 /* The external that has the address, SIZE_MAX if none has. */
 size_t outside_owner(const struct engine *e, const struct in6_addr *address);
 

@@ -220,12 +220,11 @@ static void send_map(struct engine *e, const struct round_answer *a, const struc
 	reply_length(r, a, pcp_marshal(&out, a->buffer, a->capacity));
 }
 
-/* The all-zeros address of the family that is not translated to: RFC 6887 10 and 15.1, erratum 3621. The opposite, ::
+/* An IPv4 address for an IPv6 host, the all-zeros one or another: RFC 6887 10 and 15.1, erratum 3621. The opposite, ::
  * from an IPv4 client, is what many clients say for "any". */
 static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *internal)
 {
-	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address) &&
-	       codec_is_unspecified(&m->mapping.external_address);
+	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address);
 }
 
 static void answer_map(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
@@ -263,8 +262,9 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 	if (!asks_for_nat64(m, &w.internal_address))
 		mapper_do(e, &w, now_ms, r, &v);
 	else if (m->lifetime_s > 0)
-		v = (struct mapper_verdict){
-		    .result = MAPPER_NO_RESOURCES, .why = "IPv6 is not translated to IPv4", .lease = LEASE_NONE};
+		v = (struct mapper_verdict){.result = o.prefer_failure ? MAPPER_CANNOT_PROVIDE : MAPPER_NO_RESOURCES,
+					    .why = "IPv6 is not translated to IPv4",
+					    .lease = LEASE_NONE};
 	a->rule = v.rule;
 	a->lease = v.lease;
 	a->external_port = v.external_port;
