@@ -37,7 +37,10 @@ struct backend_ops {
 	int (*reload)(struct backend *b, const struct conf *conf, char *why, size_t size);
 	/* A descriptor that becomes readable when somebody else changed the ruleset, or -1. */
 	int (*watch_fd)(const struct backend *b);
-	/* Drains that descriptor and repairs what can be repaired. Returns an enum backend_event, or -errno. */
+	/* Reads that descriptor empty. True if what it said may concern us: then watch is to be called, soon. */
+	bool (*drain)(struct backend *b);
+	/* Looks at the ruleset and repairs what can be repaired. Returns an enum backend_event; or -errno, then it is to
+	 * be called again after a while. */
 	int (*watch)(struct backend *b);
 	/* Frees b. clear: removes everything that is ours from the packet filter; else mappings stay. */
 	void (*close)(struct backend *b, bool clear);

@@ -303,6 +303,12 @@ static int memory_watch_fd(const struct backend *b)
 	return -1;
 }
 
+static bool memory_drain(struct backend *b)
+{
+	(void)b;
+	return false;
+}
+
 static int memory_watch(struct backend *b)
 {
 	(void)b;
@@ -327,6 +333,7 @@ static const struct backend_ops memory_ops = {
     .list = memory_list,
     .reload = memory_reload,
     .watch_fd = memory_watch_fd,
+    .drain = memory_drain,
     .watch = memory_watch,
     .close = memory_close,
 };

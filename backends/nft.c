@@ -347,6 +347,7 @@ static const struct backend_ops nft_ops = {
     .list = nft_list,
     .reload = nft_reload,
     .watch_fd = nft_watch_fd,
+    .drain = nft_watch_drain,
     .watch = nft_watch,
     .close = nft_close,
 };

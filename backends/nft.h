@@ -38,6 +38,7 @@ struct nft {
 	uint32_t table_flags; /* 0 or NFT_RULESET_KEPT */
 	struct nft_msg_kernel kernel;
 	struct nft_print print;
+	bool emptied;	     /* mappings were lost, and nobody was told yet */
 	bool accept_missing; /* the operator's chain was not there when it was last looked for */
 	struct nft_msg_batch batch;
 	struct nft_slot *slots;
@@ -89,6 +90,7 @@ int nft_watch_open(struct nft *n, char *why, size_t size);
 int nft_watch_subscribe(struct nft *n, const struct conf *conf);
 void nft_watch_close(struct nft *n);
 int nft_watch_fd(const struct backend *b);
+bool nft_watch_drain(struct backend *b);
 int nft_watch(struct backend *b);
 /* Reads what tells our ruleset apart. */
 int nft_watch_print(struct nft *n, struct nft_print *print);

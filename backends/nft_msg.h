@@ -42,6 +42,9 @@ const char *nft_msg_map(size_t i);
 bool nft_msg_lists(size_t i);
 
 /* The kernel's numbers that older headers lack. */
+#define NFT_MSG_DESTROY_TABLE	26
+#define NFT_MSG_DESTROY_CHAIN	27
+#define NFT_MSG_DESTROY_RULE	28
 #define NFT_MSG_DESTROY_ELEMENT 30 /* NFT_MSG_DESTROYSETELEM: delete, not an error if it is not there. Linux 6.3 */
 
 /* The elements of a mapping. */

@@ -280,25 +280,78 @@ int nft_watch_fd(const struct backend *b)
 	return mnl_socket_get_fd(n->monitor);
 }
 
-struct table_name {
-	const char *name;
-	bool same;
+struct notice {
+	const char *table, *chain;
 };
 
-static int compare_table(const struct nlattr *a, void *context)
+/* The table is the first attribute of whatever is in one, of the table itself too. */
+static int read_notice(const struct nlattr *a, void *context)
 {
-	struct table_name *t = context;
+	struct notice *t = context;
 
-	if (mnl_attr_get_type(a) == NFTA_SET_ELEM_LIST_TABLE && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
-		t->same = strcmp(mnl_attr_get_str(a), t->name) == 0;
+	if (mnl_attr_get_type(a) == NFTA_RULE_TABLE && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		t->table = mnl_attr_get_str(a);
+	if (mnl_attr_get_type(a) == NFTA_RULE_CHAIN && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		t->chain = mnl_attr_get_str(a);
 	return MNL_CB_OK;
 }
 
-/* Reads all notifications. Returns whether somebody removed elements of our table, which nothing else shows. */
-static bool drain(struct nft *n)
+/* Others' elements are many and never ours to repair, but those that they take out of our table. */
+static bool concerns_table(struct nft *n, uint16_t type)
 {
-	struct table_name t = {.name = n->conf->backend.table};
-	bool removed = false;
+	switch (type) {
+	case NFT_MSG_DELSETELEM:
+	case NFT_MSG_DESTROY_ELEMENT:
+		n->emptied = true;
+		return true;
+	case NFT_MSG_NEWSETELEM:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* What can take our rule away from the operator's chain, make the chain, or bring the rule in twice. */
+static bool concerns_chain(const struct nft *n, const struct nlmsghdr *h, uint16_t type, const struct notice *t)
+{
+	switch (type) {
+	case NFT_MSG_NEWTABLE:
+	case NFT_MSG_DELTABLE:
+	case NFT_MSG_DESTROY_TABLE:
+	case NFT_MSG_NEWCHAIN:
+	case NFT_MSG_DELCHAIN:
+	case NFT_MSG_DESTROY_CHAIN:
+		return true;
+	case NFT_MSG_DELRULE:
+	case NFT_MSG_DESTROY_RULE:
+		return strcmp(t->chain, n->conf->backend.forward_chain) == 0;
+	case NFT_MSG_NEWRULE:
+		return nft_ruleset_is_accept(h, n->conf) != 0;
+	default:
+		return false;
+	}
+}
+
+static bool concerns(struct nft *n, const struct nlmsghdr *h)
+{
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+	const struct conf *conf = n->conf;
+	uint16_t type = h->nlmsg_type & 0xff;
+	struct notice t = {.table = "", .chain = ""};
+
+	if (h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || type == NFT_MSG_NEWGEN ||
+	    mnl_attr_parse(h, sizeof(*g), read_notice, &t) != MNL_CB_OK)
+		return false;
+	if (g->nfgen_family == NFPROTO_INET && strcmp(t.table, conf->backend.table) == 0)
+		return concerns_table(n, type);
+	return named(conf) && g->nfgen_family == nft_ruleset_family(conf->backend.forward_family) &&
+	       strcmp(t.table, conf->backend.forward_table) == 0 && concerns_chain(n, h, type, &t);
+}
+
+bool nft_watch_drain(struct backend *b)
+{
+	struct nft *n = (struct nft *)b;
+	bool concerned = false;
 
 	for (;;) {
 		ssize_t length = recv(mnl_socket_get_fd(n->monitor), n->received, NFT_RECEIVE_MAX, MSG_DONTWAIT);
@@ -306,17 +359,11 @@ static bool drain(struct nft *n)
 		int rest = (int)length;
 
 		if (length < 0 && errno != EINTR && errno != ENOBUFS)
-			return removed;
-		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
-			const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
-
-			if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM) ||
-			    g->nfgen_family != NFPROTO_INET)
-				continue;
-			t.same = false;
-			mnl_attr_parse(h, sizeof(*g), compare_table, &t);
-			removed = removed || t.same;
-		}
+			return concerned;
+		/* what did not fit may have been anything */
+		concerned = concerned || (length < 0 && errno == ENOBUFS);
+		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest))
+			concerned = concerns(n, h) || concerned;
 	}
 }
 
@@ -325,37 +372,42 @@ int nft_watch(struct backend *b)
 	struct nft *n = (struct nft *)b;
 	enum backend_event event = BACKEND_INTACT;
 	struct nft_print print;
-	bool emptied, made, missing;
+	bool made;
 	char why[256];
 	int rc;
 
-	emptied = drain(n);
+	nft_watch_drain(b);
 	rc = nft_watch_print(n, &print);
 	if (rc)
 		return rc;
-	emptied = emptied || print.table != n->print.table || print.maps != n->print.maps;
+	if (print.table != n->print.table || print.maps != n->print.maps)
+		n->emptied = true;
 	if (print.table == 0)
 		n->table_flags = NFT_RULESET_KEPT; /* a new one may get what the old one could not */
-	if (!emptied && print.rules != n->print.rules) {
-		rc = nft_install(n, n->conf, NFT_INSTALL_KEEP, why, sizeof(why));
-		emptied = rc != 0;
+	if (!n->emptied && print.rules != n->print.rules) {
+		n->emptied = nft_install(n, n->conf, NFT_INSTALL_KEEP, why, sizeof(why)) != 0;
 		event = BACKEND_REPAIRED;
 	}
-	if (emptied) {
+	if (n->emptied)
 		rc = nft_install(n, n->conf, NFT_INSTALL_EMPTY, why, sizeof(why));
-		event = BACKEND_EMPTIED;
-	}
 	if (rc == 0)
 		rc = nft_watch_subscribe(n, n->conf);
 	if (rc)
 		return rc;
+	if (n->emptied)
+		event = BACKEND_EMPTIED;
+	n->emptied = false;
 	rc = nft_accept_keep(n, n->conf, false, &made, why, sizeof(why));
-	missing = rc == -ENOENT;
 	if (made && event == BACKEND_INTACT)
 		event = BACKEND_REPAIRED;
-	/* That the operator's chain is gone is told once; that mappings are gone is more important. */
-	if (rc && event != BACKEND_EMPTIED && !(missing && n->accept_missing))
-		event = rc;
-	n->accept_missing = missing;
+	/* That mappings are gone is more important; then the chain is told of by the next call. That it is gone is told
+	 * once. */
+	if (rc == 0) {
+		n->accept_missing = false;
+	} else if (event != BACKEND_EMPTIED) {
+		if (rc != -ENOENT || !n->accept_missing)
+			event = rc;
+		n->accept_missing = rc == -ENOENT;
+	}
 	return event;
 }

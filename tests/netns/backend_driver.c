@@ -8,6 +8,7 @@
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
+ *   drain                 concerned|unconcerned
  *   features              what the kernel can do, as the backend has found out
  *   pretend DESTROY UPDATE   makes it believe in an older kernel (0) from now on
  *   fill N                adds N mappings, 64 in a transaction
@@ -141,6 +142,12 @@ static void watch(void)
 	int rc = backend->ops->watch(backend);
 
 	printf("%s %s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc]);
+	puts("ok");
+}
+
+static void drain(void)
+{
+	puts(backend->ops->drain(backend) ? "concerned" : "unconcerned");
 	puts("ok");
 }
 
@@ -279,6 +286,8 @@ static void obey(char *line)
 		list();
 	else if (strcmp(line, "watch") == 0)
 		watch();
+	else if (strcmp(line, "drain") == 0)
+		drain();
 	else if (strcmp(line, "features") == 0)
 		printf("flags %u destroy %d update %d subscribed %d\nok\n", ((struct nft *)backend)->table_flags,
 		       ((struct nft *)backend)->kernel.destroy, ((struct nft *)backend)->kernel.update,

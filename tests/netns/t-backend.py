@@ -4,6 +4,8 @@
 import json
 import os
 import select
+import socket
+import struct
 import subprocess
 import sys
 
@@ -371,6 +373,92 @@ def test_unprotected(net):
     if d.features()['flags']:
         assert net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd').returncode != 0
     d.end()
+
+
+def test_concerned(net):
+    """Of what others do only what can touch our table or our rule asks for a look at the ruleset"""
+    net.nft('-f', '-', input="""
+        table inet natpcpd { }
+        table ip natpcpd {
+            set banned { type ipv4_addr; }
+        }
+        table inet filter {
+            set banned { type ipv4_addr; }
+            chain other { }
+        }
+        table inet f2b {
+            set banned { type ipv4_addr; }
+            chain forward { type filter hook forward priority -1; }
+        }""")
+    d = Driver(net, CHAIN)
+    a = nat(UDP, 5000, 5000)
+    assert d.commit(f'add {a}') == ['0']
+    rules = 'add rule inet filter forward ip saddr 203.0.113.9 drop'
+
+    def handle(text, chain='inet filter forward'):
+        return next(r for r in net.rules(chain) if text in r).split()[-1]
+    # a word that ends in "#" stands for the handle of the rule that has what follows
+    for words, concerned in (
+            ('add element inet f2b banned { 203.0.113.7 }', False),
+            ('delete element inet f2b banned { 203.0.113.7 }', False),
+            ('add element inet filter banned { 203.0.113.7 }', False),
+            ('add element ip natpcpd banned { 203.0.113.7 }', False),
+            ('delete element ip natpcpd banned { 203.0.113.7 }', False),
+            (rules, False),
+            ('insert rule inet filter other accept', False),
+            ('add rule inet f2b forward accept', False),
+            ('flush chain inet f2b forward', False),
+            ('flush chain inet filter other', False),
+            ('delete table inet f2b', False),
+            ('delete table ip natpcpd', False),
+            ('delete rule inet filter forward handle # 203.0.113.9', True),
+            ('add rule inet filter forward meta mark 1 accept comment "natpcpd"', True),
+            ('add chain inet filter another', True),
+            ('add element inet natpcpd lan { "other0" }', False),
+            ('add rule inet natpcpd forward accept', True),
+            ('delete element inet natpcpd lan { "other0" }', True)):
+        if '#' in words:
+            words, text = words.split(' # ')
+            words += ' ' + handle(text)
+        net.nft(words)
+        assert d.ask('drain') == ['concerned' if concerned else 'unconcerned'], words
+        assert d.ask('drain') == ['unconcerned'], words
+    # what was read and is not repaired yet is not forgotten
+    assert d.watch() == 'quiet emptied' and len(ours(net)) == 1
+    assert d.commit(f'add {a}') == ['0'] and d.watch() == 'quiet intact'
+    d.end()
+
+
+def test_destroyed(net):
+    """Without table owners: elements that somebody destroys, which is not an error if there are none, are noticed"""
+    net.nft('add', 'table', 'inet', 'natpcpd')
+    d = Driver(net)
+    if not d.features().get('destroy', 1):
+        raise lab.Skip('the kernel has no destroy')
+    assert d.commit('add ' + nat(UDP, 5000, 5000)) == ['0']
+    # NEWGEN frames of a batch are 16 and 17; 30 is NFT_MSG_DESTROYSETELEM, which nft 1.0.6 has no word for
+    destroy(net, 'natpcpd', 'dnat4', bytes([17, 0, 0, 0]) + socket.inet_aton(EXT) + struct.pack('!HH', 5000, 0))
+    assert count(net, 'dnat4') == 0
+    assert d.watch() == 'readable emptied'
+    d.end()
+
+
+def destroy(net, table, name, key):
+    def attribute(kind, data):
+        return struct.pack('=HH', 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+    def message(kind, seq, family, resource, body=b''):
+        return struct.pack('=IHHII', 20 + len(body), kind, 1 | 4, seq, 0) + struct.pack('!BBH', family, 0, resource) + body
+    nested = 1 << 15
+    element = attribute(nested | 1, attribute(nested | 1, attribute(1, key)))
+    body = attribute(1, table.encode() + b'\0') + attribute(2, name.encode() + b'\0') + attribute(nested | 3, element)
+    with lab.probe.inside(net.ns('gw')):
+        s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+    with s:
+        s.bind((0, 0))
+        s.send(message(16, 1, 0, 10) + message(10 << 8 | 30, 2, 1, 0, body) + message(17, 3, 0, 10))
+        answer = s.recv(4096)
+    assert struct.unpack_from('=i', answer, 16)[0] == 0, answer.hex()
 
 
 def test_adopted(net):
