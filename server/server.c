@@ -11,6 +11,7 @@
 #include "backends/backend.h"
 #include "codec/codec.h"
 #include "server/api.h"
+#include "server/guard.h"
 #include "server/io/busy.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
@@ -30,8 +31,6 @@
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
-#define REPAIR_STEP_MS	1000  /* longer each time until a packet filter that failed is looked at again, */
-#define REPAIR_MAX_MS	10000 /* up to this */
 #define REVOKE_LOOK	4096  /* leases looked at in one step of a revocation */
 #define REVOKE_END	64    /* leases ended in one step */
 
@@ -39,17 +38,18 @@ struct server {
 	const struct settings *settings;
 	struct conf *conf;
 	struct loop *loop;
-	struct loop_event *tick, *wan_readable, *wan_settled, *watch, *repair, *signals[3];
+	struct loop_event *tick, *wan_readable, *wan_settled, *signals[3];
 	struct wan *wan;
 	struct listeners *listeners;
 	struct udp_inbox *inbox;
 	struct backend *backend;
+	struct guard *guard;
 	struct engine *engine;
 	struct round *round;
 	struct control *control;
 	struct busy busy;
 	struct route *route;
-	uint64_t busy_next_ms, repair_wait_ms;
+	uint64_t busy_next_ms;
 	struct outside *outside; /* by index of conf.externals */
 	size_t outside_n;
 	bool macs; /* a rule asks for them */
@@ -58,18 +58,8 @@ struct server {
 	char reload_error[SERVER_WHY_MAX];
 	struct report report;
 	struct replies_count replies;
-	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive, quiet_watch;
+	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive;
 };
-
-/* The packet filter will be looked at again, later and later, also if nobody tells of a change. */
-static void repair_later(struct server *s)
-{
-	if (!s->repair)
-		return;
-	if (s->repair_wait_ms < REPAIR_MAX_MS)
-		s->repair_wait_ms += REPAIR_STEP_MS;
-	loop_timer_by(s->repair, loop_now_ms(s->loop) + s->repair_wait_ms);
-}
 
 /* The one way in which the packet filter is changed and anybody is answered. */
 static void round_finish(struct server *s)
@@ -83,7 +73,7 @@ static void round_finish(struct server *s)
 
 	if (error) {
 		s->status.backend_failures++;
-		repair_later(s);
+		guard_later(s->guard);
 		if (log_limit_pass(&s->quiet_backend, now_ms, NULL))
 			log_print(CONF_LOG_ERROR, "backend-failed", "%s: %s", s->backend->ops->name, strerror(-error));
 	}
@@ -257,33 +247,13 @@ static void wan_settled(void *context)
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 }
 
-/* Somebody else changed the ruleset, or may have. */
-static void watch(void *context)
+/* Somebody else removed the mappings. */
+static void lost(void *context)
 {
 	struct server *s = context;
-	int event = s->backend->ops->watch(s->backend);
 
-	/* what stands in the way may go without a word: the kernel tells nobody of a table that dies with its owner */
-	if (event < 0)
-		repair_later(s);
-	else
-		s->repair_wait_ms = 0;
-	if (event == BACKEND_EMPTIED) {
-		log_print(CONF_LOG_WARNING, "ruleset-lost", "another program removed our mappings; they are put back");
-		engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
-		round_finish(s);
-	} else if (event == BACKEND_REPAIRED) {
-		log_print(CONF_LOG_WARNING, "ruleset-repaired",
-			  "another program removed a part of our ruleset; it is back");
-	} else if (event == -ENOENT) {
-		log_print(
-		    CONF_LOG_WARNING, "forward-chain-gone",
-		    "another program removed the chain that backend.forward-chain names; our rule goes into it when "
-		    "it is back");
-	} else if (event < 0 && log_limit_pass(&s->quiet_watch, loop_now_ms(s->loop), NULL)) {
-		log_print(CONF_LOG_ERROR, "ruleset-broken",
-			  "it was changed by another program and cannot be repaired: %s", strerror(-event));
-	}
+	engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
+	round_finish(s);
 }
 
 /* Reload */
@@ -481,19 +451,14 @@ static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 
 static int start_events(struct server *s, char why[SERVER_WHY_MAX])
 {
-	int fd = s->backend->ops->watch_fd(s->backend);
-
 	s->tick = loop_timer(s->loop, tick, s);
 	s->wan_settled = loop_timer(s->loop, wan_settled, s);
-	s->repair = loop_timer(s->loop, watch, s);
 	s->wan_readable = loop_readable(s->loop, wan_fd(s->wan), wan_readable, s);
 	s->signals[0] = loop_signal(s->loop, SIGTERM, terminate, s);
 	s->signals[1] = loop_signal(s->loop, SIGINT, terminate, s);
 	s->signals[2] = loop_signal(s->loop, SIGHUP, hangup, s);
-	if (fd >= 0)
-		s->watch = loop_readable(s->loop, fd, watch, s);
-	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->repair || !s->signals[0] || !s->signals[1] ||
-	    !s->signals[2] || (fd >= 0 && !s->watch))
+	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->signals[0] || !s->signals[1] || !s->signals[2] ||
+	    guard_open(&s->guard, s->loop, s->backend, lost, s))
 		return failed(why, "event loop", -ENOMEM);
 	return SERVER_DONE;
 }
@@ -596,8 +561,7 @@ void server_close(struct server *s)
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);
-	loop_forget(s->repair);
-	loop_forget(s->watch);
+	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
 	listeners_free(s->listeners);
@@ -639,6 +603,7 @@ void server_status(const struct server *s, struct server_status *status)
 	status->backend = s->backend->ops->name;
 	status->replies = s->replies.sent;
 	status->send_failures = s->replies.failed;
+	status->ruleset_looks = guard_looks(s->guard);
 	status->reload_error = s->reload_error;
 }
 

@@ -42,6 +42,7 @@ struct server_status {
 	uint64_t replies;
 	uint64_t send_failures;
 	uint64_t backend_failures;
+	uint64_t ruleset_looks; /* because others changed it */
 	uint64_t reloads;
 	const char *reload_error; /* why the last reload failed; "" if it did not */
 };

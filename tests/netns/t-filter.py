@@ -224,6 +224,33 @@ def chain_replaced(net, reload=False):
     assert not reload or 'event=reload' in d.log()
 
 
+def test_chain_gone_with_table(net):
+    """All is flushed and the operator's chain stays away: mappings are back at once, and the missing chain is told"""
+    unowned(net)
+    d = net.daemon()
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
+    n = net.elements()
+    net.nft('flush', 'ruleset')
+    wait(lambda: net.elements() == n, 5)
+    d.logged('event=forward-chain-gone', 3)
+
+
+def test_bans(net):
+    """Programs that change their own sets and rules all day do not make us look at the ruleset"""
+    net.nft('-f', '-', input='table inet f2b {\nset banned { type ipv4_addr; }\n}\n'
+            + ''.join(f'add rule inet filter forward ip saddr 203.0.113.{i} drop\n' for i in range(200)))
+    d = net.daemon()
+    assert d.status()['ruleset_looks'] == 0
+    for i in range(20):
+        net.nft(f'add element inet f2b banned {{ 203.0.113.{i} }}')
+        net.nft(f'add rule inet filter forward ip saddr 198.18.0.{i} drop')
+    net.client().public()
+    assert d.status()['ruleset_looks'] == 0, d.status()
+    net.nft('flush chain inet filter forward')
+    wait(lambda: len(net.rules()) == 1)
+    assert 1 <= d.status()['ruleset_looks'] <= 3, d.status()
+
+
 def test_gateway_ports(net):
     """A port on which the gateway itself listens is never given (6887-11.3-26)"""
     held = []
