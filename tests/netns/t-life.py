@@ -17,7 +17,10 @@ GUESTS = 'rule "guests" { action = deny  clients = { "192.0.2.12" } }\n'
 
 
 def test_restart_keeps(net):
-    """SIGTERM leaves mappings working; the next start takes them over with their ports, and the epoch restarts without a journal"""
+    """SIGTERM leaves mappings working; the next start takes them over with their ports, and the epoch restarts
+
+    6887-8.5-05 (which mappings were made since is not known without a journal), 6886-3.7-01
+    """
     d = net.daemon()
     c = net.client()
     c.map(UDP, 4000, 40000)

@@ -32,7 +32,7 @@ def nothing(net, d, client, destination):
 
 
 def test_wan_side(net):
-    """Requests on the outside interface get silence, whatever they are addressed to (6886-3.3-27, 6887-8.2-03)"""
+    """Requests on the outside interface get silence, whatever they are addressed to (6886-3.3-27, 6886-5-01, 6887-8.2-03)"""
     d = net.daemon()
     net.ip('wan', 'route', 'add', '192.0.2.0/24', 'via', EXT)
     for server in (EXT, GW, EXT6, GW6):
@@ -191,7 +191,7 @@ def test_odd_sources(net):
 
 
 def test_burst_is_one_transaction(net):
-    """All datagrams that one wake-up finds are one transaction of the packet filter"""
+    """All datagrams that one wake-up finds are one transaction of the packet filter, and each has its answer (6887-8-02)"""
     d = net.daemon(conf('limits { requests-per-second = 0 }'))
     c = net.client()
     c.map(UDP, 3999, 39999)

@@ -26,7 +26,10 @@ def test_natpmp(net):
 
 
 def test_pcp(net):
-    """PCP MAP of TCP and UDP: the answer is true as soon as it is there (6887-11.3-24, 6887-11.3-37, 6887-3-01)"""
+    """PCP MAP of TCP and UDP: the answer is true as soon as it is there
+
+    6887-11.3-24, 6887-11.3-37, 6887-3-01, 6887-11.1-04, 6887-11.3-34
+    """
     net.daemon()
     c = net.client()
     for proto, name in ((UDP, 'udp'), (TCP, 'tcp')):
@@ -34,6 +37,7 @@ def test_pcp(net):
         assert (r.result, r.nonce, r.protocol, r.internal, r.external, r.address) == \
             (SUCCESS, c.nonce, proto, 4000 + proto, 40000 + proto, EXT), vars(r)
         net.through('lan', (LAN, r.internal), (EXT, r.external), name)
+        assert net.closed((EXT, r.external), 'tcp' if name == 'udp' else 'udp', timeout=0.3)
         # endpoint-independent: from any outside host (6887-11-02)
         net.through('lan', (LAN, r.internal), (EXT, r.external), name, source=(WAN2, 0))
 
@@ -224,11 +228,14 @@ def test_icmp_errors(net):
 
 
 def test_third_party_off(net):
-    """Nobody maps for others unless the operator says so (6887-13.1-08, 6887-13.1-09, 6887-13.1-11)"""
+    """Nobody maps for others unless the operator says so, by default
+
+    6887-13.1-08, 6887-13.1-09, 6887-13.1-02, 6887-18.1-05, 6887-18.1.1-03, 6887-18.2-03
+    """
     net.daemon()
     c = net.client()
     r = c.map(UDP, 4000, 40000, options=[pcp.third_party(LAN2)])
-    assert r.result == pcp.UNSUPP_OPTION, vars(r)
+    assert (r.result, r.lifetime) == (pcp.UNSUPP_OPTION, 1800), vars(r)
     assert net.closed((EXT, 40000))
 
 

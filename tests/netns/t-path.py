@@ -143,7 +143,7 @@ def test_no_nat(net):
 
 
 def test_many_remotes(net):
-    """A mapped port talks to many remotes at once, all see the mapping's port (6886-3.9-04, 6887-11-03)"""
+    """A mapped port talks to many remotes at once, all see the mapping's port (6886-3.9-04, 6887-11-03, 6887-10.2-01)"""
     net.daemon()
     net.client().map(UDP, 4000, 40000)
     for port in range(9000, 9020):
@@ -151,7 +151,7 @@ def test_many_remotes(net):
 
 
 def test_udplite(net):
-    """A protocol with ports that few know: UDP-Lite is mapped as UDP is (6887-11.1-05)"""
+    """A protocol with ports that few know: UDP-Lite is mapped as UDP is (6887-2.2-01)"""
     try:
         with lab.probe.inside(net.ns('lan')):
             inner = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136)
