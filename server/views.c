@@ -56,8 +56,6 @@ json_t *views_lease(const struct engine_lease *l)
 
 	if (l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
-	if (memcmp(&l->client, &m->internal_address, sizeof(l->client)) != 0)
-		json_object_set_new(o, "requested_by", views_address(&l->client));
 	return o;
 }
 

@@ -113,7 +113,6 @@ struct engine_lease {
 	enum engine_origin origin;
 	uint64_t expires_in_ms; /* 0 = never, for static mappings */
 	const char *rule;	/* name, or of the static section; NULL if unknown */
-	struct in6_addr client; /* who asked, if by THIRD_PARTY; else the internal address */
 };
 
 /*

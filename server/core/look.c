@@ -14,10 +14,7 @@ static bool is_shown(const struct engine *e, const struct lease *l)
 
 static void show(const struct engine *e, const struct lease *l, uint64_t now_ms, struct engine_lease *v)
 {
-	*v = (struct engine_lease){.mapping = engine_mapping(l),
-				   .origin = l->origin,
-				   .rule = engine_rule_name(e, l),
-				   .client = l->internal_address};
+	*v = (struct engine_lease){.mapping = engine_mapping(l), .origin = l->origin, .rule = engine_rule_name(e, l)};
 	if (l->state == LEASE_REMOVING)
 		v->expires_in_ms = 1;
 	else if (l->expires_ms != UINT64_MAX)

@@ -50,7 +50,6 @@ static void leases(void **state)
 	    .mapping = mapping(), .origin = ENGINE_ORIGIN_PCP, .expires_in_ms = 1, .rule = "hosts"};
 
 	(void)state;
-	l.client = l.mapping.internal_address;
 	same(views_lease(&l), "{\"expires_in_s\":1,\"external_address\":\"198.51.100.1\",\"external_port\":40000,"
 			      "\"internal_address\":\"192.0.2.11\",\"internal_port\":4000,\"kind\":\"nat\","
 			      "\"origin\":\"pcp\",\"protocol\":\"tcp\",\"rule\":\"hosts\"}");
@@ -58,12 +57,11 @@ static void leases(void **state)
 	l.origin = ENGINE_ORIGIN_STATIC;
 	l.mapping.protocol = 200;
 	l.rule = NULL;
-	l.client = at("192.0.2.5");
 	l.mapping.kind = MAPPING_PINHOLE;
 	l.mapping.internal_address = l.mapping.external_address = at("2001:db8::1");
 	same(views_lease(&l), "{\"expires_in_s\":null,\"external_address\":\"2001:db8::1\",\"external_port\":40000,"
 			      "\"internal_address\":\"2001:db8::1\",\"internal_port\":4000,\"kind\":\"pinhole\","
-			      "\"origin\":\"static\",\"protocol\":200,\"requested_by\":\"192.0.2.5\"}");
+			      "\"origin\":\"static\",\"protocol\":200}");
 }
 
 static void explanations(void **state)
