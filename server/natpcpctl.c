@@ -318,27 +318,34 @@ static void print_explanation(const json_t *o)
 	const char *rule = json_string_value(json_object_get(o, "rule"));
 	const char *why = json_string_value(json_object_get(o, "why"));
 	const json_t *lease = json_object_get(o, "lease");
+	const char *origin = json_string_value(json_object_get(lease, "origin"));
 	bool allowed = json_is_true(json_object_get(o, "allowed"));
+
+	bool fixed = origin && !strcmp(origin, "static");
 
 	printf("%s", allowed ? "allowed" : "denied");
 	if (rule)
-		printf(" by rule \"%s\" (line %s)", rule, field(o, "rule_line", b, sizeof(b)));
-	else
-		printf(": no rule matches");
+		printf(" by %s \"%s\" (line %s)", fixed ? "static" : "rule", rule, field(o, "rule_line", b, sizeof(b)));
 	printf(", result %s\n", json_string_value(json_object_get(o, "result")));
-	if (!allowed && rule && why && *why)
+	if (!allowed && why && *why)
 		printf("  why             %s\n", why);
 	if (allowed) {
 		printf("  external port   %s\n", json_integer_value(json_object_get(o, "external_port"))
 						     ? field(o, "external_port", b, sizeof(b))
 						     : "a free one of those allowed");
-		printf("  lifetime up to  %s s\n", field(o, "lifetime_max_s", b, sizeof(b)));
+		if (fixed)
+			puts("  lifetime        for ever");
+		else
+			printf("  lifetime up to  %s s\n", field(o, "lifetime_max_s", b, sizeof(b)));
 	}
 	printf("  mappings        %s", field(o, "client_mappings", b, sizeof(b)));
 	printf(" of at most %s\n", field(o, "client_mappings_max", b, sizeof(b)));
 	if (lease) {
 		printf("  has it already  external port %s", field(lease, "external_port", b, sizeof(b)));
-		printf(", ends in %s s\n", field(lease, "expires_in_s", b, sizeof(b)));
+		if (json_is_null(json_object_get(lease, "expires_in_s")))
+			puts(", never ends");
+		else
+			printf(", ends in %s s\n", field(lease, "expires_in_s", b, sizeof(b)));
 	}
 }
 

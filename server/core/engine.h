@@ -134,7 +134,7 @@ struct engine_question {
 struct engine_explanation {
 	bool allowed;
 	uint8_t result;	  /* enum pcp_result that PCP would answer */
-	const char *rule; /* the rule that matched first, NULL = none did */
+	const char *rule; /* the rule that matched first, or the static section; NULL = there is none */
 	unsigned rule_line;
 	const char *why; /* in words */
 	bool exists;	 /* the client has this mapping already: lease */

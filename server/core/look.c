@@ -93,6 +93,13 @@ static void explain_protocol(struct engine_explanation *x, uint8_t result, const
 	x->why = why;
 }
 
+/* The operator's own mappings are no matter of rules, and do not end. */
+static void explain_static(const struct engine *e, const struct lease *l, struct engine_explanation *x)
+{
+	x->rule_line = l->rule < e->conf->statics_n ? e->conf->statics[l->rule].line : 0;
+	x->lifetime_max_s = CODEC_LIFETIME_FOREVER;
+}
+
 void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
 		    struct engine_explanation *x)
 {
@@ -110,7 +117,8 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 				.listen = section_of(e->conf, q->interface ? q->interface : "")};
 	struct mapper_plan p;
 
-	*x = (struct engine_explanation){.client_mappings = client ? client->active : 0};
+	*x = (struct engine_explanation){.client_mappings = client ? client->active : 0,
+					 .client_mappings_max = e->conf->limits.mappings_per_client};
 	if (i != LEASE_NONE) {
 		const struct lease *l = lease_peek(e->leases, i);
 
@@ -129,9 +137,13 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 	x->allowed = p.verdict.result == MAPPER_OK;
 	explain_protocol(x, pcp_result_of(p.verdict.result), x->allowed ? "allowed" : p.verdict.why);
 	x->rule = p.verdict.rule;
-	if (p.policy.given && p.policy.rule != UINT16_MAX)
-		x->rule_line = e->conf->rules[p.policy.rule].line;
 	x->external_port = x->allowed ? p.verdict.external_port : 0;
-	x->lifetime_max_s = p.policy.allowed ? p.policy.lifetime_max_s : 0;
-	x->client_mappings_max = p.policy.mappings_max ? p.policy.mappings_max : e->conf->limits.mappings_per_client;
+	if (p.policy.mappings_max)
+		x->client_mappings_max = p.policy.mappings_max;
+	if (x->exists && x->lease.origin == ENGINE_ORIGIN_STATIC)
+		explain_static(e, lease_peek(e->leases, i), x);
+	else if (p.policy.given && p.policy.rule != UINT16_MAX)
+		x->rule_line = e->conf->rules[p.policy.rule].line;
+	if (p.policy.allowed)
+		x->lifetime_max_s = p.policy.lifetime_max_s;
 }

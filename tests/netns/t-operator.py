@@ -60,6 +60,22 @@ def test_explain_by_place(net):
     assert d.ctl('explain', LAN, check=False).returncode == 2
 
 
+def test_explain_words(net):
+    """What explain tells people is true of protocols without ports, of hosts without a rule and of static mappings"""
+    d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }'))
+    line = open(d.path).read().split('static "web"')[0].count('\n') + 1
+
+    def words(*question):
+        return [' '.join(x.split()) for x in d.ctl('explain', *question).stdout.splitlines()]
+    assert words(LAN, '1', '1') == [
+        'denied, result UNSUPP_PROTOCOL', 'why one port of a protocol with ports can be mapped, nothing else',
+        'mappings 1 of at most 256']
+    assert words('203.0.113.9', 'tcp', '80')[:2] == ['denied, result NOT_AUTHORIZED', 'why no rule matches']
+    assert words(LAN, 'tcp', '8443') == [
+        f'allowed by static "web" (line {line}), result SUCCESS', 'external port 443', 'lifetime for ever',
+        'mappings 1 of at most 256', 'has it already external port 443, never ends']
+
+
 def test_reload_needs_restart(net):
     """What takes a restart is named, the rest of the file takes effect"""
     d = net.daemon()

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -56,7 +57,7 @@ static void test_explain(void **state)
 	    {10, 17, 9000, 0, false, PCP_NOT_AUTHORIZED, NULL, 0, 0, false},
 	    {200, 6, 9000, 0, false, PCP_NOT_AUTHORIZED, "no guests", 3, 0, false},
 	    {11, 6, 80, 1, true, PCP_SUCCESS, "hosts", 4, 8080, true},
-	    {12, 6, 443, 0, true, PCP_SUCCESS, "web", 0, 443, true},
+	    {12, 6, 443, 0, true, PCP_SUCCESS, "web", 8, 443, true},
 	    {10, 1, 80, 0, false, PCP_UNSUPP_PROTOCOL, NULL, 0, 0, false},
 	    {11, 6, 9000, 0, false, PCP_USER_EX_QUOTA, "hosts", 4, 0, false},
 	};
@@ -85,6 +86,9 @@ static void test_explain(void **state)
 		assert_int_equal(x.external_port, cases[i].external_port);
 		assert_int_equal(x.exists, cases[i].exists);
 		assert_non_null(x.why);
+		assert_int_equal(x.client_mappings_max, x.rule && !strcmp(x.rule, "hosts") ? 2 : 256);
+		if (cases[i].host == 12)
+			assert_int_equal(x.lifetime_max_s, UINT32_MAX);
 		if (x.exists && cases[i].host == 11) {
 			assert_int_equal(x.lease.expires_in_ms, 600000);
 			assert_int_equal(x.client_mappings, 2);
