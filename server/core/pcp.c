@@ -291,7 +291,10 @@ void pcp_request(struct engine *e, const struct engine_datagram *d, const struct
 		answer_announce(e, a, d, m, now_ms, r);
 		break;
 	case PCP_MAP:
-		answer_map(e, a, d, m, now_ms, r);
+		if (e->conf->listens[d->listen].map)
+			answer_map(e, a, d, m, now_ms, r);
+		else
+			send_error(e, a, PCP_NOT_AUTHORIZED, 0, "MAP is switched off", now_ms, r);
 		break;
 	default:
 		send_error(e, a, PCP_UNSUPP_OPCODE, 0, "unknown opcode", now_ms, r);

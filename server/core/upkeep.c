@@ -76,7 +76,7 @@ static bool still_served(const struct engine *e, const struct lease *l)
 		return true;
 	section = &e->conf->listens[l->listen];
 	return l->origin == ENGINE_ORIGIN_NATPMP ? section->natpmp
-	       : l->origin == ENGINE_ORIGIN_PCP	 ? section->pcp
+	       : l->origin == ENGINE_ORIGIN_PCP	 ? section->pcp && section->map
 						 : true;
 }
 
