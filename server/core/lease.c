@@ -12,14 +12,16 @@
 
 /*
  * A lease is in the external index and in its client's list all its life, in the internal index while it is ACTIVE or
- * REMOVING, and on the wheel while it is due at some time.
+ * REMOVING, and on the wheel while it is due at some time. Leases for one peer are in both indices under hashes of their
+ * own, so that however many there are nobody who looks for others meets them.
  */
 struct lease_table {
 	struct hash_key key;
 	struct slab leases;
 	struct slab clients;
-	struct index by_internal; /* protocol, address, port */
+	struct index by_internal; /* protocol, address, port, and the peer's address and port if there is one */
 	struct index by_external; /* address, port: one hash for all protocols */
+	struct index by_peers;	  /* protocol, internal address, port: those for one peer, while in force */
 	struct index by_client;	  /* address, of clients */
 	struct wheel wheel;
 };
@@ -56,6 +58,25 @@ static uint32_t external_hash(const struct lease_table *t, const struct in6_addr
 	return (uint32_t)hash_address(&t->key, a, port);
 }
 
+enum { PEER_SALT = 1 << 24 }; /* beyond protocol and port */
+
+static uint32_t peer_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port,
+			  const struct in6_addr *remote, uint16_t remote_port)
+{
+	return (uint32_t)(hash_address(&t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port) +
+			  3 * hash_address(&t->key, remote, PEER_SALT | remote_port));
+}
+
+static uint32_t peers_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
+{
+	return (uint32_t)hash_address(&t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port);
+}
+
+static uint32_t peers_external_hash(const struct lease_table *t, const struct in6_addr *a, uint16_t port)
+{
+	return (uint32_t)hash_address(&t->key, a, PEER_SALT | port);
+}
+
 static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *a)
 {
 	return (uint32_t)hash_address(&t->key, a, 0);
@@ -63,11 +84,22 @@ static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *
 
 static uint32_t internal_hash_of(const struct lease_table *t, const struct lease *l)
 {
+	const struct extra_parts *x = extra_parts(l->extra);
+	if (x->remote_port)
+		return peer_hash(t, l->protocol, &l->internal_address, l->internal_port, &x->remote_address,
+				 x->remote_port);
 	return internal_hash(t, l->protocol, &l->internal_address, l->internal_port);
+}
+
+static uint32_t peers_hash_of(const struct lease_table *t, const struct lease *l)
+{
+	return peers_hash(t, l->protocol, &l->internal_address, l->internal_port);
 }
 
 static uint32_t external_hash_of(const struct lease_table *t, const struct lease *l)
 {
+	if (lease_is_peer(l))
+		return peers_external_hash(t, &l->external_address, l->external_port);
 	return external_hash(t, &l->external_address, l->external_port);
 }
 
@@ -80,7 +112,8 @@ struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
 	slab_init(&t->leases, sizeof(struct lease), offsetof(struct lease, due_next));
 	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, next));
 	wheel_init(&t->wheel, now_ms);
-	if (!index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_client)) {
+	if (!index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_peers) ||
+	    !index_init(&t->by_client)) {
 		lease_table_free(t);
 		return NULL;
 	}
@@ -95,6 +128,7 @@ void lease_table_free(struct lease_table *t)
 		extra_drop(at(t, i)->extra);
 	index_clear(&t->by_internal);
 	index_clear(&t->by_external);
+	index_clear(&t->by_peers);
 	index_clear(&t->by_client);
 	slab_clear(&t->leases);
 	slab_clear(&t->clients);
@@ -162,6 +196,8 @@ static void enter_force(struct lease_table *t, uint32_t i)
 {
 	const struct lease *l = at(t, i);
 	index_add(&t->by_internal, internal_hash_of(t, l), i);
+	if (lease_is_peer(l))
+		index_add(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active++;
 }
 
@@ -169,6 +205,8 @@ static void leave_force(struct lease_table *t, uint32_t i)
 {
 	const struct lease *l = at(t, i);
 	index_remove(&t->by_internal, internal_hash_of(t, l), i);
+	if (lease_is_peer(l))
+		index_remove(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active--;
 }
 
@@ -177,6 +215,8 @@ uint32_t lease_new(struct lease_table *t, const struct lease *init)
 	/* every lease has room in both, held ones too: coming into force again or moving cannot fail */
 	uint32_t n = t->by_external.entries + 1;
 	if (!index_reserve(&t->by_internal, n) || !index_reserve(&t->by_external, n))
+		return LEASE_NONE;
+	if (lease_is_peer(init) && !index_reserve(&t->by_peers, t->by_peers.entries + 1))
 		return LEASE_NONE;
 	index_prefetch(&t->by_internal, internal_hash_of(t, init));
 	index_prefetch(&t->by_external, external_hash_of(t, init));
@@ -212,6 +252,16 @@ const struct lease *lease_peek(const struct lease_table *t, uint32_t i)
 	return at(t, i);
 }
 
+static bool has_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
+{
+	return l->external_port == port && same_address(&l->external_address, address);
+}
+
+static bool has_internal(const struct lease *l, uint8_t protocol, const struct in6_addr *address, uint16_t port)
+{
+	return l->internal_port == port && l->protocol == protocol && same_address(&l->internal_address, address);
+}
+
 uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
 			     uint16_t port)
 {
@@ -219,15 +269,53 @@ uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, cons
 	uint32_t i = index_first(&t->by_internal, internal_hash(t, protocol, address, port), &c);
 	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
 		const struct lease *l = at(t, i);
-		if (l->internal_port == port && l->protocol == protocol && same_address(&l->internal_address, address))
+		if (has_internal(l, protocol, address, port) && !lease_is_peer(l))
 			return i;
 	}
 	return LEASE_NONE;
 }
 
-static bool has_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
+uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address, uint16_t port,
+			 const struct in6_addr *remote_address, uint16_t remote_port)
 {
-	return l->external_port == port && same_address(&l->external_address, address);
+	uint32_t hash = peer_hash(t, protocol, address, port, remote_address, remote_port);
+	struct index_cursor c;
+	uint32_t i = index_first(&t->by_internal, hash, &c);
+	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
+		const struct lease *l = at(t, i);
+		const struct extra_parts *x = extra_parts(l->extra);
+		if (has_internal(l, protocol, address, port) && x->remote_port == remote_port &&
+		    same_address(&x->remote_address, remote_address))
+			return i;
+	}
+	return LEASE_NONE;
+}
+
+uint32_t lease_next_peer(const struct lease_table *t, struct lease_peers *p)
+{
+	uint32_t i = p->begun ? index_next(&t->by_peers, &p->cursor)
+			      : index_first(&t->by_peers, peers_hash(t, p->protocol, p->address, p->port), &p->cursor);
+	p->begun = true;
+	while (i != INDEX_NONE && !has_internal(at(t, i), p->protocol, p->address, p->port))
+		i = index_next(&t->by_peers, &p->cursor);
+	return i;
+}
+
+uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers *p)
+{
+	uint32_t i = p->begun ? index_next(&t->by_external, &p->cursor)
+			      : index_first(&t->by_external, peers_external_hash(t, p->address, p->port), &p->cursor);
+	p->begun = true;
+	while (i != INDEX_NONE && !(at(t, i)->protocol == p->protocol && lease_is_peer(at(t, i)) &&
+				    has_external(at(t, i), p->address, p->port)))
+		i = index_next(&t->by_external, &p->cursor);
+	return i;
+}
+
+/* One that is for everybody. */
+static bool owns_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
+{
+	return has_external(l, address, port) && !lease_is_peer(l);
 }
 
 uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
@@ -235,7 +323,7 @@ uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, cons
 {
 	struct index_cursor c;
 	uint32_t i = index_first(&t->by_external, external_hash(t, address, port), &c);
-	while (i != INDEX_NONE && !(at(t, i)->protocol == protocol && has_external(at(t, i), address, port)))
+	while (i != INDEX_NONE && !(at(t, i)->protocol == protocol && owns_external(at(t, i), address, port)))
 		i = index_next(&t->by_external, &c);
 	return i;
 }
@@ -244,7 +332,7 @@ uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr
 {
 	struct index_cursor c;
 	uint32_t i = index_first(&t->by_external, external_hash(t, address, port), &c);
-	while (i != INDEX_NONE && !has_external(at(t, i), address, port))
+	while (i != INDEX_NONE && !owns_external(at(t, i), address, port))
 		i = index_next(&t->by_external, &c);
 	return i;
 }
@@ -260,7 +348,7 @@ uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
 	do {
 		if (k != INDEX_NONE)
 			k = index_next(&t->by_external, &c);
-	} while (k != INDEX_NONE && !has_external(at(t, k), &l->external_address, l->external_port));
+	} while (k != INDEX_NONE && !owns_external(at(t, k), &l->external_address, l->external_port));
 	return k;
 }
 
@@ -268,6 +356,7 @@ void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)
 {
 	struct lease *l = at(t, i);
 	struct extra *old = l->extra;
+	assert(!in_force(l) || extra_parts(old)->remote_port == extra_parts(extra)->remote_port);
 	l->extra = extra_hold(extra);
 	extra_drop(old);
 }
@@ -287,7 +376,10 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 	if (state == LEASE_HELD && was) {
 		leave_force(t, i);
 		client_at(t, l->client)->held++;
+		index_remove(&t->by_external, external_hash_of(t, l), i);
+		l->state = LEASE_HELD;
 		lease_extra(t, i, NULL);
+		index_add(&t->by_external, external_hash_of(t, l), i);
 		lease_due(t, i, UINT64_MAX);
 	} else if (state != LEASE_HELD && !was) {
 		enter_force(t, i);
@@ -299,7 +391,7 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port)
 {
 	struct lease *l = at(t, i);
-	assert(lease_find_external(t, l->protocol, external_address, external_port) == LEASE_NONE);
+	assert(lease_is_peer(l) || lease_find_external(t, l->protocol, external_address, external_port) == LEASE_NONE);
 	index_remove(&t->by_external, external_hash_of(t, l), i);
 	l->external_address = *external_address;
 	l->external_port = external_port;
@@ -317,8 +409,8 @@ void lease_free(struct lease_table *t, uint32_t i)
 	else
 		client_at(t, l->client)->held--;
 	leave_client(t, i);
-	lease_extra(t, i, NULL);
 	l->state = LEASE_FREE;
+	lease_extra(t, i, NULL);
 	slab_give(&t->leases, i);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The lease table: leases found by (protocol, internal address, port), by (protocol, external address, port) and by
- * client, and due times on a timing wheel. Every operation is constant time; nothing walks all leases but the walk.
+ * client, and due times on a timing wheel. A lease for one peer (RFC 6887 12) is found by that peer too; several of them
+ * may have the same internal or external side, and another lease beside it. Every operation is constant time; nothing walks all leases but the walk.
  * Leases are named by index (LEASE_NONE = none) and never move: a pointer is good until its lease is freed.
  */
 #ifndef SERVER_CORE_LEASE_H
@@ -14,6 +15,7 @@
 
 #include "codec/codec.h"
 #include "server/core/extra.h"
+#include "server/core/index.h"
 
 #define LEASE_NONE UINT32_MAX
 
@@ -72,7 +74,7 @@ void lease_table_free(struct lease_table *t);
 /*
  * A new lease in state ACTIVE with the values of init (client and links are ignored), due at init->expires_ms. The
  * internal and external keys must not be taken by another lease in ACTIVE or REMOVING; a HELD one with the same
- * external key must have been freed before. Its extra gets a reference of the table's own, which goes when the lease is
+ * external key must have been freed before. For one peer, its internal key with the peer must not be taken. Its extra gets a reference of the table's own, which goes when the lease is
  * freed or HELD. LEASE_NONE if out of memory, with the table unchanged.
  */
 uint32_t lease_new(struct lease_table *t, const struct lease *init);
@@ -88,7 +90,28 @@ uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, cons
 uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port);
 uint32_t lease_next_external(const struct lease_table *t, uint32_t i);
 
-/* Replaces what the lease has beside its keys; the table takes a reference of its own. */
+/* True if the lease is for one peer. */
+static inline bool lease_is_peer(const struct lease *l)
+{
+	return extra_parts(l->extra)->remote_port != 0;
+}
+/* The lease of this internal side for one peer. The functions above find none of those. */
+uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address, uint16_t port,
+			 const struct in6_addr *remote_address, uint16_t remote_port);
+/* One after another, the leases in ACTIVE or REMOVING for one peer each that have this internal side; those that have
+ * this external side. LEASE_NONE at the end. The table must not be changed meanwhile. */
+struct lease_peers {
+	uint8_t protocol;
+	const struct in6_addr *address;
+	uint16_t port;
+	/* the table's own */
+	bool begun;
+	struct index_cursor cursor;
+};
+uint32_t lease_next_peer(const struct lease_table *t, struct lease_peers *p);
+uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers *p);
+
+/* Replaces what the lease has beside its keys, not the peer; the table takes a reference of its own. */
 void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra);
 /* Changes the due time (expires_ms). */
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
