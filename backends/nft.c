@@ -303,19 +303,22 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 	}
 	/* First what can fail by the operator's ruleset. */
 	rc = nft_accept_keep(n, conf, true, &made, why, size);
-	if (rc == 0)
-		rc = nft_install(n, conf, NFT_INSTALL_KEEP, why, size);
 	if (rc)
 		return rc;
+	rc = nft_install(n, conf, NFT_INSTALL_KEEP, why, size);
+	if (rc == 0) {
+		rc = nft_watch_subscribe(n, conf);
+		if (rc)
+			snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
+	}
+	/* One of the two chains loses its rule. The new configuration is borrowed only when nothing can fail any more. */
 	if (!same_chain(old, conf))
-		nft_accept_remove(n, old);
-	n->conf = conf;
-	rc = nft_watch_subscribe(n, conf);
+		nft_accept_remove(n, rc ? conf : old);
 	if (rc)
-		snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
-	else
-		nft_drop_look(n, conf, why, size);
-	return rc;
+		return rc;
+	n->conf = conf;
+	nft_drop_look(n, conf, why, size);
+	return 0;
 }
 
 static void nft_close(struct backend *b, bool clear)

@@ -325,6 +325,27 @@ def test_no_chain(net):
     d.end()
 
 
+def test_reload_fails(net):
+    """A reload that fails after it came to the new forward chain leaves nothing there, and the old one as it was"""
+    net.nft('-f', '-', input='''
+        table inet natpcpd { }
+        table inet filter {
+            chain next { type filter hook forward priority 10; }
+        }''')
+    d = Driver(net, CHAIN)
+    assert d.features()['flags'] == 0
+    # unlike ours: to make it anew would cost the mappings, which a reload must not do
+    net.nft('delete chain inet natpcpd forward; '
+            'add chain inet natpcpd forward { type filter hook forward priority 5; }')
+    said = d.try_('reload ' + d.conf('forward-chain = "inet filter next"'))[-1]
+    assert said.startswith('error E'), said
+    assert net.rules('inet filter next') == [] and len(ours(net)) == 1
+    assert d.watch() == 'readable emptied'
+    d.ask('reload ' + d.conf('forward-chain = "inet filter next"'))
+    assert len(net.rules('inet filter next')) == 1 and ours(net) == []
+    d.end()
+
+
 def test_others(net):
     """With owner and persist nobody else touches the table; a flush costs the operator's chain only, and that is mended"""
     d = Driver(net, CHAIN)
