@@ -33,7 +33,8 @@ struct backend_ops {
 	/* Calls fn for every mapping that is installed, in no order. 0 or -errno. */
 	int (*list)(struct backend *b, backend_list_fn *fn, void *context);
 	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0, with a warning or ""
-	 * in why (size octets), or -errno, with the reason in it. */
+	 * in why (size octets), or -errno, with the reason in it. -ENOENT is the forward chain's alone: it is not there,
+	 * or what conf names cannot take our rule. */
 	int (*reload)(struct backend *b, const struct conf *conf, char *why, size_t size);
 	/* A descriptor that becomes readable when somebody else changed the ruleset, or -1. */
 	int (*watch_fd)(const struct backend *b);
@@ -53,7 +54,7 @@ struct backend {
 /*
  * Opens the nftables backend: creates what is missing of the table, chains, maps and the rule in the forward chain,
  * takes over what is there, flushes nothing. On failure returns -errno and puts one line into why that says what to do;
- * on success a warning about the operator's ruleset, or "".
+ * on success a warning about the operator's ruleset, or "". -ENOENT says the same as that of reload.
  */
 int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size);
 

@@ -283,6 +283,15 @@ static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 	return rc;
 }
 
+/* What the operator has to mend in his configuration is -ENOENT, whatever the kernel said. */
+static int put_accept(struct nft *n, const struct conf *conf, char *why, size_t size)
+{
+	bool made;
+	int rc = nft_accept_keep(n, conf, true, &made, why, size);
+
+	return rc == 0 || rc == -EPERM || rc == -ENOMEM ? rc : -ENOENT;
+}
+
 static bool same_chain(const struct conf *a, const struct conf *b)
 {
 	return strcmp(a->backend.forward_family, b->backend.forward_family) == 0 &&
@@ -294,7 +303,6 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 {
 	struct nft *n = (struct nft *)b;
 	const struct conf *old = n->conf;
-	bool made;
 	int rc;
 
 	if (strcmp(conf->backend.table, old->backend.table) != 0) {
@@ -302,7 +310,7 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 		return -EINVAL;
 	}
 	/* First what can fail by the operator's ruleset. */
-	rc = nft_accept_keep(n, conf, true, &made, why, size);
+	rc = put_accept(n, conf, why, size);
 	if (rc)
 		return rc;
 	rc = nft_install(n, conf, NFT_INSTALL_KEEP, why, size);
@@ -378,7 +386,6 @@ static int open_socket(struct nft *n, char *why, size_t size)
 int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size)
 {
 	struct nft *n = calloc(1, sizeof(*n));
-	bool made;
 	int rc;
 
 	if (n) {
@@ -399,7 +406,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 	rc = open_socket(n, why, size);
 	/* First what can fail by the operator's ruleset: then nothing of ours is left behind. */
 	if (rc == 0)
-		rc = nft_accept_keep(n, conf, true, &made, why, size);
+		rc = put_accept(n, conf, why, size);
 	if (rc == 0)
 		rc = nft_install(n, conf, NFT_INSTALL_ADOPT, why, size);
 	if (rc == 0) {
@@ -407,6 +414,8 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 		if (rc)
 			snprintf(why, size, "backend: cannot change table \"inet %s\": %s", conf->backend.table,
 				 strerror(-rc));
+		if (rc == -ENOENT) /* somebody took the table away at once */
+			rc = -EIO;
 	}
 	if (rc == 0)
 		rc = nft_watch_open(n, why, size);

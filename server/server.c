@@ -258,13 +258,12 @@ static void lost(void *context)
 
 /* Reload */
 
-/* Puts before a reason where it stands in the configuration, if it is one that only the packet filter could find. */
+/* Puts before a reason where the forward chain stands in the configuration: only the packet filter could find it. */
 static void locate(const struct server *s, const struct conf *conf, char *why, size_t size)
 {
-	static const char key[] = "backend: forward-chain:";
 	char where[SERVER_WHY_MAX];
 
-	if (!s->settings->file || strncmp(why, key, sizeof(key) - 1) != 0)
+	if (!s->settings->file)
 		return;
 	snprintf(where, sizeof(where), "%.400s:%u: ", s->settings->file, conf->backend.forward_line);
 	strncat(where, why, sizeof(where) - strlen(where) - 1);
@@ -335,10 +334,10 @@ int server_reload(struct server *s, char *why, size_t size)
 			snprintf(why, size, "%s", strerror(-error));
 		else
 			error = reload_apply(s, wanted, why, size);
-		if (error) {
+		if (error == -ENOENT)
 			locate(s, wanted, why, size);
+		if (error)
 			conf_free(wanted);
-		}
 	}
 	snprintf(s->reload_error, sizeof(s->reload_error), "%s", error ? why : "");
 	if (error) {
@@ -421,8 +420,11 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 		warn(why);
 		return SERVER_DONE;
 	}
+	if (error != -ENOENT)
+		return SERVER_FAILED;
 	/* what the configuration names and the ruleset lacks is the configuration's fault */
-	return error == -ENOENT || error == -EINVAL ? SERVER_USAGE : SERVER_FAILED;
+	locate(s, s->conf, why, SERVER_WHY_MAX);
+	return SERVER_USAGE;
 }
 
 static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
@@ -531,7 +533,6 @@ int server_open(struct server **out, const struct settings *settings, struct con
 		end = failed(why, "event loop", -ENOMEM);
 	}
 	if (end) {
-		locate(s, s->conf, why, SERVER_WHY_MAX);
 		server_close(s);
 		return end;
 	}

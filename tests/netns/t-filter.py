@@ -68,6 +68,15 @@ def test_forward_chain_absent(net):
     line = open(d.path).read()[:open(d.path).read().index('backend')].count('\n') + 1
     assert blame[0].startswith(f'{d.path}:{line}: backend: forward-chain: '), blame
     assert ours(net) == [] and net.table() == ''
+    d = net.daemon()
+    text = conf(backend='backend { forward-chain = "inet filter absent" }')
+    mark = len(d.lines)
+    d.reload(text)
+    assert f'why="{d.path}:{line}: backend: forward-chain: ' in d.lines[mark], d.log()
+    # another mistake has a place of its own
+    mark = len(d.lines)
+    d.reload(text.replace('log {', 'lgo {'))
+    assert d.lines[mark].count(d.path) == 1 and 'forward-chain' not in d.lines[mark], d.log()
 
 
 def test_forward_chain_goes(net):
