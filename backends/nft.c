@@ -287,8 +287,10 @@ static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 static int put_accept(struct nft *n, const struct conf *conf, char *why, size_t size)
 {
 	bool made;
-	int rc = nft_accept_keep(n, conf, true, &made, why, size);
+	int rc = nft_drop_check(n, conf, why, size);
 
+	if (rc == 0)
+		rc = nft_accept_keep(n, conf, true, &made, why, size);
 	return rc == 0 || rc == -EPERM || rc == -ENOMEM ? rc : -ENOENT;
 }
 

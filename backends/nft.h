@@ -84,6 +84,8 @@ int nft_accept_remove(struct nft *n, const struct conf *conf);
 
 /* Puts into why what another forward chain that drops means to us, "" if there is none but the one that conf names. */
 void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t size);
+/* -ENOENT with the reason in why if our rule in the chain that conf names could not do what it is for; else 0. */
+int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t size);
 
 /* Watching: the descriptor stays the same, subscribe makes it hear what there is to hear with conf. */
 int nft_watch_open(struct nft *n, char *why, size_t size);

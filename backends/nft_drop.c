@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whose chain would drop what we let in: an accept of ours does not overrule it. */
+/* Whose chain would drop what we let in: an accept of ours does not overrule it, and comes too late in some. */
 #include "backends/nft.h"
 
 #include <arpa/inet.h>
@@ -20,6 +20,7 @@
 struct chain {
 	const char *table, *name;
 	uint32_t hook, policy;
+	int32_t priority;
 };
 
 struct search {
@@ -34,6 +35,8 @@ static int read_hook(const struct nlattr *a, void *context)
 
 	if (mnl_attr_get_type(a) == NFTA_HOOK_HOOKNUM && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
 		c->hook = ntohl(mnl_attr_get_u32(a));
+	if (mnl_attr_get_type(a) == NFTA_HOOK_PRIORITY && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+		c->priority = (int32_t)ntohl(mnl_attr_get_u32(a));
 	return MNL_CB_OK;
 }
 
@@ -107,4 +110,42 @@ void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t siz
 		nft_msg_close(&n->batch, nft_msg_open(&n->batch, NFT_MSG_GETCHAIN, NLM_F_DUMP, AF_UNSPEC, n->seq++));
 		rc = nft_query(n, look, &s);
 	}
+}
+
+static void read_named(void *context, const struct nlmsghdr *message)
+{
+	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_chain, context);
+}
+
+int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t size)
+{
+	const char *family = conf->backend.forward_family;
+	struct chain c = {.hook = UINT32_MAX};
+	struct nlmsghdr *h;
+
+	if (conf->backend.forward_chain[0] == '\0')
+		return 0;
+	n->batch.length = 0;
+	h = nft_msg_open(&n->batch, NFT_MSG_GETCHAIN, NLM_F_ACK, (uint8_t)nft_ruleset_family(family), n->seq++);
+	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, conf->backend.forward_table);
+	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, conf->backend.forward_chain);
+	nft_msg_close(&n->batch, h);
+	/* what is wrong with a chain that is not there is said by whoever puts our rule into it; one without a hook is
+	 * reached from elsewhere */
+	if (nft_query(n, read_named, &c) || c.hook == UINT32_MAX)
+		return 0;
+	if (c.hook != NF_INET_FORWARD) {
+		snprintf(why, size,
+			 "backend: forward-chain: forwarded packets do not pass \"%s %s %s\": it has another hook",
+			 family, conf->backend.forward_table, conf->backend.forward_chain);
+		return -ENOENT;
+	}
+	/* in an inet table our rule looks at the connection, whose mark is older than the packet's */
+	if (nft_ruleset_family(family) == NFPROTO_INET || c.priority > NFT_RULESET_FORWARD_PRIORITY)
+		return 0;
+	snprintf(why, size,
+		 "backend: forward-chain: \"%s %s %s\" has priority %d: packets are marked at %d, give it a higher one",
+		 family, conf->backend.forward_table, conf->backend.forward_chain, c.priority,
+		 NFT_RULESET_FORWARD_PRIORITY);
+	return -ENOENT;
 }

@@ -568,7 +568,7 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	put_names(&p, conf);
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
 	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
-	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER - 10);
+	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
 	h = open_message(&p, NFT_MSG_DELRULE, 0, NFPROTO_INET);
 	if (h) {
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, p.table);

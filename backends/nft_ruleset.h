@@ -25,6 +25,9 @@
 
 struct nlmsghdr;
 
+/* Of our chain that puts the connection's mark on forwarded packets: before "filter", which is 0. */
+enum { NFT_RULESET_FORWARD_PRIORITY = -10 };
+
 /*
  * NFT_TABLE_F_OWNER and NFT_TABLE_F_PERSIST: nobody else can change or flush the table while our socket is open, and
  * it stays when the socket is closed. Linux knows the first since 5.12 and the second since 6.9; before, a table with

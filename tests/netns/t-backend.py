@@ -325,6 +325,33 @@ def test_no_chain(net):
     d.end()
 
 
+def test_chain_too_early(net):
+    """A chain that our rule could not serve is refused with a line that says why: another hook, or before the marks"""
+    net.nft('-f', '-', input='''
+        table inet filter {
+            chain output { type filter hook output priority 0; }
+            chain early { type filter hook forward priority -300; }
+            chain reached { }
+        }
+        table ip fw {
+            chain early { type filter hook forward priority -10; }
+            chain late { type filter hook forward priority -9; }
+        }''')
+    d = Driver(net, start=False)
+    for chain, reason in (('inet filter output', 'another hook'), ('ip fw early', 'priority -10')):
+        said = d.try_('open ' + d.conf(f'forward-chain = "{chain}"'))[-1]
+        assert said.startswith('error ENOENT backend: forward-chain: ') and reason in said, said
+        assert net.rules(chain) == [] and net.table() == ''
+    d.open('forward-chain = "inet filter early"')
+    for chain in ('inet filter reached', 'ip fw late', 'inet filter forward'):
+        d.ask('reload ' + d.conf(f'forward-chain = "{chain}"'))
+        assert [r for r in net.rules(chain) if 'comment "natpcpd"' in r], chain
+        said = d.try_('reload ' + d.conf('forward-chain = "ip fw early"'))[-1]
+        assert 'priority -10' in said, said
+        assert [r for r in net.rules(chain) if 'comment "natpcpd"' in r], chain
+    d.end()
+
+
 def test_reload_fails(net):
     """A reload that fails after it came to the new forward chain leaves nothing there, and the old one as it was"""
     net.nft('-f', '-', input='''
