@@ -58,6 +58,10 @@ struct backend {
  */
 int backend_nft_open(struct backend **b, const struct conf *conf, char *why, size_t size);
 
+/* False for a protocol with ports of which this kernel's connection tracking knows nothing, so that a mapping of one port
+ * would be one of all. To be asked when the backend is open. */
+bool backend_nft_maps(uint8_t protocol);
+
 /*
  * Opens a backend that keeps its mappings in memory: for client tests without privileges, and for tests of ours.
  */

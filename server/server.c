@@ -438,6 +438,10 @@ static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 	s->engine = engine_new(s->conf, seed, loop_now_ms(s->loop));
 	if (!s->round || !s->engine)
 		return failed(why, "engine", -ENOMEM);
+	if (s->conf->backend.type == CONF_BACKEND_NFTABLES && !backend_nft_maps(IPPROTO_DCCP)) {
+		log_print(CONF_LOG_INFO, "protocol-unsupported", "dccp: this kernel does not track its ports");
+		engine_without(s->engine, IPPROTO_DCCP);
+	}
 	error = s->backend->ops->list(s->backend, adopt, s);
 	if (error)
 		return failed(why, "the packet filter could not be listed", error);

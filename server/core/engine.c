@@ -267,6 +267,21 @@ int engine_busy(struct engine *e, const struct engine_busy *v, size_t n)
 	return outside_set_busy(e, v, n);
 }
 
+void engine_without(struct engine *e, uint8_t protocol)
+{
+	unsigned number = outside_mappable(protocol);
+
+	if (number)
+		e->without |= (uint8_t)(1u << (number - 1));
+}
+
+bool engine_maps(const struct engine *e, uint8_t protocol)
+{
+	unsigned number = outside_mappable(protocol);
+
+	return number && !(e->without >> (number - 1) & 1);
+}
+
 int engine_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r)
 {
 	return upkeep_adopt(e, m, remaining_ms, now_ms, r);

@@ -79,6 +79,9 @@ struct engine_busy {
 /* Replaces what the engine knows of them (copied). Existing leases stay. 0 or -ENOMEM. */
 int engine_busy(struct engine *e, const struct engine_busy *v, size_t n);
 
+/* At start, before anything else: the packet filter cannot tell apart the ports of a protocol. It is not mapped. */
+void engine_without(struct engine *e, uint8_t protocol);
+
 /*
  * At start, before the first request: a mapping that the packet filter has, with unknown origin and nonce. remaining_ms
  * 0 = no timeout. Mappings that the configuration no longer allows or that clash become removals in the round. 0 or

@@ -128,7 +128,7 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 		w.pcp = l->origin == ENGINE_ORIGIN_PCP || l->origin == ENGINE_ORIGIN_STATIC;
 		w.nonce = l->nonce;
 	}
-	if (outside_mappable(q->protocol) == 0 || q->internal_port == 0) {
+	if (!engine_maps(e, q->protocol) || q->internal_port == 0) {
 		explain_protocol(x, PCP_UNSUPP_PROTOCOL,
 				 "one port of a protocol with ports can be mapped, nothing else");
 		return;

@@ -167,7 +167,7 @@ static void answer_announce(struct engine *e, struct round_answer *a, const stru
 }
 
 /* What can be said of protocol and port before anything is looked up: RFC 6887 11.3 and 15.1. */
-static bool check_protocol(const struct pcp_message *m, struct options *v)
+static bool check_protocol(const struct engine *e, const struct pcp_message *m, struct options *v)
 {
 	const struct pcp_mapping *p = &m->mapping;
 
@@ -177,8 +177,8 @@ static bool check_protocol(const struct pcp_message *m, struct options *v)
 		return true;
 	if (p->protocol == 0)
 		return fail(v, PCP_UNSUPP_PROTOCOL, "all protocols cannot be mapped to one host");
-	if (outside_mappable(p->protocol) == 0)
-		return fail(v, PCP_UNSUPP_PROTOCOL, "a protocol without ports");
+	if (!engine_maps(e, p->protocol))
+		return fail(v, PCP_UNSUPP_PROTOCOL, "a protocol without ports, or with such as cannot be told apart");
 	if (p->internal_port == 0)
 		return fail(v, PCP_UNSUPP_PROTOCOL, "all ports cannot be mapped to one host");
 	return true;
@@ -248,7 +248,7 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 	a->mapping.internal_port = w.internal_port;
 	a->mapping.external_address = w.suggested_address;
 	a->mapping.external_port = w.suggested_port;
-	if (!read_options(e, d, m, true, &o) || !check_protocol(m, &o)) {
+	if (!read_options(e, d, m, true, &o) || !check_protocol(e, m, &o)) {
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 		return;
 	}

@@ -45,6 +45,7 @@ struct engine {
 	struct engine_retry statics;
 	struct engine_retry removal; /* only how long to wait */
 	uint8_t generation;	     /* a lease of another one is not in the packet filter */
+	uint8_t without;	     /* protocols that cannot be mapped here, by outside_mappable() - 1 */
 	bool started;
 	struct engine_stats stats;
 };
@@ -65,6 +66,9 @@ static inline uint64_t engine_random(struct engine *e)
 	return hash_address(&e->key, &in6addr_any, (uint32_t)n) ^
 	       hash_address(&e->key, &in6addr_loopback, (uint32_t)(n >> 32));
 }
+
+/* True for a protocol with ports that can be mapped here. */
+bool engine_maps(const struct engine *e, uint8_t protocol);
 
 /* The lease as the packet filter has it; it points into the lease's extra. */
 struct mapping engine_mapping(const struct lease *l);

@@ -207,6 +207,10 @@ static bool install_static(struct engine *e, uint16_t index, struct round *r)
 		refuse_static(s, &m, "nothing is translated here: both ports must be the same", r);
 		return true;
 	}
+	if (!engine_maps(e, s->protocol)) {
+		refuse_static(s, &m, "this kernel cannot tell apart the ports of the protocol", r);
+		return true;
+	}
 	if (i != LEASE_NONE && lease_peek(e->leases, i)->origin == ENGINE_ORIGIN_STATIC &&
 	    lease_peek(e->leases, i)->state == LEASE_ACTIVE)
 		return true;

@@ -25,6 +25,7 @@
  *   reload ... end   reinstall   flush   revoke ADDRESS|all [PROTO] [EXTPORT]
  *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
+ *   without PROTO                       the packet filter cannot map it
  *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS busy PROTO ADDRESS PORT | none
  */
 #include <errno.h>
@@ -767,6 +768,16 @@ static bool do_busy(struct player *p, char **words, size_t n)
 	return engine_busy(p->world.engine, &busy, 1) == 0;
 }
 
+static bool do_without(struct player *p, char **words, size_t n)
+{
+	uint8_t protocol;
+
+	if (n < 1 || !read_protocol(p, words[0], &protocol))
+		return fail(p, "without PROTO");
+	engine_without(p->world.engine, protocol);
+	return true;
+}
+
 static bool do_start(struct player *p)
 {
 	if (!begin(p))
@@ -802,13 +813,13 @@ static bool play_line(struct player *p, char **words, size_t n)
 		bool (*with)(struct player *, char **, size_t);
 		bool (*without)(struct player *);
 	} commands[] = {
-	    {"conf", NULL, do_conf},	       {"wan", do_wan, NULL},	    {"start", NULL, do_start},
-	    {"host", do_host, NULL},	       {"at", do_at, NULL},	    {"in", do_in, NULL},
-	    {"round", NULL, do_round},	       {"commit", NULL, do_commit}, {"expect", do_expect, NULL},
-	    {"refuse", do_refuse, NULL},       {"fail", do_fail, NULL},	    {"reload", NULL, do_reload},
-	    {"reinstall", NULL, do_reinstall}, {"flush", NULL, do_flush},   {"revoke", do_revoke, NULL},
-	    {"vanish", do_vanish, NULL},       {"blind", NULL, do_blind},   {"agree", NULL, do_agree},
-	    {"adopt", do_adopt, NULL},	       {"busy", do_busy, NULL},
+	    {"conf", NULL, do_conf},	       {"wan", do_wan, NULL},	      {"start", NULL, do_start},
+	    {"host", do_host, NULL},	       {"at", do_at, NULL},	      {"in", do_in, NULL},
+	    {"round", NULL, do_round},	       {"commit", NULL, do_commit},   {"expect", do_expect, NULL},
+	    {"refuse", do_refuse, NULL},       {"fail", do_fail, NULL},	      {"reload", NULL, do_reload},
+	    {"reinstall", NULL, do_reinstall}, {"flush", NULL, do_flush},     {"revoke", do_revoke, NULL},
+	    {"vanish", do_vanish, NULL},       {"blind", NULL, do_blind},     {"agree", NULL, do_agree},
+	    {"adopt", do_adopt, NULL},	       {"without", do_without, NULL}, {"busy", do_busy, NULL},
 	};
 
 	if (!p->open && strcmp(words[0], "conf") != 0)
