@@ -11,6 +11,7 @@
 #include "backends/backend.h"
 #include "codec/codec.h"
 #include "server/api.h"
+#include "server/external.h"
 #include "server/guard.h"
 #include "server/io/busy.h"
 #include "server/io/control.h"
@@ -23,7 +24,6 @@
 #include "server/io/route.h"
 #include "server/io/udp.h"
 #include "server/io/wan.h"
-#include "server/outside.h"
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/version.h"
@@ -50,8 +50,8 @@ struct server {
 	struct busy busy;
 	struct route *route;
 	uint64_t busy_next_ms;
-	struct outside *outside; /* by index of conf.externals */
-	size_t outside_n;
+	struct external *externals; /* by index of conf.externals */
+	size_t externals_n;
 	bool macs; /* a rule asks for them */
 	uint64_t start_ms;
 	struct server_status status;
@@ -188,10 +188,10 @@ static void woken(void *context)
 /* Outside addresses */
 
 /* Tells the engine of one external, if there is news or always. */
-static int outside_apply(struct server *s, size_t i, bool always)
+static int external_apply(struct server *s, size_t i, bool always)
 {
-	struct outside *o = &s->outside[i];
-	int news = outside_read(o, &s->conf->externals[i], s->wan);
+	struct external *o = &s->externals[i];
+	int news = external_read(o, &s->conf->externals[i], s->wan);
 
 	if (news < 0 || (!news && !always))
 		return news;
@@ -200,29 +200,29 @@ static int outside_apply(struct server *s, size_t i, bool always)
 	return 0;
 }
 
-static void outside_forget(struct server *s)
+static void external_forget(struct server *s)
 {
-	for (size_t i = 0; i < s->outside_n; i++)
-		outside_clear(&s->outside[i]);
-	free(s->outside);
-	s->outside = NULL;
-	s->outside_n = 0;
+	for (size_t i = 0; i < s->externals_n; i++)
+		external_clear(&s->externals[i]);
+	free(s->externals);
+	s->externals = NULL;
+	s->externals_n = 0;
 }
 
-static int outside_apply_all(struct server *s, bool always)
+static int external_apply_all(struct server *s, bool always)
 {
 	int error = 0;
 
-	if (s->outside_n != s->conf->externals_n)
-		outside_forget(s);
-	if (!s->outside) {
-		s->outside = calloc(s->conf->externals_n, sizeof(*s->outside));
-		if (!s->outside)
+	if (s->externals_n != s->conf->externals_n)
+		external_forget(s);
+	if (!s->externals) {
+		s->externals = calloc(s->conf->externals_n, sizeof(*s->externals));
+		if (!s->externals)
 			return -ENOMEM;
-		s->outside_n = s->conf->externals_n;
+		s->externals_n = s->conf->externals_n;
 	}
-	for (size_t i = 0; !error && i < s->outside_n; i++)
-		error = outside_apply(s, i, always);
+	for (size_t i = 0; !error && i < s->externals_n; i++)
+		error = external_apply(s, i, always);
 	return error;
 }
 
@@ -239,11 +239,11 @@ static void wan_settled(void *context)
 {
 	struct server *s = context;
 	int error = wan_refresh(s->wan), listen_error = listeners_apply(s->listeners, s->conf, s->wan);
-	int outside_error = outside_apply_all(s, false);
+	int external_error = external_apply_all(s, false);
 
 	if (error < 0)
 		log_print(CONF_LOG_WARNING, "interfaces-unknown", "rtnetlink: %s", strerror(-error));
-	if (error < 0 || listen_error || outside_error)
+	if (error < 0 || listen_error || external_error)
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 }
 
@@ -310,7 +310,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	s->conf = wanted;
 	s->macs = rules_have_macs(wanted);
 	round_finish(s);
-	if (outside_apply_all(s, true))
+	if (external_apply_all(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
 	log_open(wanted->log.level, wanted->log.target);
 	conf_free(old);
@@ -446,7 +446,7 @@ static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 	if (error)
 		return failed(why, "the packet filter could not be listed", error);
 	round_finish(s);
-	error = outside_apply_all(s, true);
+	error = external_apply_all(s, true);
 	if (error)
 		return failed(why, "engine", error);
 	busy_refresh(s);
@@ -578,7 +578,7 @@ void server_close(struct server *s)
 	wan_close(s->wan);
 	route_close(s->route);
 	busy_clear(&s->busy);
-	outside_forget(s);
+	external_forget(s);
 	loop_free(s->loop);
 	conf_free(s->conf);
 	free(s);
@@ -614,10 +614,10 @@ void server_status(const struct server *s, struct server_status *status)
 
 size_t server_external(const struct server *s, size_t external, const struct in6_addr **v)
 {
-	if (external >= s->outside_n)
+	if (external >= s->externals_n)
 		return 0;
-	*v = s->outside[external].v;
-	return s->outside[external].n;
+	*v = s->externals[external].v;
+	return s->externals[external].n;
 }
 
 void server_locate(struct server *s, struct engine_question *q)

@@ -24,4 +24,7 @@ complain 'blanks at line ends' "$(grep -nIE '[[:blank:]]+$' "${text[@]}")"
 complain 'no newline at the end' "$(for f in "${text[@]}"; do [ -z "$(tail -c 1 "$f")" ] || echo "$f"; done)"
 complain 'indented by blanks' "$(grep -nE '^ {8}' "${c[@]}")"
 complain 'includes that are not rooted' "$(grep -nE '^#include "[^/"]+"' "${c[@]}")"
+complain 'structures that two headers define' "$(for f in "${c[@]}"; do
+	case $f in tests/*) ;; *.h) grep -hoE '^struct [a-z0-9_]+ \{' "$f" ;; esac
+done | sort | uniq -d)"
 exit $rc

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "server/outside.h"
+#include "server/external.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "codec/codec.h"
 #include "server/io/log.h"
 
-static void report(const struct outside *o, const struct conf_external *x, const struct in6_addr *private_address)
+static void report(const struct external *o, const struct conf_external *x, const struct in6_addr *private_address)
 {
 	bool has_v4 = o->n && codec_is_v4(&o->v[0]);
 	struct log_line l;
@@ -29,7 +29,7 @@ static void report(const struct outside *o, const struct conf_external *x, const
 	log_end(&l);
 }
 
-int outside_read(struct outside *o, const struct conf_external *x, const struct wan *w)
+int external_read(struct external *o, const struct conf_external *x, const struct wan *w)
 {
 	struct in6_addr *v = calloc(WAN_ADDRESSES_MAX, sizeof(*v)), private_address;
 	bool refused;
@@ -43,12 +43,12 @@ int outside_read(struct outside *o, const struct conf_external *x, const struct 
 		return 0;
 	}
 	free(o->v);
-	*o = (struct outside){.v = v, .n = n, .known = true};
+	*o = (struct external){.v = v, .n = n, .known = true};
 	report(o, x, refused ? &private_address : NULL);
 	return 1;
 }
 
-void outside_clear(struct outside *o)
+void external_clear(struct external *o)
 {
 	free(o->v);
 	memset(o, 0, sizeof(*o));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The outside addresses of each external, as they were told to the engine. */
-#ifndef SERVER_OUTSIDE_H
-#define SERVER_OUTSIDE_H
+#ifndef SERVER_EXTERNAL_H
+#define SERVER_EXTERNAL_H
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -10,7 +10,7 @@
 #include "conf/conf.h"
 #include "server/io/wan.h"
 
-struct outside {
+struct external {
 	struct in6_addr *v; /* IPv4 first */
 	size_t n;
 	bool known; /* was read once */
@@ -20,7 +20,7 @@ struct outside {
  * Reads the addresses of x anew. 1 if they differ from before, or it is the first time: then a line is logged; 0 if
  * not; -ENOMEM with o as it was.
  */
-int outside_read(struct outside *o, const struct conf_external *x, const struct wan *w);
-void outside_clear(struct outside *o);
+int external_read(struct external *o, const struct conf_external *x, const struct wan *w);
+void external_clear(struct external *o);
 
 #endif
