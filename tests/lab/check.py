@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs everything that make check promises, in parallel, and says what came of it.
 
-  check.py [--jobs N] [--build DIR] all | netns | unit | proofs ...
+  check.py [--jobs N] [--build DIR] all | netns | unit | proofs | self ...
 
 One line for each test, the log of what failed, and at the end one line alone: N passed, N failed, N skipped.
 all and proofs (every test that can prove a requirement, once) leave the verdicts in DIR/results.tsv.
@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -88,8 +89,10 @@ def cmocka(program, source):
     if code or counts['FAILED']:
         total['PASS'] += counts['PASSED']
         say('FAIL', program, closing or f'exit {code}', out, max(1, counts['FAILED']))
-    elif counts['PASSED'] or not counts['SKIPPED']:
-        say('PASS', program, closing, count=max(1, counts['PASSED']))
+    elif counts['PASSED']:
+        say('PASS', program, closing, count=counts['PASSED'])
+    elif not counts['SKIPPED']:
+        say('FAIL', program, 'no test ran', out)
 
 
 def lines(name, *argv, seconds=300, env=None, key='{}'):
@@ -102,8 +105,37 @@ def lines(name, *argv, seconds=300, env=None, key='{}'):
         note(key.format(part), result)
     if code not in (0, 77) and not any(r == 'FAIL' for r, _, _ in found):
         say('FAIL', name, f'exit {code}', before[-1])
+    elif not found and code == 77:
+        say('SKIP', name)
     elif not found:
-        say('SKIP' if code == 77 else 'PASS', name, '', out)
+        say('FAIL', name, 'no test ran', out)
+
+
+def self_test():
+    """What is believed of a test: one that says nothing has proved nothing."""
+    passed, failed, skipped = (f'echo "[  {k}  ] {n} test(s)"; ' for k, n in (('PASSED', 2), ('FAILED', 1), ('SKIPPED', 3)))
+    for judge, script, expected in (
+            (lines, 'echo PASS a: x; echo SKIP b: y', (1, 0, 1)),
+            (lines, 'echo PASS a: x; echo FAIL b: y; exit 1', (1, 1, 0)),
+            (lines, 'echo PASS a: x; echo Traceback; exit 1', (1, 1, 0)),
+            (lines, 'echo not root; exit 77', (0, 0, 1)),
+            (lines, 'echo all is well', (0, 1, 0)),
+            (lines, 'exit 0', (0, 1, 0)),
+            (lines, 'exit 1', (0, 1, 0)),
+            (cmocka, passed, (2, 0, 0)),
+            (cmocka, passed + skipped, (2, 0, 3)),
+            (cmocka, skipped, (0, 0, 3)),
+            (cmocka, passed + failed + 'exit 1', (2, 1, 0)),
+            (cmocka, passed + 'exit 139', (2, 1, 0)),
+            (cmocka, 'exit 0', (0, 1, 0))):
+        total.update(PASS=0, FAIL=0, SKIP=0)
+        with tempfile.TemporaryDirectory() as directory:
+            program = os.path.join(directory, 'it')
+            with open(program, 'w') as f:
+                f.write('#!/bin/sh\n' + script)
+            os.chmod(program, 0o755)
+            judge(program, program)
+        assert tuple(total.values()) == expected, (judge.__name__, script, total)
 
 
 def exists(program):
@@ -189,11 +221,14 @@ def main():
                 os.killpg(p.pid, signal.SIGTERM)
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
+    if a.sets == ['self']:
+        return self_test()
     begin, began = time.monotonic(), time.time()
     everything, proofs = 'all' in a.sets, 'proofs' in a.sets
     if proofs:
         step('compiles', *make, f'O={a.build}', 'all', 'unit')
     if everything and step('compiles', *make, f'O={a.build}', 'all', 'unit', 'replay'):
+        together(1, [(step, 'a silent test has failed', sys.executable, 'tests/lab/check.py', 'self')])
         together(1, [(step, 'layers are pure', *make, f'O={a.build}', 'check-layers')])
     # the namespace tests wait more than they compute
     work = []
