@@ -559,7 +559,7 @@ static void announce_and_v6(void **state)
 	assert_int_equal(b.length, 24);
 	assert_int_equal(b.sent.pcp.opcode, PCP_ANNOUNCE);
 	assert_int_equal(b.sent.pcp.lifetime_s, 0);
-	assert_memory_equal(&b.sent.pcp.client_address, &own_host, 16); /* 6887-8.1-03 */
+	assert_memory_equal(&b.sent.pcp.client_address, &own_host, 16); /* 6887-8.1-03, 6887-7.1-07 */
 	answer(&b, 0, 1234, 10);
 	assert_int_equal(op.result.state, CLIENT_GRANTED);
 	assert_int_equal(op.result.epoch_s, 1234);
