@@ -99,12 +99,13 @@ static const struct set sets[] = {
 static void put_set(struct put *p, const struct set *t, uint32_t id)
 {
 	bool names = t->key_type == TYPE_IFNAME;
-	/* Byte order of key and data as nft notes it for itself: 1 = the host's. */
-	const uint8_t order[] = {NFTNL_UDATA_SET_KEYBYTEORDER,	4, names, 0, 0, 0,
-				 NFTNL_UDATA_SET_DATABYTEORDER, 4, 0,	  0, 0, 0};
+	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
+	const uint32_t key_order = names;
+	uint8_t order[12] = {[0] = NFTNL_UDATA_SET_KEYBYTEORDER, [1] = 4, [6] = NFTNL_UDATA_SET_DATABYTEORDER, [7] = 4};
 	struct nftnl_set *s = nftnl_set_alloc();
 	struct nlmsghdr *h;
 
+	memcpy(order + 2, &key_order, sizeof(key_order));
 	if (!s) {
 		p->error = p->error ? p->error : -ENOMEM;
 		return;
