@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { TCP = 6, UDP = 17, DCCP = 33, SCTP = 132, UDPLITE = 136 };
-
 static bool interface_listed(const struct conf_strings *s, const char *interface)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -127,15 +125,15 @@ struct conf_ranges policy_ports(struct policy_verdict *v)
 bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port)
 {
 	switch (protocol) {
-	case TCP:
+	case IPPROTO_TCP:
 		return conf_ranges_have(&conf->reserved.tcp, port);
-	case UDP:
+	case IPPROTO_UDP:
 		return port == 5350 || port == 5351 || conf_ranges_have(&conf->reserved.udp, port);
-	case DCCP:
+	case IPPROTO_DCCP:
 		return conf_ranges_have(&conf->reserved.dccp, port);
-	case SCTP:
+	case IPPROTO_SCTP:
 		return conf_ranges_have(&conf->reserved.sctp, port);
-	case UDPLITE:
+	case IPPROTO_UDPLITE:
 		return conf_ranges_have(&conf->reserved.udplite, port);
 	default:
 		return false;
