@@ -13,10 +13,9 @@ struct conf;
 struct backend;
 
 enum backend_event {
-	BACKEND_INTACT = 0,
-	BACKEND_REPAIRED =
-	    1,		     /* the ruleset or our rule in the operator's chain was gone and is back; mappings intact */
-	BACKEND_EMPTIED = 2, /* the mappings are gone: everything must be installed again */
+	BACKEND_INTACT,
+	BACKEND_REPAIRED, /* a part of the ruleset, or our rule in the operator's chain, is back; mappings intact */
+	BACKEND_EMPTIED,  /* the mappings are gone: everything must be installed again */
 };
 
 /* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout. */
