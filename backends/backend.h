@@ -18,7 +18,8 @@ enum backend_event {
 	BACKEND_EMPTIED,  /* the mappings are gone: everything must be installed again */
 };
 
-/* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout. */
+/* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout. m and its filters are good during the
+ * call. */
 typedef void backend_list_fn(void *context, const struct mapping *m, uint64_t remaining_ms);
 
 struct backend_ops {

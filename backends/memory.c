@@ -129,7 +129,24 @@ static int grow(struct memory *m)
 	return 0;
 }
 
-/* There must be a free node. */
+/* A copy of the filters, for a node to keep. False if out of memory. */
+static bool copy_filters(struct mapping *m)
+{
+	size_t size = m->filters_n * sizeof(*m->filters);
+	struct mapping_filter *copy = size ? malloc(size) : NULL;
+
+	if (size && !copy)
+		return false;
+	m->filters = size ? memcpy(copy, m->filters, size) : NULL;
+	return true;
+}
+
+static void free_filters(const struct mapping *m)
+{
+	free((void *)(uintptr_t)m->filters);
+}
+
+/* There must be a free node, which takes the filters over. */
 static uint32_t insert(struct memory *m, const struct mapping *a, uint64_t timeout_ms)
 {
 	uint32_t i = m->free;
@@ -158,6 +175,7 @@ static void erase(struct memory *m, uint32_t i)
 
 static int apply(struct memory *m, const struct change *c, struct undo *u)
 {
+	struct mapping added = c->mapping;
 	int rc;
 
 	*u = (struct undo){.node = find_both(m, &c->mapping)};
@@ -170,8 +188,10 @@ static int apply(struct memory *m, const struct change *c, struct undo *u)
 		if (find(m, &c->mapping, EXTERNAL) != NONE || find(m, &c->mapping, INTERNAL) != NONE)
 			return -EEXIST;
 		rc = m->free == NONE ? grow(m) : 0;
+		if (rc == 0 && !copy_filters(&added))
+			rc = -ENOMEM;
 		if (rc == 0)
-			u->node = insert(m, &c->mapping, c->timeout_ms);
+			u->node = insert(m, &added, c->timeout_ms);
 		return rc;
 	case CHANGE_RENEW:
 		if (u->node == NONE)
@@ -191,12 +211,14 @@ static void undo(struct memory *m, const struct change *c, const struct undo *u)
 {
 	if (u->node == NONE)
 		return;
-	if (c->op == CHANGE_ADD)
+	if (c->op == CHANGE_ADD) {
+		free_filters(&m->nodes[u->node].mapping);
 		erase(m, u->node);
-	else if (c->op == CHANGE_RENEW)
+	} else if (c->op == CHANGE_RENEW) {
 		m->nodes[u->node].timeout_ms = u->timeout_ms;
-	else
+	} else {
 		insert(m, &u->mapping, u->timeout_ms);
+	}
 }
 
 /*
@@ -274,6 +296,9 @@ static int memory_commit(struct backend *b, struct change *changes, size_t n)
 		}
 		i++;
 	}
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].verdict == 0 && changes[i].op == CHANGE_REMOVE && m->undos[i].node != NONE)
+			free_filters(&m->undos[i].mapping);
 	return 0;
 }
 
@@ -320,6 +345,9 @@ static void memory_close(struct backend *b, bool clear)
 	struct memory *m = (struct memory *)b;
 
 	(void)clear;
+	for (uint32_t i = 0; i < m->capacity; i++)
+		if (m->nodes[i].used)
+			free_filters(&m->nodes[i].mapping);
 	free(m->nodes);
 	free(m->buckets[EXTERNAL]);
 	free(m->buckets[INTERNAL]);

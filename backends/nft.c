@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_filter.h"
 #include "backends/nft_ruleset.h"
 
 #define BATCH_START    (256 << 10) /* octets of the batch buffer at first */
@@ -126,6 +127,7 @@ static int change_one(struct nft *n, const struct change *c)
 
 struct gathered {
 	struct mapping mapping;
+	struct mapping_filter filter; /* if it has one: one of the mapping's */
 	uint64_t remaining_ms;
 };
 
@@ -150,7 +152,10 @@ static void gather(void *context, const struct mapping *m, uint64_t remaining_ms
 		g->v = v;
 		g->capacity = capacity;
 	}
-	g->v[g->n++] = (struct gathered){*m, remaining_ms};
+	g->v[g->n] = (struct gathered){.mapping = *m, .remaining_ms = remaining_ms};
+	if (m->filters_n)
+		g->v[g->n].filter = m->filters[0];
+	g->v[g->n++].mapping.filters = NULL; /* not its own */
 }
 
 static void gather_elements(void *context, const struct nlmsghdr *message)
@@ -251,11 +256,51 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 	return rc;
 }
 
+/* Elements of one mapping stand together. */
+static int compare(const void *a, const void *b)
+{
+	const struct mapping *m = &((const struct gathered *)a)->mapping, *n = &((const struct gathered *)b)->mapping;
+	int by_address = memcmp(&m->external_address, &n->external_address, sizeof(m->external_address));
+
+	if (by_address || m->kind != n->kind)
+		return by_address ? by_address : m->kind - n->kind;
+	if (m->protocol != n->protocol || m->external_port != n->external_port)
+		return m->protocol != n->protocol ? m->protocol - n->protocol : m->external_port - n->external_port;
+	by_address = memcmp(&m->internal_address, &n->internal_address, sizeof(m->internal_address));
+	return by_address ? by_address : m->internal_port - n->internal_port;
+}
+
+/* Tells of the mappings that have filters. An element is a piece of a filter or a whole one, and pieces that look like
+ * filters of their own are covered by what the others give. */
+static void tell_filtered(const struct gathered *v, size_t n, backend_list_fn *fn, void *context)
+{
+	struct mapping_filter filters[NFT_FILTER_INTERVALS_MAX];
+	size_t end;
+
+	for (size_t i = 0; i < n; i = end) {
+		struct mapping m = v[i].mapping;
+		uint64_t remaining_ms = v[i].remaining_ms;
+		size_t filters_n = 0;
+
+		for (end = i; end < n && compare(&v[i], &v[end]) == 0; end++) {
+			if (filters_n == NFT_FILTER_INTERVALS_MAX)
+				continue;
+			filters[filters_n++] = v[end].filter;
+			/* 0 = for ever */
+			if (remaining_ms && (v[end].remaining_ms == 0 || v[end].remaining_ms > remaining_ms))
+				remaining_ms = v[end].remaining_ms;
+		}
+		m.filters_n = (uint16_t)nft_filter_reduce(filters, filters_n);
+		m.filters = filters;
+		fn(context, &m, remaining_ms);
+	}
+}
+
 static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 {
 	struct nft *n = (struct nft *)b;
 	struct gather g = {0};
-	size_t kept = 0;
+	size_t kept = 0, filtered = 0;
 	int rc = 0;
 
 	for (size_t i = 0; nft_msg_map(i) && rc == 0; i++) {
@@ -277,8 +322,17 @@ static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 	}
 	if (rc == 0 && g.failed)
 		rc = -ENOMEM;
-	for (size_t i = 0; rc == 0 && i < g.n; i++)
-		fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
+	/* those with filters are few, and the others need not be sorted */
+	for (size_t i = 0; rc == 0 && i < g.n; i++) {
+		if (g.v[i].mapping.filters_n == 0)
+			fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
+		else
+			g.v[filtered++] = g.v[i];
+	}
+	if (rc == 0 && filtered) {
+		qsort(g.v, filtered, sizeof(*g.v), compare);
+		tell_filtered(g.v, filtered, fn, context);
+	}
 	free(g.v);
 	return rc;
 }

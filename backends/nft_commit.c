@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/nft_filter.h"
 #include "backends/verdict.h"
 #include "codec/codec.h"
 
@@ -75,7 +76,8 @@ static int fill(struct chunk *c)
 			if (i - c->start >= CHUNK_CHANGES)
 				break;
 		}
-		while (c->changes[i].verdict == 0 && b->capacity - b->length < NFT_MSG_CHANGE_MAX + NFT_MSG_FRAME) {
+		while (c->changes[i].verdict == 0 &&
+		       b->capacity - b->length < nft_msg_room(&c->changes[i]) + NFT_MSG_FRAME) {
 			if (group > c->start)
 				goto full;
 			rc = grow_batch(b);
@@ -197,6 +199,16 @@ static int send_chunk(struct chunk *c)
 	return 0;
 }
 
+static bool filters_fit(const struct mapping *m)
+{
+	for (size_t i = 0; i < m->filters_n; i++)
+		if (codec_is_v4(&m->filters[i].address) != codec_is_v4(&m->internal_address) ||
+		    m->filters[i].prefix_length > 128 ||
+		    (codec_is_v4(&m->internal_address) && m->filters[i].prefix_length < 96))
+			return false;
+	return true;
+}
+
 /* Refuses what the maps cannot hold. */
 static void check(struct change *changes, size_t n)
 {
@@ -210,7 +222,11 @@ static void check(struct change *changes, size_t n)
 			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
 		else if (m->remote_port && codec_is_v4(&m->remote_address) != codec_is_v4(&m->internal_address))
 			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
-		else if (m->more_ports || m->filters_n)
+		else if (m->filters_n > NFT_FILTER_MAX)
+			verdict_refuse(changes, n, i, -E2BIG);
+		else if (!filters_fit(m))
+			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
+		else if (m->more_ports || (m->remote_port && m->filters_n))
 			verdict_refuse(changes, n, i, -EOPNOTSUPP); /* an element would let everybody in */
 	}
 }

@@ -10,29 +10,35 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_filter.h"
 #include "codec/codec.h"
 
-/* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer have two more. */
+/* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer or with peers have two more. */
 enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8 };
 
-enum { MAPS_N = 8 };
+/* Octets of an element with an interval: timeouts, two keys with two headers each, and its own header. */
+enum { ELEMENT_MAX = 4 + 2 * 12 + 2 * (8 + V6_PEER_KEY) };
+
+enum { MAPS_N = 11 };
 
 /* What the elements of a map are. */
 static const struct map {
 	const char *name;
-	bool nat, v4, peer, outside;
+	bool nat, v4, peer, outside, filter;
 } maps[MAPS_N] = {
-    {NFT_MSG_DNAT4, true, true, false, true},	  {NFT_MSG_SNAT4, true, true, false, false},
-    {NFT_MSG_PIN4, false, true, false, true},	  {NFT_MSG_PIN6, false, false, false, true},
-    {NFT_MSG_PEER_DNAT4, true, true, true, true}, {NFT_MSG_PEER_SNAT4, true, true, true, false},
-    {NFT_MSG_PEER_PIN4, false, true, true, true}, {NFT_MSG_PEER_PIN6, false, false, true, true},
+    {NFT_MSG_DNAT4, true, true, false, true, false},	    {NFT_MSG_SNAT4, true, true, false, false, false},
+    {NFT_MSG_PIN4, false, true, false, true, false},	    {NFT_MSG_PIN6, false, false, false, true, false},
+    {NFT_MSG_PEER_DNAT4, true, true, true, true, false},    {NFT_MSG_PEER_SNAT4, true, true, true, false, false},
+    {NFT_MSG_PEER_PIN4, false, true, true, true, false},    {NFT_MSG_PEER_PIN6, false, false, true, true, false},
+    {NFT_MSG_FILTER_DNAT4, true, true, false, true, true},  {NFT_MSG_FILTER_PIN4, false, true, false, true, true},
+    {NFT_MSG_FILTER_PIN6, false, false, false, true, true},
 };
 
-static const struct map *map_of(bool nat, bool v4, bool peer, bool outside)
+static const struct map *map_of(bool nat, bool v4, bool peer, bool outside, bool filter)
 {
 	const struct map *t = maps;
 
-	while (t->nat != nat || t->v4 != v4 || t->peer != peer || t->outside != outside)
+	while (t->nat != nat || t->v4 != v4 || t->peer != peer || t->outside != outside || t->filter != filter)
 		t++;
 	return t;
 }
@@ -108,7 +114,9 @@ static size_t put_port(uint8_t *out, uint16_t port)
 
 struct element {
 	const char *set;
-	uint8_t key[V6_PEER_KEY];
+	bool v4;
+	bool interval; /* up to last */
+	uint8_t key[V6_PEER_KEY], last[V6_PEER_KEY];
 	uint8_t key_length;
 	uint8_t data_length; /* 0: none */
 	uint8_t data[NAT_DATA];
@@ -120,7 +128,9 @@ static void to_element(struct element *e, const struct mapping *m, enum nft_msg_
 	bool outside = side == NFT_MSG_EXTERNAL;
 	size_t n = 4;
 
-	e->set = map_of(m->kind == MAPPING_NAT, v4, m->remote_port != 0, outside)->name;
+	e->set = map_of(m->kind == MAPPING_NAT, v4, m->remote_port != 0, outside, outside && m->filters_n)->name;
+	e->v4 = v4;
+	e->interval = false;
 	e->key[0] = m->protocol;
 	e->key[1] = e->key[2] = e->key[3] = 0;
 	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
@@ -138,37 +148,83 @@ static void to_element(struct element *e, const struct mapping *m, enum nft_msg_
 	}
 }
 
+/* Puts the peers of an interval behind what the key of a filtered mapping begins with. */
+static void to_interval(struct element *e, const struct nft_filter_interval *i)
+{
+	size_t address_length = e->v4 ? 4 : 16, n = 8 + address_length;
+
+	memcpy(e->last, e->key, n);
+	put_address(e->key + n, &i->first_address, e->v4);
+	n += put_address(e->last + n, &i->last_address, e->v4);
+	put_port(e->key + n, i->first_port);
+	n += put_port(e->last + n, i->last_port);
+	e->key_length = (uint8_t)n;
+	e->interval = true;
+}
+
 enum how { ADD, UPDATE, DELETE, DESTROY, GET };
 
-static void put_element(struct nft_msg_batch *b, const char *table, enum how how, const struct element *e,
-			uint64_t timeout_ms, uint32_t seq)
+static void put_value(struct nlmsghdr *h, uint16_t type, const void *data, size_t length)
 {
-	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
-					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM};
-	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK};
-	struct nlmsghdr *h = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq);
-	struct nlattr *list, *element, *value;
+	struct nlattr *value = mnl_attr_nest_start(h, type);
 
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, e->set);
-	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	mnl_attr_put(h, NFTA_DATA_VALUE, length, data);
+	mnl_attr_nest_end(h, value);
+}
+
+static void put_element(struct nlmsghdr *h, enum how how, const struct element *e, uint64_t timeout_ms)
+{
+	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+
 	if (how <= UPDATE && (timeout_ms || how == UPDATE))
 		mnl_attr_put_u64(h, NFTA_SET_ELEM_TIMEOUT, htobe64(timeout_ms));
 	/* With the same timeout as before, only this makes the element live longer. */
 	if (how == UPDATE && timeout_ms)
 		mnl_attr_put_u64(h, NFTA_SET_ELEM_EXPIRATION, htobe64(timeout_ms));
-	value = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(h, NFTA_DATA_VALUE, e->key_length, e->key);
-	mnl_attr_nest_end(h, value);
-	if (how <= UPDATE && e->data_length) {
-		value = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
-		mnl_attr_put(h, NFTA_DATA_VALUE, e->data_length, e->data);
-		mnl_attr_nest_end(h, value);
-	}
+	put_value(h, NFTA_SET_ELEM_KEY, e->key, e->key_length);
+	if (e->interval)
+		put_value(h, NFTA_SET_ELEM_KEY_END, e->last, e->key_length);
+	if (how <= UPDATE && e->data_length)
+		put_value(h, NFTA_SET_ELEM_DATA, e->data, e->data_length);
 	mnl_attr_nest_end(h, element);
+}
+
+/* The elements of one side of a mapping are one message: they stand or fall together anyhow. */
+static void put_side(struct nft_msg_batch *b, const char *table, enum how how, const struct mapping *m,
+		     enum nft_msg_side side, uint64_t timeout_ms, uint32_t seq)
+{
+	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
+					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM};
+	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK};
+	struct nlmsghdr *h = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq);
+	struct nft_filter_interval intervals[NFT_FILTER_INTERVALS_MAX];
+	bool filtered = side == NFT_MSG_EXTERNAL && m->filters_n;
+	size_t n = filtered ? nft_filter_intervals(m->filters, m->filters_n, intervals) : 0;
+	struct nlattr *list;
+	struct element e;
+
+	to_element(&e, m, side);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, e.set);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	for (size_t i = 0; i < n; i++) {
+		to_interval(&e, &intervals[i]);
+		put_element(h, how, &e, timeout_ms);
+	}
+	if (!filtered)
+		put_element(h, how, &e, timeout_ms);
 	mnl_attr_nest_end(h, list);
 	nft_msg_close(b, h);
+}
+
+size_t nft_msg_room(const struct change *c)
+{
+	struct nft_filter_interval intervals[NFT_FILTER_INTERVALS_MAX];
+
+	if (c->mapping.filters_n == 0)
+		return NFT_MSG_CHANGE_MAX;
+	return NFT_MSG_CHANGE_MAX +
+	       2 * ELEMENT_MAX * nft_filter_intervals(c->mapping.filters, c->mapping.filters_n, intervals);
 }
 
 void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft_msg_kernel *kernel,
@@ -176,26 +232,21 @@ void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft
 {
 	int sides = c->mapping.kind == MAPPING_NAT ? NFT_MSG_SIDES : 1;
 	bool update = c->op == CHANGE_RENEW && kernel->update;
-	struct element e[NFT_MSG_SIDES];
 
-	for (int side = 0; side < sides; side++)
-		to_element(&e[side], &c->mapping, side);
 	if (c->op != CHANGE_ADD && !update)
 		for (int side = 0; side < sides; side++)
 			if (!(skip & 1u << side))
-				put_element(b, table, c->op == CHANGE_REMOVE && kernel->destroy ? DESTROY : DELETE,
-					    &e[side], 0, seq + (uint32_t)side);
+				put_side(b, table, c->op == CHANGE_REMOVE && kernel->destroy ? DESTROY : DELETE,
+					 &c->mapping, side, 0, seq + (uint32_t)side);
 	if (c->op != CHANGE_REMOVE)
 		for (int side = 0; side < sides; side++)
-			put_element(b, table, update ? UPDATE : ADD, &e[side], c->timeout_ms, seq + 2 + (uint32_t)side);
+			put_side(b, table, update ? UPDATE : ADD, &c->mapping, side, c->timeout_ms,
+				 seq + 2 + (uint32_t)side);
 }
 
 void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq)
 {
-	struct element e;
-
-	to_element(&e, m, NFT_MSG_EXTERNAL);
-	put_element(b, table, GET, &e, 0, seq);
+	put_side(b, table, GET, m, NFT_MSG_EXTERNAL, 0, seq);
 }
 
 void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq)
@@ -268,10 +319,12 @@ static int get_element(const struct nlattr *element, void *context)
 	const struct walk *w = context;
 	const struct map *map = w->map;
 	size_t address_length = map->v4 ? 4 : 16;
-	size_t key_length = map->peer ? (map->v4 ? V4_PEER_KEY : V6_PEER_KEY) : (map->v4 ? V4_KEY : V6_KEY);
+	size_t key_length =
+	    map->peer || map->filter ? (map->v4 ? V4_PEER_KEY : V6_PEER_KEY) : (map->v4 ? V4_KEY : V6_KEY);
 	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE};
 	struct attributes t = {0};
-	const uint8_t *key, *data;
+	struct mapping_filter filter;
+	const uint8_t *key, *last, *data;
 	uint64_t remaining_ms;
 
 	if (mnl_attr_parse_nested(element, collect, &t) != MNL_CB_OK)
@@ -285,6 +338,21 @@ static int get_element(const struct nlattr *element, void *context)
 	if (map->peer) {
 		m.remote_address = get_address(key + 8 + address_length, map->v4);
 		m.remote_port = get_port(key + 8 + 2 * address_length);
+	}
+	if (map->filter) {
+		struct nft_filter_interval i;
+
+		last = get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length);
+		if (!last || memcmp(key, last, 8 + address_length) != 0)
+			return MNL_CB_OK;
+		i.first_address = get_address(key + 8 + address_length, map->v4);
+		i.last_address = get_address(last + 8 + address_length, map->v4);
+		i.first_port = get_port(key + 8 + 2 * address_length);
+		i.last_port = get_port(last + 8 + 2 * address_length);
+		if (!nft_filter_from(&i, &filter))
+			return MNL_CB_OK;
+		m.filters = &filter;
+		m.filters_n = 1;
 	}
 	if (map->nat) {
 		data = get_value(t.of[NFTA_SET_ELEM_DATA], NAT_DATA);

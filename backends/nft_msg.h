@@ -9,8 +9,11 @@
  *   pin4, pin6   protocol . address . port
  * A mapping for one peer has elements in maps of its own, whose keys have the peer's address and port behind these:
  *   peer-dnat4, peer-snat4, peer-pin4, peer-pin6
+ * One with filters has an element for each of them instead of its external one, in maps of intervals whose keys have the
+ * peers' addresses and ports behind these; its internal element is like any other's:
+ *   filter-dnat4, filter-pin4, filter-pin6
  *
- * Functions that append need room: NFT_MSG_CHANGE_MAX octets for a change, NFT_MSG_FRAME for begin and end.
+ * Functions that append need room: nft_msg_room() for a change, NFT_MSG_FRAME for begin and end.
  */
 #ifndef BACKENDS_NFT_MSG_H
 #define BACKENDS_NFT_MSG_H
@@ -25,17 +28,20 @@
 struct nlmsghdr;
 
 #define NFT_MSG_TABLE_MAX  256	/* octets of a table's name with its NUL, the kernel's limit */
-#define NFT_MSG_CHANGE_MAX 2048 /* octets that one change takes at most */
+#define NFT_MSG_CHANGE_MAX 2048 /* octets that one change without filters takes at most */
 #define NFT_MSG_FRAME	   20	/* octets of the message that begins or ends a batch */
 
-#define NFT_MSG_DNAT4	   "dnat4"
-#define NFT_MSG_SNAT4	   "snat4"
-#define NFT_MSG_PIN4	   "pin4"
-#define NFT_MSG_PIN6	   "pin6"
-#define NFT_MSG_PEER_DNAT4 "peer-dnat4"
-#define NFT_MSG_PEER_SNAT4 "peer-snat4"
-#define NFT_MSG_PEER_PIN4  "peer-pin4"
-#define NFT_MSG_PEER_PIN6  "peer-pin6"
+#define NFT_MSG_DNAT4	     "dnat4"
+#define NFT_MSG_SNAT4	     "snat4"
+#define NFT_MSG_PIN4	     "pin4"
+#define NFT_MSG_PIN6	     "pin6"
+#define NFT_MSG_PEER_DNAT4   "peer-dnat4"
+#define NFT_MSG_PEER_SNAT4   "peer-snat4"
+#define NFT_MSG_PEER_PIN4    "peer-pin4"
+#define NFT_MSG_PEER_PIN6    "peer-pin6"
+#define NFT_MSG_FILTER_DNAT4 "filter-dnat4"
+#define NFT_MSG_FILTER_PIN4  "filter-pin4"
+#define NFT_MSG_FILTER_PIN6  "filter-pin6"
 
 /* The name of the i-th map or set of mappings, NULL at the end; whether nft_msg_elements() reads it. */
 const char *nft_msg_map(size_t i);
@@ -49,7 +55,7 @@ bool nft_msg_lists(size_t i);
 
 /* The elements of a mapping. */
 enum nft_msg_side {
-	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6, or the same for peers */
+	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6, or the same for peers or with filters */
 	NFT_MSG_INTERNAL = 1, /* in snat4 or peer-snat4 */
 	NFT_MSG_SIDES = 2,
 };
@@ -81,6 +87,9 @@ void nft_msg_close(struct nft_msg_batch *b, struct nlmsghdr *message);
 #define NFT_MSG_SEQ_SIDE(n) ((n)&1)
 #define NFT_MSG_SEQ_MADE(n) ((n)&2)
 
+/* Octets that a change takes at most. */
+size_t nft_msg_room(const struct change *c);
+
 /*
  * Appends the messages of one change, numbered from seq. The elements in skip (1 << enum nft_msg_side) are left out of
  * a removal. NAT is between IPv4 addresses. An ADD is refused with EEXIST if its key is there. A RENEW on a kernel that
@@ -95,7 +104,8 @@ void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, 
 /* Appends the question for the external element of one mapping. */
 void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq);
 
-/* Calls fn for every mapping in one message of an answer about a map that nft_msg_lists(). What does not look like an
+/* Calls fn for every mapping in one message of an answer about a map that nft_msg_lists(); for one with filters as often
+ * as it has elements, each time with one filter. What does not look like an
  * element of ours is skipped. */
 void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context);
 

@@ -42,6 +42,8 @@ enum {
 	REG_1K = NFT_REG32_10
 };
 
+#define FILTERED "filtered" /* the chain that packets of mappings with filters go to */
+
 /* Offsets in headers. */
 enum { V4_SOURCE = 12, V4_DESTINATION = 16, V6_SOURCE = 8, V6_DESTINATION = 24, TH_SOURCE = 0, TH_DESTINATION = 2 };
 
@@ -75,19 +77,23 @@ static void put_table(struct put *p, uint32_t flags)
 struct set {
 	const char *name;
 	uint32_t key_type, key_length, data_type, data_length;
+	bool intervals;
 };
 
 static const struct set sets[] = {
-    {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0},
-    {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0},
-    {NFT_MSG_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {NFT_MSG_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {NFT_MSG_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0},
-    {NFT_MSG_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0},
-    {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {NFT_MSG_PEER_SNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8},
-    {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0},
-    {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0},
+    {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
+    {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
+    {NFT_MSG_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
+    {NFT_MSG_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
+    {NFT_MSG_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, false},
+    {NFT_MSG_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, false},
+    {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
+    {NFT_MSG_PEER_SNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
+    {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, false},
+    {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, false},
+    {NFT_MSG_FILTER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, true},
+    {NFT_MSG_FILTER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, true},
+    {NFT_MSG_FILTER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, true},
 };
 
 /*
@@ -98,6 +104,7 @@ static const struct set sets[] = {
  */
 static void put_set(struct put *p, const struct set *t, uint32_t id)
 {
+	static const uint8_t fields4[] = {1, 4, 2, 4, 2}, fields6[] = {1, 16, 2, 16, 2};
 	bool names = t->key_type == TYPE_IFNAME;
 	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
 	const uint32_t key_order = names;
@@ -113,7 +120,13 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table) < 0 || nftnl_set_set_str(s, NFTNL_SET_NAME, t->name) < 0 ||
 	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, order, t->data_length ? 12 : 6) < 0)
 		p->error = p->error ? p->error : -ENOMEM;
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0));
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
+			  (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0) |
+			      (t->intervals ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0));
+	/* a concatenation of intervals is compared field by field, so the kernel wants to know them */
+	if (t->intervals &&
+	    nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, t->key_length == 44 ? fields6 : fields4, sizeof(fields4)) < 0)
+		p->error = p->error ? p->error : -ENOMEM;
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, t->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, t->key_length);
 	if (t->data_length) {
@@ -170,6 +183,7 @@ static void put_names(struct put *p, const struct conf *conf)
 		put_name(p, "wan", conf->externals[i].interface);
 }
 
+/* type NULL: a chain that rules go to. */
 static void put_chain(struct put *p, const char *name, const char *type, uint32_t hook, int32_t priority)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
@@ -180,11 +194,14 @@ static void put_chain(struct put *p, const char *name, const char *type, uint32_
 		return;
 	}
 	if (nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table) < 0 ||
-	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 || nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0)
+	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 ||
+	    (type && nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0))
 		p->error = p->error ? p->error : -ENOMEM;
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-	nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
-	nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	if (type) {
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	}
 	h = open_message(p, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
 	if (h) {
 		nftnl_chain_nlmsg_build_payload(h, c);
@@ -327,6 +344,18 @@ static void add_nat(struct rule *r, uint32_t type, bool port)
 	}
 }
 
+static void add_goto(struct rule *r, const char *chain)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_GOTO);
+		if (nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
+			r->failed = true;
+	}
+}
+
 static void add_family(struct rule *r, uint8_t family)
 {
 	add_meta_get(r, NFT_META_NFPROTO, REG_1);
@@ -456,6 +485,40 @@ static void put_peer_prerouting(struct put *p, uint32_t mark)
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
+/* From the hosts that a mapping has filters for: RFC 6887 13.3. What no filter admits is not translated, and so comes to
+ * the router itself. From the LAN it is the host's own address that counts. */
+static void put_filter_prerouting(struct put *p, enum lookup lan, uint32_t mark)
+{
+	struct rule r;
+
+	begin_rule(&r, p->table, "prerouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_interface(&r, NFT_META_IIFNAME, "lan", lan);
+	add_peer_key(&r, true);
+	add_lookup(&r, NFT_MSG_FILTER_DNAT4, LOOKUP_IN);
+	add_mark_connection(&r, mark);
+	add_goto(&r, FILTERED);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+}
+
+/* nft 1.0.6 cannot read back a rule that translates by a map of intervals if it does not say for which protocol. */
+static void put_filtered(struct put *p)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_UDPLITE};
+	struct rule r;
+
+	for (size_t i = 0; i < sizeof(protocols); i++) {
+		begin_rule(&r, p->table, FILTERED);
+		add_family(&r, NFPROTO_IPV4);
+		add_meta_get(&r, NFT_META_L4PROTO, REG_1);
+		add_compare(&r, NFT_CMP_EQ, &protocols[i], sizeof(protocols[i]));
+		add_peer_key(&r, true);
+		add_lookup(&r, NFT_MSG_FILTER_DNAT4, LOOKUP_DATA);
+		add_nat(&r, NFT_NAT_DNAT, true);
+		end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	}
+}
+
 static void add_hairpin(struct rule *r, uint32_t mark)
 {
 	add_connection_has(r, mark);
@@ -518,21 +581,25 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
-static void put_pinhole(struct put *p, uint8_t family, bool peer, uint32_t mark)
+/* Which pinholes a rule is for. */
+enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED };
+
+static void put_pinhole(struct put *p, uint8_t family, enum pinholes which, uint32_t mark)
 {
+	static const char *const sets_of[][2] = {[FOR_ALL] = {NFT_MSG_PIN6, NFT_MSG_PIN4},
+						 [FOR_PEER] = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4},
+						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4}};
 	bool v4 = family == NFPROTO_IPV4;
 	struct rule r;
 
 	begin_rule(&r, p->table, "forward");
 	add_family(&r, family);
 	add_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
-	if (peer) {
-		add_peer_key(&r, v4);
-		add_lookup(&r, v4 ? NFT_MSG_PEER_PIN4 : NFT_MSG_PEER_PIN6, LOOKUP_IN);
-	} else {
+	if (which == FOR_ALL)
 		add_key(&r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
-		add_lookup(&r, v4 ? NFT_MSG_PIN4 : NFT_MSG_PIN6, LOOKUP_IN);
-	}
+	else
+		add_peer_key(&r, v4);
+	add_lookup(&r, sets_of[which][v4], LOOKUP_IN);
 	add_mark_connection(&r, mark);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
@@ -541,9 +608,9 @@ static void put_forward(struct put *p, uint32_t mark)
 {
 	struct rule r;
 
-	for (int peer = 0; peer < 2; peer++) {
-		put_pinhole(p, NFPROTO_IPV4, peer, mark);
-		put_pinhole(p, NFPROTO_IPV6, peer, mark);
+	for (enum pinholes which = FOR_ALL; which <= FOR_FILTERED; which++) {
+		put_pinhole(p, NFPROTO_IPV4, which, mark);
+		put_pinhole(p, NFPROTO_IPV6, which, mark);
 	}
 	begin_rule(&r, p->table, "forward");
 	add_connection_has(&r, mark);
@@ -567,6 +634,7 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		put_set(&p, &sets[i], (uint32_t)i + 1);
 	put_names(&p, conf);
+	put_chain(&p, FILTERED, NULL, 0, 0);
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
 	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
 	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
@@ -578,6 +646,9 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	put_peer_prerouting(&p, mark);
 	put_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
 	put_prerouting(&p, LOOKUP_NOT_IN, mark);
+	put_filter_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
+	put_filter_prerouting(&p, LOOKUP_NOT_IN, mark);
+	put_filtered(&p);
 	put_postrouting(&p, conf);
 	put_forward(&p, mark);
 	return p.error;

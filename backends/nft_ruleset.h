@@ -6,9 +6,10 @@
  *   table inet NAME
  *     lan, wan                  sets of interface names
  *     dnat4, snat4, pin4, pin6  the mappings, see nft_msg.h; those for one peer are looked for first
- *     peer-...
+ *     peer-..., filter-...
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external
+ *     filtered      where prerouting translates what a filter admits
  *     forward       filter, filter - 10: marks the packets of mapped flows; accepts everything
  *
  * Every rule is bound to its family, for a raw match of IPv4 fields would take crafted IPv6 packets too. Interfaces are
@@ -35,7 +36,7 @@ enum { NFT_RULESET_FORWARD_PRIORITY = -10 };
  */
 #define NFT_RULESET_KEPT 0x6
 
-#define NFT_RULESET_RULES 13 /* rules in our table */
+#define NFT_RULESET_RULES 22 /* rules in our table */
 
 /*
  * Appends what makes the ruleset or, if it is there, brings it up to date: rules and interface names are replaced,
