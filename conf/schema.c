@@ -137,6 +137,12 @@ const struct schema_key schema_keys[] = {
 	 .text = "of one client address (IPv6: of one /64) in the long run; 0 = no limit"},
 	{ONE(LIMITS, limits.burst), .name = "burst", .type = SCHEMA_NUMBER, .min = 1, .max = MANY, .initial = "200",
 	 .unit = "requests", .live = true, .text = "requests that a client may send at once after it was quiet"},
+	{ONE(LIMITS, limits.filters_per_mapping), .name = "filters-per-mapping", .type = SCHEMA_NUMBER, .min = 1, .max = 32,
+	 .initial = "8", .unit = "filters", .live = true,
+	 .text = "remote networks and ports to which a client may limit one mapping"},
+	{ONE(LIMITS, limits.description_max), .name = "description-max", .type = SCHEMA_NUMBER, .min = 0, .max = 1016,
+	 .initial = "128", .unit = "octets", .live = true,
+	 .text = "kept of the text that a client may give a mapping; longer ones are cut; 0 = none is kept"},
 
 	{ONE(BACKEND, backend.type), .name = "type", .type = SCHEMA_ENUM, .choices = backend_choices,
 	 .initial = "nftables", .text = "nftables, or memory: no packet filter at all, to test clients"},

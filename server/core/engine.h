@@ -116,6 +116,10 @@ struct engine_lease {
 	enum engine_origin origin;
 	uint64_t expires_in_ms; /* 0 = never, for static mappings */
 	const char *rule;	/* name, or of the static section; NULL if unknown */
+	/* as its client has it, UTF-8 of any characters; length 0 = none. This and the mapping's filters are borrowed until
+	 * the engine is changed. */
+	const uint8_t *description;
+	uint16_t description_length;
 };
 
 /*

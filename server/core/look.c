@@ -14,7 +14,11 @@ static bool is_shown(const struct engine *e, const struct lease *l)
 
 static void show(const struct engine *e, const struct lease *l, uint64_t now_ms, struct engine_lease *v)
 {
-	*v = (struct engine_lease){.mapping = engine_mapping(l), .origin = l->origin, .rule = engine_rule_name(e, l)};
+	*v = (struct engine_lease){.mapping = engine_mapping(l),
+				   .origin = l->origin,
+				   .rule = engine_rule_name(e, l),
+				   .description = extra_parts(l->extra)->description,
+				   .description_length = extra_parts(l->extra)->description_length};
 	if (l->state == LEASE_REMOVING)
 		v->expires_in_ms = 1;
 	else if (l->expires_ms != UINT64_MAX)

@@ -68,6 +68,8 @@ static void plan_static(const struct engine *e, const struct mapper_want *w, uin
 		refuse(p, MAPPER_NONSENSE, "an option makes no sense for the request");
 	else if (w->prefer_failure && wish_differs(w, l))
 		refuse_for(p, MAPPER_CANNOT_PROVIDE, "a static mapping has another external side", 1800);
+	else if (w->terms && w->terms->filters_n)
+		refuse(p, MAPPER_FILTERS, "a static mapping has no filters");
 	else
 		tell(e, l, i, w->pcp ? CODEC_LIFETIME_FOREVER : w->lifetime_s, p);
 }
@@ -176,6 +178,25 @@ static struct choice choice_for(const struct lease *l, const struct mapper_want 
 	return c;
 }
 
+/* Other filters are another mapping for the packet filter, and more of them than it may have nobody gets. */
+static void plan_filters(const struct engine *e, const struct mapper_want *w, const struct lease *l,
+			 struct mapper_plan *p)
+{
+	const struct extra_parts *old = extra_parts(l && l->state == LEASE_ACTIVE ? l->extra : NULL);
+	struct mapping_filter filters[TERMS_FILTERS_OF_MAPPING];
+	size_t n;
+
+	if (!w->terms || !w->terms->filter || p->verdict.result != MAPPER_OK)
+		return;
+	n = terms_merge(w->terms, old, filters);
+	if (terms_same_filters(old, filters, n))
+		return;
+	if (n > e->conf->limits.filters_per_mapping)
+		refuse(p, MAPPER_FILTERS, "more filters than a mapping may have");
+	else if (p->action == MAPPER_RENEW)
+		p->action = MAPPER_REPLACE;
+}
+
 static void plan_renewal(const struct engine *e, const struct mapper_want *w, uint32_t i, uint64_t now_ms,
 			 struct mapper_plan *p)
 {
@@ -198,6 +219,7 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 	p->action = l->state == LEASE_ACTIVE && !stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
 	if (!here)
 		choose(e, w, &c, p);
+	plan_filters(e, w, l, p);
 }
 
 static void plan_new(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
@@ -214,6 +236,7 @@ static void plan_new(const struct engine *e, const struct mapper_want *w, struct
 		refuse(p, MAPPER_QUOTA, "the client has as many mappings as it may");
 	else if (lease_count(e->leases) >= e->conf->limits.mappings)
 		refuse(p, MAPPER_NO_RESOURCES, "there are as many mappings as there may be");
+	plan_filters(e, w, NULL, p);
 }
 
 /* In the order of RFC 6887 11.3, from the nonce on: what comes before it is in pcp.c. */
@@ -302,6 +325,7 @@ static void do_renew(struct engine *e, const struct mapper_want *w, uint64_t now
 	struct round_step s = step_of(e, i, w, p, ROUND_RENEWED);
 	struct mapping m = engine_mapping(&s.before);
 
+	lease_extra(e->leases, i, p->extra);
 	take_terms(e, i, w, p, now_ms);
 	round_group(r);
 	round_change(r, CHANGE_RENEW, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
@@ -364,6 +388,7 @@ static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t n
 							       : ROUND_RENEWED);
 
 	lease_at(e->leases, i)->external = (uint8_t)p->external;
+	lease_extra(e->leases, i, p->extra);
 	replace(e, i, &p->verdict.external_address, p->verdict.external_port,
 		timeout_of((uint64_t)p->verdict.lifetime_s * 1000), true, &s, r);
 	take_terms(e, i, w, p, now_ms);
@@ -401,7 +426,8 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 			     .protocol = w->protocol,
 			     .kind = p->kind,
 			     .origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP,
-			     .external = (uint8_t)p->external};
+			     .external = (uint8_t)p->external,
+			     .extra = p->extra};
 	struct mapping m = engine_mapping(&init);
 	struct round_step s;
 	uint32_t i;
@@ -437,14 +463,44 @@ static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_pl
 	return false;
 }
 
+/* Makes what the lease will have beside its keys, for those plans that need it. */
+static void make_extra(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	const struct lease *l = p->action == MAPPER_MAKE ? NULL : lease_peek(e->leases, p->verdict.lease);
+	struct extra *old = l && l->state == LEASE_ACTIVE ? l->extra : NULL;
+	struct mapping_filter filters[TERMS_FILTERS_OF_MAPPING];
+	struct extra_parts parts = *extra_parts(old);
+
+	if (!w->terms || !(w->terms->filter || w->terms->described)) {
+		p->extra = extra_hold(old);
+		return;
+	}
+	if (w->terms->filter) {
+		parts.filters_n = (uint16_t)terms_merge(w->terms, &parts, filters);
+		parts.filters = filters;
+	}
+	if (w->terms->described) {
+		parts.description = w->terms->description;
+		parts.description_length = w->terms->description_length;
+	}
+	if (!extra_new(&parts, &p->extra))
+		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
+}
+
 void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
 	       struct mapper_verdict *v)
 {
 	struct mapper_plan p;
+	struct extra *had = NULL; /* until the round's steps have it */
 
 	mapper_plan(e, w, now_ms, &p);
 	if (p.action != MAPPER_TELL && !round_reserve(r, 2))
 		refuse(&p, MAPPER_NO_RESOURCES, "out of memory");
+	p.verdict.kept = p.action == MAPPER_RENEW || p.action == MAPPER_REPLACE || p.action == MAPPER_MAKE;
+	if (p.verdict.kept)
+		make_extra(e, w, &p);
+	if (p.action == MAPPER_RENEW || p.action == MAPPER_REPLACE)
+		had = extra_hold(lease_peek(e->leases, p.verdict.lease)->extra);
 	switch (p.action) {
 	case MAPPER_TELL:
 		break;
@@ -464,6 +520,8 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 		p.verdict.lease = LEASE_NONE;
 		break;
 	}
+	extra_drop(p.extra);
+	extra_drop(had);
 	*v = p.verdict;
 }
 

@@ -9,6 +9,7 @@
 
 #include "server/core/policy.h"
 #include "server/core/state.h"
+#include "server/core/terms.h"
 
 enum mapper_result {
 	MAPPER_OK,
@@ -19,6 +20,7 @@ enum mapper_result {
 	MAPPER_NO_RESOURCES,
 	MAPPER_QUOTA,
 	MAPPER_CANNOT_PROVIDE,
+	MAPPER_FILTERS, /* more filters than a mapping may have, or on one that can have none */
 	MAPPER_RESULTS_N,
 };
 
@@ -40,7 +42,8 @@ struct mapper_want {
 	const char *interface;
 	uint16_t listen;
 	uint16_t reply_port;
-	uint32_t answer; /* index in the round */
+	const struct terms *terms; /* NULL = none */
+	uint32_t answer;	   /* index in the round */
 };
 
 struct mapper_verdict {
@@ -52,6 +55,7 @@ struct mapper_verdict {
 	struct in6_addr external_address;
 	uint16_t external_port;
 	uint32_t lifetime_s;
+	bool kept; /* the mapping has the request's terms now */
 };
 
 /* What is to be done about a request. */
@@ -69,6 +73,7 @@ struct mapper_plan {
 	struct policy_verdict policy;
 	uint8_t kind; /* enum mapping_kind */
 	size_t external;
+	struct extra *extra; /* what the lease will have beside its keys; mapper_do() alone has it */
 };
 
 /* Decides, without changing anything. lifetime_s 0 asks for the end of the mapping. */

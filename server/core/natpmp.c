@@ -11,6 +11,7 @@ static const uint8_t results[MAPPER_RESULTS_N] = {
     [MAPPER_NO_RESOURCES] = NATPMP_NO_RESOURCES,
     [MAPPER_QUOTA] = NATPMP_NO_RESOURCES,
     [MAPPER_CANNOT_PROVIDE] = NATPMP_NO_RESOURCES,
+    [MAPPER_FILTERS] = NATPMP_NO_RESOURCES,
 };
 
 static void send_error(struct engine *e, struct round_answer *a, enum natpmp_result result, const char *why,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/pcp.h"
 
-enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = 24 /* THIRD_PARTY and PREFER_FAILURE */ };
+enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = CODEC_MESSAGE_MAX - 60 /* beside a MAP */ };
 
 /* RFC 6887 7.4; the other half of this table is in natpmp.c. */
 static const uint8_t results[MAPPER_RESULTS_N] = {
@@ -13,6 +13,7 @@ static const uint8_t results[MAPPER_RESULTS_N] = {
     [MAPPER_NO_RESOURCES] = PCP_NO_RESOURCES,
     [MAPPER_QUOTA] = PCP_USER_EX_QUOTA,
     [MAPPER_CANNOT_PROVIDE] = PCP_CANNOT_PROVIDE_EXTERNAL,
+    [MAPPER_FILTERS] = PCP_EXCESSIVE_REMOTE_PEERS,
 };
 
 enum pcp_result pcp_result_of(enum mapper_result result)
@@ -73,6 +74,7 @@ void pcp_unparsed(struct engine *e, const struct engine_datagram *d, const struc
 struct options {
 	bool third_party, prefer_failure;
 	struct in6_addr target;
+	struct terms *terms;
 	enum pcp_result result;
 	const char *why;
 };
@@ -113,11 +115,25 @@ static bool take_third_party(const struct engine *e, const struct engine_datagra
 	return true;
 }
 
+/* RFC 7220. Where texts are not kept, the option is one that we do not know. */
+static bool take_description(const struct engine *e, const struct pcp_option *o, struct options *v)
+{
+	if (e->conf->limits.description_max == 0 || terms_description(v->terms, o, e->conf->limits.description_max))
+		return true;
+	return fail(v, PCP_MALFORMED_OPTION, "DESCRIPTION twice");
+}
+
 static bool take_option(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o, bool map,
 			struct options *v)
 {
+	if (map && o->code == PCP_OPTION_DESCRIPTION)
+		return take_description(e, o, v);
 	if (o->code >= PCP_OPTION_OPTIONAL)
 		return true; /* optional: what we do not know of is not there */
+	if (map && o->code == PCP_OPTION_FILTER) {
+		terms_filter(v->terms, o);
+		return true;
+	}
 	if (map && o->code == PCP_OPTION_THIRD_PARTY)
 		return take_third_party(e, d, o, v);
 	if (map && o->code == PCP_OPTION_PREFER_FAILURE) {
@@ -131,13 +147,14 @@ static bool take_option(const struct engine *e, const struct engine_datagram *d,
 
 /* In the order in which they stand, RFC 6887 7.3. map: they belong to a MAP. False if one of them is wrong. */
 static bool read_options(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, bool map,
-			 struct options *v)
+			 struct terms *t, struct options *v)
 {
 	struct codec_error error;
 	struct pcp_option o;
 	size_t at = 0;
 
-	*v = (struct options){.target = d->source};
+	terms_init(t);
+	*v = (struct options){.target = d->source, .terms = t};
 	for (;;) {
 		switch (pcp_option_next(m->options, m->options_length, &at, &o, &error)) {
 		case CODEC_OK:
@@ -148,8 +165,12 @@ static bool read_options(const struct engine *e, const struct engine_datagram *d
 			/* codec_parse() has walked the area, so it is the contents; optional ones never harm */
 			if (o.code < PCP_OPTION_OPTIONAL)
 				return fail(v, error.result, error.why);
+			if (!take_option(e, d, &o, map, v))
+				return false;
 			break;
 		default:
+			if (!terms_fit(t, &v->target))
+				return fail(v, PCP_MALFORMED_OPTION, "FILTER of another family than the host's");
 			return true;
 		}
 	}
@@ -159,8 +180,9 @@ static void answer_announce(struct engine *e, struct round_answer *a, const stru
 			    const struct pcp_message *m, uint64_t now_ms, struct round *r)
 {
 	struct options o;
+	struct terms t;
 
-	if (read_options(e, d, m, false, &o))
+	if (read_options(e, d, m, false, &t, &o))
 		reply_length(r, a, pcp_announcement(e, now_ms, a->buffer, a->capacity));
 	else
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
@@ -185,7 +207,7 @@ static bool check_protocol(const struct engine *e, const struct pcp_message *m, 
 }
 
 /* The options that were processed, in the order of their codes: RFC 6887 7.3. */
-static size_t write_options(const struct options *v, uint8_t out[OPTIONS_MAX])
+static size_t write_options(const struct options *v, const struct pcp_message *m, bool kept, uint8_t out[OPTIONS_MAX])
 {
 	struct pcp_option third_party = {.code = PCP_OPTION_THIRD_PARTY, .third_party = v->target};
 	struct pcp_option prefer_failure = {.code = PCP_OPTION_PREFER_FAILURE};
@@ -195,6 +217,7 @@ static size_t write_options(const struct options *v, uint8_t out[OPTIONS_MAX])
 		pcp_option_put(&third_party, out, &length, OPTIONS_MAX);
 	if (v->prefer_failure)
 		pcp_option_put(&prefer_failure, out, &length, OPTIONS_MAX);
+	terms_put(v->terms, m, kept, out, &length, OPTIONS_MAX);
 	return length;
 }
 
@@ -210,7 +233,7 @@ static void send_map(struct engine *e, const struct round_answer *a, const struc
 				  .epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
 				  .mapping = m->mapping,
 				  .options = options,
-				  .options_length = write_options(o, options)};
+				  .options_length = write_options(o, m, v->kept, options)};
 
 	/* a deletion repeats what was suggested: RFC 6887 15.1 */
 	if (m->lifetime_s > 0) {
@@ -231,6 +254,7 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 		       const struct pcp_message *m, uint64_t now_ms, struct round *r)
 {
 	struct options o;
+	struct terms t;
 	struct mapper_verdict v = {.result = MAPPER_OK, .lease = LEASE_NONE};
 	struct mapper_want w = {.pcp = true,
 				.protocol = m->mapping.protocol,
@@ -242,20 +266,22 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 				.interface = d->interface,
 				.listen = d->listen,
 				.reply_port = d->source_port,
+				.terms = &t,
 				.answer = reply_index(r, a)};
 
 	a->mapping.protocol = w.protocol;
 	a->mapping.internal_port = w.internal_port;
 	a->mapping.external_address = w.suggested_address;
 	a->mapping.external_port = w.suggested_port;
-	if (!read_options(e, d, m, true, &o) || !check_protocol(e, m, &o)) {
+	if (!read_options(e, d, m, true, &t, &o) || !check_protocol(e, m, &o)) {
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 		return;
 	}
 	a->mapping.internal_address = w.internal_address = o.target;
 	w.third_party = o.third_party;
 	w.prefer_failure = o.prefer_failure;
-	w.nonsense = o.prefer_failure && (w.lifetime_s == 0 || w.suggested_port == 0);
+	w.nonsense =
+	    (o.prefer_failure && (w.lifetime_s == 0 || w.suggested_port == 0)) || (t.filter && w.lifetime_s == 0);
 	/* the sender's MAC address says nothing of the host that it asks for */
 	w.mac_known = d->mac_known && !o.third_party;
 	w.mac = d->mac;
@@ -314,6 +340,7 @@ size_t pcp_announcement(const struct engine *e, uint64_t now_ms, uint8_t *out, s
 
 size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms, uint8_t *out, size_t capacity)
 {
+	uint8_t options[OPTIONS_MAX];
 	struct pcp_message m = {.response = true,
 				.version = CODEC_VERSION_PCP,
 				.opcode = PCP_MAP,
@@ -323,7 +350,10 @@ size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms
 					    .protocol = l->protocol,
 					    .internal_port = l->internal_port,
 					    .external_port = l->external_port,
-					    .external_address = l->external_address}};
+					    .external_address = l->external_address},
+				.options = options};
 
+	/* RFC 6887 14.2: what is mandatory is in it, a description is not */
+	terms_put_filters(extra_parts(l->extra), options, &m.options_length, sizeof(options));
 	return pcp_marshal(&m, out, capacity);
 }

@@ -65,7 +65,7 @@ static void say(struct engine *e, const struct lease *l, uint64_t now_ms, struct
 				   .listen = l->listen,
 				   .destination = l->internal_address,
 				   .destination_port = l->reply_port};
-	uint8_t data[64];
+	uint8_t data[CODEC_MESSAGE_MAX];
 	size_t length = pcp_update(e, l, now_ms, data, sizeof(data));
 
 	round_say(r, &form, data, length);

@@ -275,15 +275,28 @@ static size_t guess_external(const struct engine *e, const struct mapping *m)
 	return owner;
 }
 
+static struct extra_parts found_parts(const struct mapping *m)
+{
+	return (struct extra_parts){.remote_address = m->remote_address,
+				    .remote_port = m->remote_port,
+				    .more_ports = m->more_ports,
+				    .filters_n = m->filters_n,
+				    .filters = m->filters};
+}
+
 /* A mapping that is ours by the packet filter, but cannot be a lease. */
 static int remove_stray(const struct mapping *m, struct round *r)
 {
+	struct extra_parts parts = found_parts(m);
 	struct round_step s = {.lease = LEASE_NONE, .answer = ROUND_NONE, .flags = ROUND_STEP_OWN};
+	struct mapping kept = *m;
 
-	if (!round_reserve(r, 1))
+	if (!round_reserve(r, 1) || !extra_new(&parts, &s.extra))
 		return -ENOMEM;
+	kept.filters = extra_parts(s.extra)->filters;
 	round_group(r);
-	round_change(r, CHANGE_REMOVE, m, 0, &s);
+	round_change(r, CHANGE_REMOVE, &kept, 0, &s);
+	extra_drop(s.extra);
 	return 0;
 }
 
@@ -297,7 +310,8 @@ static struct lease found_lease(const struct engine *e, const struct mapping *m,
 			  .external_port = m->external_port,
 			  .protocol = m->protocol,
 			  .kind = m->kind,
-			  .origin = ENGINE_ORIGIN_ADOPTED,
+			  /* NAT-PMP has no filters */
+			  .origin = m->filters_n ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_ADOPTED,
 			  .flags = LEASE_NONCE_OPEN,
 			  .external = (uint8_t)guess_external(e, m),
 			  .rule = UINT16_MAX,
@@ -319,6 +333,8 @@ static void keep_for_ever(struct engine *e, uint32_t i, struct round *r)
 	struct round_step s = {
 	    .lease = i, .answer = ROUND_NONE, .flags = ROUND_STEP_OWN, .before = *lease_peek(e->leases, i)};
 
+	s.extra = s.before.extra;
+
 	round_group(r);
 	round_change(r, CHANGE_RENEW, &m, 0, &s);
 }
@@ -327,16 +343,18 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 {
 	struct policy_verdict v;
 	struct lease l = found_lease(e, m, remaining_ms, now_ms);
+	struct extra_parts parts = found_parts(m);
 	bool fixed = l.origin == ENGINE_ORIGIN_STATIC;
 	uint32_t i;
 
-	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) ||
+	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) || (fixed && m->filters_n) ||
 	    lease_find_internal(e->leases, m->protocol, &m->internal_address, m->internal_port) != LEASE_NONE ||
 	    lease_find_external(e->leases, m->protocol, &m->external_address, m->external_port) != LEASE_NONE)
 		return remove_stray(m, r);
-	if (!round_reserve(r, 2))
+	if (!round_reserve(r, 2) || !extra_new(&parts, &l.extra))
 		return -ENOMEM;
 	i = mapper_make_own(e, &l, true, r);
+	extra_drop(l.extra);
 	if (i == LEASE_NONE)
 		return -ENOMEM;
 	if (!fixed && (!judge_lease(e, &l, &v) || !side_allowed(e, &l, &v)))
@@ -346,7 +364,7 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	if (!fixed)
 		lease_at(e->leases, i)->rule = v.rule;
 	round_event(r, &(struct round_event){.kind = ROUND_ADOPTED,
-					     .mapping = *m,
+					     .mapping = engine_mapping(lease_peek(e->leases, i)),
 					     .client = m->internal_address,
 					     .lifetime_s = fixed ? 0 : engine_remaining_s(&l, now_ms),
 					     .rule = engine_rule_name(e, lease_peek(e->leases, i))});

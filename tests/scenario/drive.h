@@ -14,7 +14,7 @@
 
 #include "tests/scenario/world.h"
 
-enum { DRIVE_BATCH = 8, DRIVE_PACKET_MAX = 256 };
+enum { DRIVE_BATCH = 8, DRIVE_PACKET_MAX = 320, DRIVE_OPTIONS_MAX = DRIVE_PACKET_MAX - 80 };
 
 struct drive {
 	struct world w;
@@ -140,22 +140,36 @@ static inline void drive_options(struct drive *d, uint8_t *options, size_t *leng
 	struct pcp_option o = {.code = PCP_OPTION_PREFER_FAILURE};
 
 	if (drive_number(d, 6) == 0)
-		pcp_option_put(&o, options, length, 100);
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
 	if (drive_number(d, 8) == 0) {
 		o.code = PCP_OPTION_THIRD_PARTY;
 		o.third_party = drive_host(d);
-		pcp_option_put(&o, options, length, 100);
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
+	}
+	for (unsigned i = 0; i < 4 && drive_number(d, 4) == 1; i++) {
+		o = (struct pcp_option){.code = PCP_OPTION_FILTER};
+		o.filter.remote_address = drive_host(d);
+		o.filter.prefix_length =
+		    (uint8_t)(drive_number(d, 4) ? 126 + drive_number(d, 3) : drive_number(d, 129));
+		o.filter.remote_port = (uint16_t)drive_number(d, 3);
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
+	}
+	if (drive_number(d, 8) == 0) {
+		o = (struct pcp_option){.code = PCP_OPTION_DESCRIPTION,
+					.data = (const uint8_t *)"description",
+					.length = (uint16_t)drive_number(d, 12)};
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
 	}
 	if (drive_number(d, 20) == 0) {
 		o = (struct pcp_option){.code = (uint8_t)drive_number(d, 256)};
-		pcp_option_put(&o, options, length, 100);
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
 	}
 }
 
 static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uint8_t *out)
 {
 	static const uint8_t protocols[] = {6, 6, 6, 17, 17, 17, 132, 33, 1, 0};
-	uint8_t options[100];
+	uint8_t options[DRIVE_OPTIONS_MAX];
 	struct pcp_message m = {.version = 2, .opcode = PCP_MAP, .client_address = *host, .options = options};
 
 	if (drive_number(d, 20) == 0)

@@ -10,7 +10,7 @@
  *   at SECONDS                          lets time pass up to then (decimals allowed)
  *   in HOST natpmp address | map tcp|udp INT EXT LIFETIME
  *   in HOST pcp announce | map PROTO INT EXTADDR EXTPORT LIFETIME [nonce=N] [client=ADDRESS] [third-party=ADDRESS]
- *                             [prefer-failure] [filter=ADDRESS/PREFIX] [option=CODE:HEX]
+ *                             [prefer-failure] [filter=ADDRESS/PREFIX[:PORT]|off] [text=WORD] [option=CODE:HEX]
  *   in HOST hex OCTETS...
  *   round ... commit                    several of these in one round
  *   expect reply WORD...                the next reply, as text, has each of the words
@@ -20,18 +20,21 @@
  *   expect event WORD... / no event     the next event of the last round
  *   expect announce WORD... / no announce   the next announcement since the last "at"
  *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT / no mapping ...    in the packet filter
+ *                                       both with filters=ADDRESS/PREFIX:PORT,... or without filters
  *   expect mappings N
+ *   expect lease WORD... / no lease WORD...        some lease, as text, has each of the words
  *   refuse N [ERROR]     fail ERROR|off           the packet filter refuses the N-th change from now; all changes
  *   reload ... end   reinstall   flush   revoke ADDRESS|all [PROTO] [EXTPORT]
  *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   without PROTO                       the packet filter cannot map it
- *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS busy PROTO ADDRESS PORT | none
+ *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...]      busy PROTO ADDRESS PORT | none
  */
 #include <errno.h>
 #include <stdarg.h>
 
 #include "codec/codec.h"
+#include "tests/scenario/words.h"
 #include "tests/scenario/world.h"
 
 enum { WORDS_MAX = 64, LINE_MAX_ = 4096, HOSTS_MAX = 32, LINES_MAX = 4096, START_MS = 1000000 };
@@ -99,10 +102,12 @@ static const char *protocol_text(uint8_t protocol, char out[8])
 static void mapping_text(const struct mapping *m, char *out, size_t size)
 {
 	char a[CODEC_ADDRESS_TEXT], b[CODEC_ADDRESS_TEXT], n[8];
+	int used;
 
-	snprintf(out, size, "%s %s:%u %s:%u", protocol_text(m->protocol, n),
-		 codec_address_text(&m->internal_address, a), m->internal_port,
-		 codec_address_text(&m->external_address, b), m->external_port);
+	used = snprintf(out, size, "%s %s:%u %s:%u", protocol_text(m->protocol, n),
+			codec_address_text(&m->internal_address, a), m->internal_port,
+			codec_address_text(&m->external_address, b), m->external_port);
+	words_filters(m->filters, m->filters_n, out + used, size - (size_t)used);
 }
 
 static void hex_text(const uint8_t *data, size_t length, char *out, size_t size)
@@ -121,14 +126,14 @@ static void options_text(const struct pcp_message *m, char *out, size_t size)
 
 	*out = '\0';
 	while (pcp_option_next(m->options, m->options_length, &at, &o, NULL) == CODEC_OK)
-		used += (size_t)snprintf(out + used, size - used, " option=%u", o.code);
+		used += words_option(&o, out + used, size - used);
 	if (at < m->options_length)
 		snprintf(out + used, size - used, " option=bad");
 }
 
 static void pcp_text(const struct pcp_message *m, char *out, size_t size)
 {
-	char address[CODEC_ADDRESS_TEXT], options[256], n[8];
+	char address[CODEC_ADDRESS_TEXT], options[3072], n[8];
 	int used;
 
 	options_text(m, options, sizeof(options));
@@ -164,7 +169,7 @@ static void message_text(const uint8_t *data, size_t length, char *out, size_t s
 
 static void note_replies(struct player *p)
 {
-	char text[1024], hex[4096], address[CODEC_ADDRESS_TEXT];
+	char text[4096], hex[4096], address[CODEC_ADDRESS_TEXT];
 	size_t n;
 	const struct round_reply *replies = round_replies(p->world.round, &n);
 
@@ -191,7 +196,7 @@ static void note_replies(struct player *p)
 static void note_changes(struct player *p)
 {
 	static const char *const ops[] = {"add", "renew", "remove"};
-	char mapping[256], text[512];
+	char mapping[1024], text[1280];
 	size_t n;
 	const struct change *changes = round_changes(p->world.round, &n);
 
@@ -207,7 +212,7 @@ static void note_changes(struct player *p)
 static void note_events(struct player *p)
 {
 	static const char *const kinds[] = {"made", "renewed", "refused", "ended", "moved", "adopted"};
-	char mapping[256], client[CODEC_ADDRESS_TEXT], text[1024];
+	char mapping[1024], client[CODEC_ADDRESS_TEXT], text[2048];
 	size_t n;
 	const struct round_event *events = round_events(p->world.round, &n);
 
@@ -294,8 +299,17 @@ static bool read_side(struct player *p, const char *text, struct in6_addr *a, ui
 	return true;
 }
 
+static const char *value_of(const char *word, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
 static bool read_mapping(struct player *p, char **words, size_t n, struct mapping *m)
 {
+	static struct mapping_filter filters[32];
+
 	memset(m, 0, sizeof(*m));
 	if (n < 3)
 		return fail(p, "a mapping is PROTO INTADDR:PORT EXTADDR:PORT");
@@ -304,6 +318,15 @@ static bool read_mapping(struct player *p, char **words, size_t n, struct mappin
 	    !read_side(p, words[2], &m->external_address, &m->external_port))
 		return false;
 	m->kind = memcmp(&m->internal_address, &m->external_address, 16) == 0 ? MAPPING_PINHOLE : MAPPING_NAT;
+	for (size_t i = 3; i < n; i++) {
+		const char *v = value_of(words[i], "filters");
+		size_t found = v ? words_read_filters(v, filters, sizeof(filters) / sizeof(*filters)) : 0;
+
+		if (found == SIZE_MAX)
+			return fail(p, "no filters: %s", v);
+		m->filters_n = (uint16_t)found;
+		m->filters = filters;
+	}
 	return true;
 }
 
@@ -343,13 +366,6 @@ static const struct host *find_host(struct player *p, const char *name)
 	return NULL;
 }
 
-static const char *value_of(const char *word, const char *key)
-{
-	size_t n = strlen(key);
-
-	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
-}
-
 /* ---- requests ---- */
 
 static size_t make_natpmp(struct player *p, char **words, size_t n, uint8_t *out, size_t size)
@@ -380,11 +396,12 @@ static bool put_option(struct player *p, const char *word, uint8_t *options, siz
 			return false;
 	} else if (strcmp(word, "prefer-failure") == 0) {
 		o.code = PCP_OPTION_PREFER_FAILURE;
-	} else if ((v = value_of(word, "filter")) && strchr(v, '/')) {
-		o.code = PCP_OPTION_FILTER;
-		o.filter.prefix_length = (uint8_t)strtoul(strchr(v, '/') + 1, NULL, 10);
-		if (!codec_address_parse(v, (size_t)(strchr(v, '/') - v), &o.filter.remote_address))
-			return fail(p, "no address: %s", v);
+	} else if ((v = value_of(word, "filter"))) {
+		if (!words_read_filter(v, &o))
+			return fail(p, "no filter: %s", v);
+	} else if ((v = value_of(word, "text"))) {
+		o = (struct pcp_option){
+		    .code = PCP_OPTION_DESCRIPTION, .data = (const uint8_t *)v, .length = (uint16_t)strlen(v)};
 	} else if ((v = value_of(word, "option")) && strchr(v, ':')) {
 		char *hex = strchr(v, ':') + 1;
 
@@ -526,7 +543,7 @@ static void match_mapping(void *context, const struct mapping *m, uint64_t remai
 	(void)remaining_ms;
 	if (c->v->protocol == m->protocol && c->v->kind == m->kind && c->v->internal_port == m->internal_port &&
 	    c->v->external_port == m->external_port && memcmp(&c->v->internal_address, &m->internal_address, 16) == 0 &&
-	    memcmp(&c->v->external_address, &m->external_address, 16) == 0)
+	    memcmp(&c->v->external_address, &m->external_address, 16) == 0 && words_same_filters(c->v, m))
 		c->n++;
 }
 
@@ -539,6 +556,30 @@ static bool expect_mapping(struct player *p, char **words, size_t n, bool wanted
 		return false;
 	p->world.backend->ops->list(p->world.backend, match_mapping, &c);
 	return (c.n == 1) == wanted || fail(p, wanted ? "it is not there" : "it is there");
+}
+
+static bool expect_lease(struct player *p, char **words, size_t n, bool wanted)
+{
+	static const char *const origins[] = {"natpmp", "pcp", "static", "adopted"};
+	struct engine_lease l;
+	char text[4096];
+	size_t found = 0;
+
+	for (uint32_t cursor = 0; engine_lease_next(p->world.engine, &cursor, p->world.now_ms, &l);) {
+		bool all = true;
+		size_t used;
+
+		mapping_text(&l.mapping, text, sizeof(text));
+		used = strlen(text);
+		used += (size_t)snprintf(text + used, sizeof(text) - used, " origin=%s", origins[l.origin]);
+		if (l.description_length)
+			snprintf(text + used, sizeof(text) - used, " text=%.*s", (int)l.description_length,
+				 (const char *)l.description);
+		for (size_t i = 0; i < n; i++)
+			all = all && has_word(text, words[i]);
+		found += all;
+	}
+	return (found == 1) == wanted || fail(p, "there are %zu such leases", found);
 }
 
 static bool do_expect(struct player *p, char **words, size_t n)
@@ -561,6 +602,8 @@ static bool do_expect(struct player *p, char **words, size_t n)
 		return expect_hex(p, words + 1, n - 1);
 	if (strcmp(words[0], "mapping") == 0)
 		return expect_mapping(p, words + 1, n - 1, !no);
+	if (strcmp(words[0], "lease") == 0)
+		return expect_lease(p, words + 1, n - 1, !no);
 	if (strcmp(words[0], "mappings") == 0 && n == 2)
 		return backend_memory_count(p->world.backend) == strtoul(words[1], NULL, 10) ||
 		       fail(p, "there are %zu", backend_memory_count(p->world.backend));

@@ -10,6 +10,7 @@
 #include "backends/backend.h"
 #include "codec/codec.h"
 #include "server/core/engine.h"
+#include "tests/scenario/words.h"
 
 struct world {
 	struct conf *conf, *old_conf;
@@ -103,13 +104,13 @@ struct world_compare {
 
 static inline int world_compare_mappings(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct mapping));
+	return memcmp(a, b, offsetof(struct mapping, more_ports));
 }
 
 static inline void world_find(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
 	struct world_compare *c = context;
-	struct mapping key;
+	struct mapping key, *found;
 
 	(void)remaining_ms;
 	memset(&key, 0, sizeof(key));
@@ -119,7 +120,8 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 	key.external_port = m->external_port;
 	key.protocol = m->protocol;
 	key.kind = m->kind;
-	if (!bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings))
+	found = bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings);
+	if (!found || !words_same_filters(found, m))
 		c->missing++;
 }
 
@@ -142,6 +144,8 @@ static inline bool world_agrees(const struct world *w)
 		v[n].external_port = l.mapping.external_port;
 		v[n].protocol = l.mapping.protocol;
 		v[n].kind = l.mapping.kind;
+		v[n].filters_n = l.mapping.filters_n;
+		v[n].filters = l.mapping.filters;
 	}
 	same = same && n == backend_memory_count(w->backend);
 	if (same) {

@@ -35,7 +35,7 @@ static const char *another(const struct schema_key *key)
 		return key->choices[strcmp(key->initial, key->choices[0].name) ? 0 : 1].name;
 	case SCHEMA_NUMBER:
 	case SCHEMA_DURATION:
-		return "130";
+		return key->max < 130 ? "30" : "130";
 	case SCHEMA_MARK:
 		return "0x400";
 	case SCHEMA_STRING:
