@@ -187,12 +187,13 @@ static int listing_body(struct listing *l, struct text *t)
 			break;
 		}
 		l->left--;
+		/* in ASCII, since it may be printed on a terminal and clients give it texts */
 		one = views_lease(&lease);
 		if (l->any)
 			error = text_string(t, ",\n");
 		l->any = true;
 		if (!error)
-			error = one ? json_dump_callback(one, text_put, t, JSON_COMPACT) : -1;
+			error = one ? json_dump_callback(one, text_put, t, JSON_COMPACT | JSON_ENSURE_ASCII) : -1;
 		json_decref(one);
 	}
 	return error;

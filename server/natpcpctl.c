@@ -227,9 +227,22 @@ static int status(struct tool *t)
 
 /* leases */
 
+static void filters_text(const json_t *list, char *out, size_t size)
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < json_array_size(list) && used < size; i++) {
+		const char *one = json_string_value(json_array_get(list, i));
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", one ? one : "?");
+	}
+}
+
 static bool lease_row(struct table *table, const json_t *l)
 {
-	char internal[80], external[80], b[32], p[32];
+	char internal[80], external[80], filters[4096], b[32], p[32];
+	const char *description = json_string_value(json_object_get(l, "description"));
 	const char *rule = json_string_value(json_object_get(l, "rule"));
 	const char *host = json_string_value(json_object_get(l, "internal_address"));
 	const char *outside = json_string_value(json_object_get(l, "external_address"));
@@ -241,10 +254,12 @@ static bool lease_row(struct table *table, const json_t *l)
 		 field(l, "internal_port", p, sizeof(p)));
 	snprintf(external, sizeof(external), strchr(outside, ':') ? "[%s]:%s" : "%s:%s", outside,
 		 field(l, "external_port", p, sizeof(p)));
+	filters_text(json_object_get(l, "filters"), filters, sizeof(filters));
 	return table_add(table, field(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
 	       table_add(table, internal) &&
 	       table_add(table, json_is_null(expires) ? "never" : cell(expires, b, sizeof(b))) &&
-	       table_add(table, field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-");
+	       table_add(table, field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-") &&
+	       table_add(table, filters) && table_add(table, description ? description : "");
 }
 
 static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, bool *more)
@@ -271,7 +286,8 @@ static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, b
 
 static int leases(struct tool *t)
 {
-	static const char *const headings[] = {"PROTO", "EXTERNAL", "INTERNAL", "EXPIRES", "ORIGIN", "RULE"};
+	static const char *const headings[] = {"PROTO",	 "EXTERNAL", "INTERNAL", "EXPIRES",
+					       "ORIGIN", "RULE",     "FILTERS",	 "DESCRIPTION"};
 	struct table *table;
 	json_int_t cursor = 0;
 	json_t *o;
@@ -281,6 +297,10 @@ static int leases(struct tool *t)
 	if (t->json)
 		return ask_json(t, false, "/v1/leases", &o);
 	table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+	if (table) {
+		table_hide(table, 6);
+		table_hide(table, 7);
+	}
 	while (table && !end && more)
 		end = leases_add(t, table, &cursor, &more);
 	if (!table)

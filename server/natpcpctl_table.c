@@ -11,6 +11,7 @@ struct table {
 	size_t n, room; /* cells */
 	char **cells;
 	size_t *widths;
+	bool *hidden;
 };
 
 struct table *table_new(const char *const *headings, size_t columns)
@@ -21,8 +22,9 @@ struct table *table_new(const char *const *headings, size_t columns)
 		return NULL;
 	t->columns = columns;
 	t->widths = calloc(columns, sizeof(*t->widths));
-	if (!t->widths) {
-		free(t);
+	t->hidden = calloc(columns, sizeof(*t->hidden));
+	if (!t->widths || !t->hidden) {
+		table_free(t);
 		return NULL;
 	}
 	for (size_t i = 0; i < columns; i++) {
@@ -34,6 +36,11 @@ struct table *table_new(const char *const *headings, size_t columns)
 	return t;
 }
 
+void table_hide(struct table *t, size_t column)
+{
+	t->hidden[column] = true;
+}
+
 void table_free(struct table *t)
 {
 	if (!t)
@@ -42,6 +49,7 @@ void table_free(struct table *t)
 		free(t->cells[i]);
 	free(t->cells);
 	free(t->widths);
+	free(t->hidden);
 	free(t);
 }
 
@@ -53,6 +61,34 @@ static size_t width(const char *text)
 	for (; *text; text++)
 		n += ((unsigned char)*text & 0xc0) != 0x80;
 	return n;
+}
+
+/* The octets of what a terminal might take for a command, or by which text hides or changes its direction: controls of
+ * ASCII and of Latin 1, marks and separators of U+200B to U+206F, the byte order mark. 0: it is none of these. */
+static size_t untamed(const unsigned char *p)
+{
+	if (*p < ' ' || *p == 0x7f)
+		return 1;
+	if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+		return 2;
+	if (*p == 0xe2 && p[1] == 0x80 && ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
+		return 3;
+	if (*p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
+		return 3;
+	return *p == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 3 : 0;
+}
+
+static void tame(char *text)
+{
+	const unsigned char *from = (const unsigned char *)text;
+
+	while (*from) {
+		size_t n = untamed(from);
+
+		*text++ = n ? '?' : (char)*from;
+		from += n ? n : 1;
+	}
+	*text = '\0';
 }
 
 bool table_add(struct table *t, const char *cell)
@@ -72,10 +108,9 @@ bool table_add(struct table *t, const char *cell)
 	copy = strdup(cell);
 	if (!copy)
 		return false;
-	for (char *p = copy; *p; p++) { /* what a terminal might take for a command */
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
+	tame(copy);
+	if (t->n >= t->columns && *copy)
+		t->hidden[column] = false;
 	n = width(copy);
 	if (n > t->widths[column])
 		t->widths[column] = n;
@@ -100,14 +135,17 @@ char *table_text(const struct table *t)
 		return NULL;
 	for (size_t i = 0; i < t->n; i++) {
 		size_t column = i % t->columns, length = strlen(t->cells[i]);
+		bool ends = column + 1 == t->columns || i + 1 == t->n;
 
+		if (t->hidden[column])
+			length = 0;
 		memcpy(p, t->cells[i], length);
 		p += length;
-		if (column + 1 == t->columns || i + 1 == t->n) {
+		if (ends) {
 			while (p > text && p[-1] == ' ')
 				p--;
 			*p++ = '\n';
-		} else {
+		} else if (!t->hidden[column]) {
 			size_t blanks = t->widths[column] - width(t->cells[i]) + GAP;
 
 			memset(p, ' ', blanks);

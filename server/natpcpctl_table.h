@@ -11,7 +11,10 @@ struct table;
 /* The cells of headings[columns] are the first row. NULL if out of memory. */
 struct table *table_new(const char *const *headings, size_t columns);
 void table_free(struct table *t);
-/* Adds a cell, row after row; it is copied, control characters become '?'. False if out of memory. */
+/* The column is left out unless a cell that is added below its heading has text. */
+void table_hide(struct table *t, size_t column);
+/* Adds a cell, row after row; it is copied, characters that could make a terminal show something else become '?'. False
+ * if out of memory. */
 bool table_add(struct table *t, const char *cell);
 /* How many rows there are below the headings; a row that is not full counts. */
 size_t table_rows(const struct table *t);

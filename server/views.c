@@ -43,6 +43,46 @@ static const char *origin_name(enum engine_origin origin)
 	return "adopted";
 }
 
+/* "198.51.100.0/24:443", "[2001:db8::/32]:443", without the port if it is any. */
+static json_t *filter(const struct mapping_filter *f)
+{
+	char address[CODEC_ADDRESS_TEXT];
+	bool v4 = codec_is_v4(&f->address);
+	unsigned length = f->prefix_length - (v4 ? 96u : 0u);
+
+	codec_address_text(&f->address, address);
+	if (f->port == 0)
+		return json_sprintf("%s/%u", address, length);
+	return json_sprintf(v4 ? "%s/%u:%u" : "[%s/%u]:%u", address, length, f->port);
+}
+
+static json_t *filters(const struct mapping *m)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->filters_n; i++)
+		json_array_append_new(list, filter(&m->filters[i]));
+	return list;
+}
+
+/* The client's text as it is, but for NULs: JSON with one is refused by many readers. */
+static json_t *description(const struct engine_lease *l)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	char text[3 * CODEC_DESCRIPTION_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->description_length && i < CODEC_DESCRIPTION_MAX; i++) {
+		if (l->description[i]) {
+			text[n++] = (char)l->description[i];
+		} else {
+			memcpy(text + n, replacement, 3);
+			n += 3;
+		}
+	}
+	return json_stringn(text, n);
+}
+
 json_t *views_lease(const struct engine_lease *l)
 {
 	const struct mapping *m = &l->mapping;
@@ -56,6 +96,10 @@ json_t *views_lease(const struct engine_lease *l)
 
 	if (l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
+	if (m->filters_n)
+		json_object_set_new(o, "filters", filters(m));
+	if (l->description_length)
+		json_object_set_new(o, "description", description(l));
 	return o;
 }
 
