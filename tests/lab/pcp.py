@@ -49,6 +49,19 @@ def third_party(address):
     return option(THIRD_PARTY, sixteen(address))
 
 
+def peers(network=None, port=0):
+    """A FILTER for ADDRESS/LENGTH, in the family's own bits; None clears."""
+    if network is None:
+        return option(FILTER, bytes(20))
+    address, length = network.split('/')
+    v4 = 0 if ':' in address else 96
+    return option(FILTER, struct.pack('!BBH', 0, int(length) + v4, port) + sixteen(address))
+
+
+def description(text):
+    return option(DESCRIPTION, text.encode())
+
+
 def announce(client, *options):
     return header(ANNOUNCE, 0, client) + b''.join(options)
 
