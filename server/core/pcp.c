@@ -338,13 +338,16 @@ size_t pcp_announcement(const struct engine *e, uint64_t now_ms, uint8_t *out, s
 	return pcp_marshal(&m, out, capacity);
 }
 
-size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms, uint8_t *out, size_t capacity)
+size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, uint64_t now_ms, uint8_t *out,
+		  size_t capacity)
 {
+	struct pcp_option prefer_failure = {.code = PCP_OPTION_PREFER_FAILURE};
 	uint8_t options[OPTIONS_MAX];
 	struct pcp_message m = {.response = true,
 				.version = CODEC_VERSION_PCP,
 				.opcode = PCP_MAP,
-				.lifetime_s = engine_remaining_s(l, now_ms),
+				.result = failed ? PCP_CANNOT_PROVIDE_EXTERNAL : PCP_SUCCESS,
+				.lifetime_s = failed ? SHORT_S : engine_remaining_s(l, now_ms),
 				.epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
 				.mapping = {.nonce = l->nonce,
 					    .protocol = l->protocol,
@@ -353,6 +356,9 @@ size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms
 					    .external_address = l->external_address},
 				.options = options};
 
+	/* only what was wanted so can fail, and the error repeats the request */
+	if (failed)
+		pcp_option_put(&prefer_failure, options, &m.options_length, sizeof(options));
 	/* RFC 6887 14.2: what is mandatory is in it, a description is not */
 	terms_put_filters(extra_parts(l->extra), options, &m.options_length, sizeof(options));
 	return pcp_marshal(&m, out, capacity);

@@ -18,7 +18,9 @@ void pcp_refuse(struct engine *e, struct round_answer *a, enum mapper_result res
 		uint64_t now_ms, struct round *r);
 /* Writes an unsolicited ANNOUNCE, RFC 6887 14.1.3. Returns its length. */
 size_t pcp_announcement(const struct engine *e, uint64_t now_ms, uint8_t *out, size_t capacity);
-/* Writes a Mapping Update for a lease, RFC 6887 14.2. Returns its length. */
-size_t pcp_update(const struct engine *e, const struct lease *l, uint64_t now_ms, uint8_t *out, size_t capacity);
+/* Writes a Mapping Update for a lease, RFC 6887 14.2; failed: that it cannot be kept as PREFER_FAILURE wanted it. Returns
+ * its length. */
+size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, uint64_t now_ms, uint8_t *out,
+		  size_t capacity);
 
 #endif

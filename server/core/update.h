@@ -24,6 +24,9 @@ struct updates {
 void updates_clear(struct updates *u);
 /* The lease moved: its client is told from now on. Does nothing for those who did not ask by PCP themselves. */
 void update_begin(struct engine *e, uint32_t lease, uint64_t now_ms);
+/* The lease had been asked for with PREFER_FAILURE and cannot keep its external side, so it ends: its client is told. To
+ * be called while the lease has what it had. */
+void update_failed(struct engine *e, uint32_t lease, uint64_t now_ms);
 /* Puts the copies that are due into the round, some hundreds at most. */
 void update_tick(struct engine *e, uint64_t now_ms, struct round *r);
 /* When update_tick() wants to be called, or ENGINE_NEVER. */

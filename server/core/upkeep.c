@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "server/core/update.h"
+
 void upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
 {
 	for (unsigned n = 0; n < ENGINE_WALK_LEASES && r->changes_n < ROUND_CHANGES_MAX; n++) {
@@ -134,6 +136,13 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	}
 	if (!engine_lost(e, l) && !engine_stranded(e, l))
 		return true;
+	/* what was to be this external side or none is none now: RFC 6887 14.2 */
+	if (engine_stranded(e, l) && l->flags & LEASE_PREFER_FAILURE) {
+		if (!mapper_end_own(e, i, ROUND_HOMELESS, r))
+			return false;
+		update_failed(e, i, now_ms);
+		return true;
+	}
 	if (mapper_again(e, i, &v, now_ms, r, &cause))
 		return true;
 	return cause == ROUND_HOMELESS && mapper_end_own(e, i, cause, r);
