@@ -6,7 +6,8 @@
 
 static bool is_empty(const struct extra_parts *p)
 {
-	return p->remote_port == 0 && p->more_ports == 0 && p->filters_n == 0 && p->description_length == 0;
+	return IN6_IS_ADDR_UNSPECIFIED(&p->asker) && p->remote_port == 0 && p->more_ports == 0 && p->filters_n == 0 &&
+	       p->description_length == 0;
 }
 
 bool extra_new(const struct extra_parts *parts, struct extra **x)

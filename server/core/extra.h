@@ -15,7 +15,8 @@
 struct extra_parts {
 	struct in6_addr remote_address; /* a single peer: RFC 6887 12 */
 	uint16_t remote_port;
-	uint16_t more_ports; /* of a set, behind the first: RFC 7753 */
+	struct in6_addr asker; /* who asked for another host: RFC 6887 13.1 */
+	uint16_t more_ports;   /* of a set, behind the first: RFC 7753 */
 	uint16_t filters_n;
 	uint16_t description_length;
 	const struct mapping_filter *filters;

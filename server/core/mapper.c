@@ -470,16 +470,18 @@ static void make_extra(const struct engine *e, const struct mapper_want *w, stru
 	struct extra *old = l && l->state == LEASE_ACTIVE ? l->extra : NULL;
 	struct mapping_filter filters[TERMS_FILTERS_OF_MAPPING];
 	struct extra_parts parts = *extra_parts(old);
+	bool terms = w->terms && (w->terms->filter || w->terms->described);
 
-	if (!w->terms || !(w->terms->filter || w->terms->described)) {
+	if (!terms && engine_same_address(&parts.asker, &w->asker)) {
 		p->extra = extra_hold(old);
 		return;
 	}
-	if (w->terms->filter) {
+	parts.asker = w->asker;
+	if (terms && w->terms->filter) {
 		parts.filters_n = (uint16_t)terms_merge(w->terms, &parts, filters);
 		parts.filters = filters;
 	}
-	if (w->terms->described) {
+	if (terms && w->terms->described) {
 		parts.description = w->terms->description;
 		parts.description_length = w->terms->description_length;
 	}

@@ -35,8 +35,9 @@ struct mapper_want {
 	uint32_t lifetime_s;
 	struct codec_nonce nonce;
 	bool prefer_failure;
-	bool third_party; /* asked for by another host */
-	bool nonsense;	  /* to be refused for its options, if nothing weightier is wrong (RFC 6887 11.3) */
+	bool third_party;      /* asked for by another host, */
+	struct in6_addr asker; /* which is this one; else :: */
+	bool nonsense;	       /* to be refused for its options, if nothing weightier is wrong (RFC 6887 11.3) */
 	bool mac_known;
 	struct conf_mac mac;
 	const char *interface;

@@ -279,6 +279,7 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 	}
 	a->mapping.internal_address = w.internal_address = o.target;
 	w.third_party = o.third_party;
+	w.asker = o.third_party ? d->source : in6addr_any;
 	w.prefer_failure = o.prefer_failure;
 	w.nonsense =
 	    (o.prefer_failure && (w.lifetime_s == 0 || w.suggested_port == 0)) || (t.filter && w.lifetime_s == 0);
@@ -341,6 +342,7 @@ size_t pcp_announcement(const struct engine *e, uint64_t now_ms, uint8_t *out, s
 size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, uint64_t now_ms, uint8_t *out,
 		  size_t capacity)
 {
+	struct pcp_option third_party = {.code = PCP_OPTION_THIRD_PARTY, .third_party = l->internal_address};
 	struct pcp_option prefer_failure = {.code = PCP_OPTION_PREFER_FAILURE};
 	uint8_t options[OPTIONS_MAX];
 	struct pcp_message m = {.response = true,
@@ -356,6 +358,8 @@ size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, ui
 					    .external_address = l->external_address},
 				.options = options};
 
+	if (l->flags & LEASE_THIRD_PARTY)
+		pcp_option_put(&third_party, options, &m.options_length, sizeof(options));
 	/* only what was wanted so can fail, and the error repeats the request */
 	if (failed)
 		pcp_option_put(&prefer_failure, options, &m.options_length, sizeof(options));

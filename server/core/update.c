@@ -60,10 +60,15 @@ static void push(struct update_queue *q, const struct update_entry *entry)
 	*at(q, q->n++) = *entry;
 }
 
-/* Whoever asked for another host is not remembered: its address is not the lease's. */
+/* To whom the last response went. */
+static const struct in6_addr *client_of(const struct lease *l)
+{
+	return l->flags & LEASE_THIRD_PARTY ? &extra_parts(l->extra)->asker : &l->internal_address;
+}
+
 static bool can_tell(const struct lease *l)
 {
-	return l->origin == ENGINE_ORIGIN_PCP && !(l->flags & LEASE_THIRD_PARTY) && l->reply_port != 0;
+	return l->origin == ENGINE_ORIGIN_PCP && l->reply_port != 0 && !IN6_IS_ADDR_UNSPECIFIED(client_of(l));
 }
 
 void update_begin(struct engine *e, uint32_t lease, uint64_t now_ms)
@@ -94,7 +99,7 @@ static void say(struct engine *e, const struct lease *l, bool failed, uint64_t n
 {
 	struct round_reply form = {.kind = ROUND_UNICAST,
 				   .listen = l->listen,
-				   .destination = l->internal_address,
+				   .destination = *client_of(l),
 				   .destination_port = l->reply_port};
 	uint8_t data[CODEC_MESSAGE_MAX];
 	size_t length = pcp_update(e, l, failed, now_ms, data, sizeof(data));
