@@ -73,6 +73,9 @@ class Host:
     def take(self, r, told):
         if r.result == SUCCESS:
             told[r.protocol, self.address, r.internal] = (r.address, r.external, time.monotonic() + r.lifetime)
+        elif r.result == pcp.CANNOT_PROVIDE_EXTERNAL:
+            # it was wanted with PREFER_FAILURE, and has ended
+            told.pop((r.protocol, self.address, r.internal), None)
 
     def apply(self, r, version, protocol, port, lifetime, told, ours):
         key = (protocol, self.address, port)
