@@ -234,8 +234,11 @@ def test_no_icmp_rules(net):
 
 
 def test_no_service_outside(net):
-    """Nothing listens on TCP, and UDP 5351 answers nobody outside (6092-3.5-50, 6887-8-01)"""
-    net.daemon()
+    """Nothing listens on TCP, and UDP 5351 answers nobody outside, not even as a host inside
+
+    6092-3.5-50, 6887-8-01, 6887-18.1-01
+    """
+    d = net.daemon()
     assert net.client().announce().result == SUCCESS
     assert not net.sh('gw', 'ss', '-Hltn').strip()
     net.ip('wan', 'route', 'add', '192.0.2.0/24', 'via', lab.EXT)
@@ -244,6 +247,14 @@ def test_no_service_outside(net):
         where = lab.probe.resolve(net.ns('wan'), server, pcp.PORT)
         assert c.silent(pcp.announce(c.address), where), server
         assert c.silent(pcp.pcp_map(c.address, c.nonce, craft.UDP, 4000), where), server
+    # whoever says that he is a host inside
+    for address in (lab.LAN, LAN6):
+        net.ip('wan', 'addr', 'add', address + ('/128' if ':' in address else '/32'), 'dev', 'lo')
+    for server in (lab.EXT, lab.EXT6, lab.GW, GW6):
+        c = net.client('wan', server, source=LAN6 if ':' in server else lab.LAN)
+        assert c.silent(pcp.announce(c.address)) and c.silent(pcp.natpmp_map(craft.UDP, 4000)), server
+        assert c.silent(pcp.pcp_map(c.address, c.nonce, craft.UDP, 4000)), server
+    assert d.leases() == []
 
 
 lab.main(globals())

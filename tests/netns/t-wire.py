@@ -17,7 +17,10 @@ LANB, GWB = '198.18.1.11', '198.18.1.1'
 
 
 def test_one_server(net):
-    """One server with one epoch and one state, on each of its addresses at port 5351 (6887-4-01, 6886-3.1-01, 6887-8.5-06)"""
+    """One server with one epoch and one state, on each of its addresses at port 5351
+
+    6887-4-01, 6886-3.1-01, 6887-8.5-06, 6887-8.1-05
+    """
     net.ip('gw', 'addr', 'add', '192.0.2.254/24', 'dev', 'br-lan')
     net.daemon()
     clients = [net.client('lan', s) for s in (GW, '192.0.2.254', GW6)]
@@ -28,6 +31,9 @@ def test_one_server(net):
         assert (r.result, c.heard[:2]) == (SUCCESS, c.server[:2]) and c.server[1] == 5351, c.heard
         epochs.append(r.epoch)
     assert max(epochs) - min(epochs) <= 1 and min(epochs) >= 2, epochs
+    # whatever port of the client's a request comes from
+    for port in (53, 40001):
+        assert net.client(port=port).announce().result == SUCCESS
     # what was made by one address is there by the other
     r = clients[0].map(UDP, 4000, 40000)
     again = clients[1].map(UDP, 4000, 0, nonce=clients[0].nonce)
@@ -168,7 +174,7 @@ def test_connections_end_mappings_do_not(net):
 
 
 def test_flow_on_the_same_port(net):
-    """Another host's flow that was translated to a mapping's port goes on; what is new goes to the mapping (6887-16.1-01)"""
+    """Another host's flow that was translated to a mapping's port goes on; what is new goes to the mapping (6887-16.1-01, 6887-11.3-25)"""
     net.daemon()
     with lab.probe.udp(net.ns('wan'), WAN, 7777) as far, lab.probe.udp(net.ns('lan2'), LAN2, 40000) as flow, \
             lab.probe.udp(net.ns('lan'), LAN, 4000) as server, lab.probe.udp(net.ns('wan'), WAN2, 8888) as new:

@@ -41,6 +41,22 @@ static void woken(void *context)
 	p->wakes++;
 }
 
+/* 6886-3.6-03, 6887-8.5-01: the clock that nobody sets, suspended or not */
+static void clock_is_boottime(void **state)
+{
+	struct loop *l = loop_new();
+	struct timespec before, after;
+	uint64_t now_ms;
+
+	(void)state;
+	clock_gettime(CLOCK_BOOTTIME, &before);
+	now_ms = loop_now_ms(l);
+	clock_gettime(CLOCK_BOOTTIME, &after);
+	assert_true(now_ms >= (uint64_t)before.tv_sec * 1000 + (uint64_t)before.tv_nsec / 1000000);
+	assert_true(now_ms <= (uint64_t)after.tv_sec * 1000 + (uint64_t)after.tv_nsec / 1000000);
+	loop_free(l);
+}
+
 static void timer(void **state)
 {
 	struct probe p = {.loop = loop_new(), .stop_after = 1};
