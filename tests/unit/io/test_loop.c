@@ -164,9 +164,9 @@ static void signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(timer),	cmocka_unit_test(timer_changes),
-	    cmocka_unit_test(readable), cmocka_unit_test(forgotten_inside),
-	    cmocka_unit_test(signals),
+	    cmocka_unit_test(clock_is_boottime), cmocka_unit_test(timer),
+	    cmocka_unit_test(timer_changes),	 cmocka_unit_test(readable),
+	    cmocka_unit_test(forgotten_inside),	 cmocka_unit_test(signals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
