@@ -67,7 +67,7 @@ struct conf_listen {
 	struct conf_prefixes addresses; /* /128 each: bind to these, whatever the interface (the -l flag) */
 	size_t external;		/* index into conf.externals */
 	bool natpmp, pcp;
-	bool map; /* PCP's MAP */
+	bool map, peer; /* PCP's MAP and PEER */
 	enum conf_nonce_check nonce_check;
 };
 

@@ -76,6 +76,8 @@ const struct schema_key schema_keys[] = {
 	 .text = "answer PCP (RFC 6887)"},
 	{LISTEN(map), .name = "map", .type = SCHEMA_BOOL, .initial = "true", .live = true,
 	 .text = "map by PCP's MAP, which opens a port to everybody outside; its other requests are answered either way"},
+	{LISTEN(peer), .name = "peer", .type = SCHEMA_BOOL, .initial = "true", .live = true,
+	 .text = "keep flows alive by PCP's PEER, which opens a port to one host outside"},
 	{LISTEN(nonce_check), .name = "nonce-check", .type = SCHEMA_ENUM, .choices = nonce_choices,
 	 .initial = "strict", .live = true,
 	 .text = "who may change a PCP mapping: the holder of its nonce, also its own host with another nonce, or no check"},

@@ -14,7 +14,8 @@ static bool allowed(const struct engine *e, const struct choice *c, uint16_t por
 static bool can_have(const struct engine *e, const struct choice *c, const struct in6_addr *address, uint16_t port,
 		     bool pair)
 {
-	return allowed(e, c, port) && outside_free_for(e, c->external, address, c->protocol, port, &c->client) &&
+	return allowed(e, c, port) &&
+	       outside_free_for(e, c->external, address, c->protocol, port, &c->client, c->internal_port) &&
 	       (!pair || outside_pair_free(e, address, c->protocol, port, &c->client));
 }
 

@@ -29,6 +29,14 @@ struct engine;
 struct engine *engine_new(const struct conf *conf, const uint8_t seed[ENGINE_SEED_LENGTH], uint64_t now_ms);
 void engine_free(struct engine *e);
 
+/* What the packet filter's connection tracking says of a flow, from the side of the host inside. */
+struct engine_flow {
+	bool known;
+	uint16_t external_port;
+	struct in6_addr external_address; /* the internal one if nothing is translated */
+	uint32_t left_s;		  /* until it ends if no packet comes */
+};
+
 /* One datagram as it arrived. data is borrowed until the round is cleared. */
 struct engine_datagram {
 	const uint8_t *data;
@@ -41,7 +49,18 @@ struct engine_datagram {
 	const char *interface; /* its name, for rules; "" if none */
 	bool mac_known;	       /* only looked up if a rule asks for it */
 	struct conf_mac mac;
+	struct engine_flow flow; /* only looked up if engine_asks_flow() */
 };
+
+/* Which flow a request is about. */
+struct engine_flow_key {
+	struct in6_addr internal_address, remote_address;
+	uint16_t internal_port, remote_port;
+	uint8_t protocol;
+};
+/* True if the datagram is a PEER request (RFC 6887 12) that will be looked at: the answer depends on whether the flow is
+ * there already, and where it is seen from outside. To be asked right before engine_request(). */
+bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, struct engine_flow_key *k);
 
 /*
  * Takes one request: probe, rate limit, parse in the order of RFC 6887 8.2, policy, lease, port; puts at most one

@@ -4,29 +4,30 @@
 #include <string.h>
 
 #include "server/core/choice.h"
+#include "server/core/peer.h"
 
-static void refuse(struct mapper_plan *p, enum mapper_result result, const char *why)
+void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
 {
 	p->action = MAPPER_TELL;
 	p->verdict.result = result;
 	p->verdict.why = why;
+	p->verdict.error_s = error_s;
 	p->verdict.lease = LEASE_NONE;
 }
 
-static void refuse_for(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
+static void refuse(struct mapper_plan *p, enum mapper_result result, const char *why)
 {
-	refuse(p, result, why);
-	p->verdict.error_s = error_s;
+	mapper_refuse(p, result, why, 0);
 }
 
-static bool has_address(const struct engine *e, const struct mapper_plan *p)
+bool mapper_has_address(const struct engine *e, const struct mapper_plan *p)
 {
 	struct in6_addr first;
 
 	return p->kind != MAPPING_NAT || outside_at(e, p->external, 0, &first);
 }
 
-static bool stale(const struct engine *e, const struct lease *l)
+bool mapper_stale(const struct engine *e, const struct lease *l)
 {
 	return engine_lost(e, l) || engine_stranded(e, l);
 }
@@ -38,14 +39,13 @@ static bool wish_differs(const struct mapper_want *w, const struct lease *l)
 		!engine_same_address(&w->suggested_address, &l->external_address));
 }
 
-/* The client is told what it has; the lease stays as it is. */
-static void tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p)
+void mapper_tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p)
 {
-	if (!has_address(e, p)) {
+	if (!mapper_has_address(e, p)) {
 		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
 		return;
 	}
-	if (stale(e, l)) {
+	if (mapper_stale(e, l)) {
 		refuse(p, MAPPER_NO_RESOURCES, "the mapping is not installed at the moment");
 		return;
 	}
@@ -67,11 +67,11 @@ static void plan_static(const struct engine *e, const struct mapper_want *w, uin
 	else if (w->nonsense)
 		refuse(p, MAPPER_NONSENSE, "an option makes no sense for the request");
 	else if (w->prefer_failure && wish_differs(w, l))
-		refuse_for(p, MAPPER_CANNOT_PROVIDE, "a static mapping has another external side", 1800);
+		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "a static mapping has another external side", 1800);
 	else if (w->terms && w->terms->filters_n)
 		refuse(p, MAPPER_FILTERS, "a static mapping has no filters");
 	else
-		tell(e, l, i, w->pcp ? CODEC_LIFETIME_FOREVER : w->lifetime_s, p);
+		mapper_tell(e, l, i, w->pcp ? CODEC_LIFETIME_FOREVER : w->lifetime_s, p);
 }
 
 /* NAT-PMP has no nonce, so it never changes what PCP made; it learns of it. */
@@ -84,11 +84,10 @@ static void plan_natpmp_on_pcp(const struct engine *e, const struct mapper_want 
 	if (w->lifetime_s == 0)
 		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping was made by PCP");
 	else
-		tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
+		mapper_tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
 }
 
-/* True if a PCP request may touch the lease, by the nonce or by what stands for it. */
-static bool may_touch(const struct engine *e, const struct mapper_want *w, const struct lease *l)
+bool mapper_may_touch(const struct engine *e, const struct mapper_want *w, const struct lease *l)
 {
 	/* a mapping of NAT-PMP has no nonce yet, an adopted one none that we know: the host itself sets it */
 	if (l->origin == ENGINE_ORIGIN_NATPMP || l->flags & LEASE_NONCE_OPEN)
@@ -105,7 +104,7 @@ static bool may_touch(const struct engine *e, const struct mapper_want *w, const
 	}
 }
 
-static bool judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+bool mapper_judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
 	struct policy_request q = {.client = w->internal_address,
 				   .interface = w->interface,
@@ -137,7 +136,7 @@ static bool choose(const struct engine *e, const struct mapper_want *w, const st
 		if (w->prefer_failure && (w->suggested_port != w->internal_port ||
 					  (!codec_is_unspecified(&w->suggested_address) &&
 					   !engine_same_address(&w->suggested_address, &w->internal_address))))
-			refuse_for(p, MAPPER_CANNOT_PROVIDE, "nothing is translated here", 1800);
+			mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "nothing is translated here", 1800);
 		return p->verdict.result == MAPPER_OK;
 	}
 	switch (choice_find(e, c, &p->verdict.external_address, &p->verdict.external_port)) {
@@ -209,33 +208,59 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 		return;
 	}
 	if (here && w->prefer_failure && wish_differs(w, l)) {
-		refuse_for(p, MAPPER_CANNOT_PROVIDE, "the mapping has another external side",
-			   l->state == LEASE_ACTIVE ? engine_remaining_s(l, now_ms) : 0);
+		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "the mapping has another external side",
+			      l->state == LEASE_ACTIVE ? engine_remaining_s(l, now_ms) : 0);
 		return;
 	}
 	p->verdict.lease = i;
 	p->verdict.external_address = l->external_address;
 	p->verdict.external_port = l->external_port;
-	p->action = l->state == LEASE_ACTIVE && !stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
+	p->action = l->state == LEASE_ACTIVE && !mapper_stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
 	if (!here)
 		choose(e, w, &c, p);
 	plan_filters(e, w, l, p);
 }
 
-static void plan_new(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
-	struct choice c = choice_of(w, p);
-	const struct lease_client *client;
+	const struct lease_client *client = lease_client(e->leases, &w->internal_address);
 	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
 
-	p->action = MAPPER_MAKE;
-	if (!choose(e, w, &c, p))
-		return;
-	client = lease_client(e->leases, &w->internal_address);
 	if (client && client->active >= most)
 		refuse(p, MAPPER_QUOTA, "the client has as many mappings as it may");
 	else if (lease_count(e->leases) >= e->conf->limits.mappings)
 		refuse(p, MAPPER_NO_RESOURCES, "there are as many mappings as there may be");
+}
+
+/* RFC 6887 11.3, RFC 6886 3.3: a host that is seen at a port for some peer gets the same one for everybody. False if it
+ * wants another or nothing. */
+static bool follow_peers(const struct engine *e, const struct mapper_want *w, struct choice *c, struct mapper_plan *p)
+{
+	struct in6_addr address;
+	uint16_t port;
+
+	if (p->kind != MAPPING_NAT ||
+	    !peer_side(e, w->protocol, &w->internal_address, w->internal_port, LEASE_NONE, &address, &port))
+		return true;
+	if (w->prefer_failure &&
+	    (w->suggested_port != port ||
+	     (!codec_is_unspecified(&w->suggested_address) && !engine_same_address(&w->suggested_address, &address)))) {
+		refuse(p, MAPPER_CANNOT_PROVIDE, "the host is seen at another port, by PEER");
+		return false;
+	}
+	c->wish_address = address;
+	c->wish_port = port;
+	return true;
+}
+
+static void plan_new(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	struct choice c = choice_of(w, p);
+
+	p->action = MAPPER_MAKE;
+	if (!follow_peers(e, w, &c, p) || !choose(e, w, &c, p))
+		return;
+	mapper_room(e, w, p);
 	plan_filters(e, w, NULL, p);
 }
 
@@ -249,6 +274,10 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 
 	*p = (struct mapper_plan){.action = MAPPER_TELL, .external = external, .verdict.lease = LEASE_NONE};
 	p->kind = codec_is_v4(&w->internal_address) && e->conf->externals[external].nat ? MAPPING_NAT : MAPPING_PINHOLE;
+	if (w->remote_port) {
+		peer_plan(e, w, now_ms, p);
+		return;
+	}
 	if (active && l->origin == ENGINE_ORIGIN_STATIC) {
 		plan_static(e, w, i, p);
 		return;
@@ -257,12 +286,16 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 		plan_natpmp_on_pcp(e, w, i, now_ms, p);
 		return;
 	}
-	if (active && w->pcp && !may_touch(e, w, l)) {
-		refuse_for(p, MAPPER_NONCE, "the mapping has another nonce", engine_remaining_s(l, now_ms));
+	if (active && w->pcp && !mapper_may_touch(e, w, l)) {
+		mapper_refuse(p, MAPPER_NONCE, "the mapping has another nonce", engine_remaining_s(l, now_ms));
 		return;
 	}
 	if (w->nonsense) {
 		refuse(p, MAPPER_NONSENSE, "an option makes no sense for the request");
+		return;
+	}
+	if (w->lifetime_s == 0 && !l && w->pcp && peer_has_any(e, w)) {
+		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping was made by PEER"); /* RFC 6887 15.1 */
 		return;
 	}
 	if (w->lifetime_s == 0) {
@@ -270,9 +303,9 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 		p->verdict.lease = i;
 		return;
 	}
-	if (!judge(e, w, p))
+	if (!mapper_judge(e, w, p))
 		return;
-	if (!has_address(e, p))
+	if (!mapper_has_address(e, p))
 		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
 	else if (l)
 		plan_renewal(e, w, i, now_ms, p);
@@ -331,10 +364,10 @@ static void do_renew(struct engine *e, const struct mapper_want *w, uint64_t now
 	round_change(r, CHANGE_RENEW, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
 }
 
-/* A place that is held for the same client is given up for the lease that comes there. */
-static void free_held(struct engine *e, uint8_t protocol, const struct in6_addr *address, uint16_t port)
+/* A place that is held for the same client is given up for the lease that comes there; one for a peer needs no place. */
+static void free_held(struct engine *e, const struct lease *l, const struct in6_addr *address, uint16_t port)
 {
-	uint32_t i = lease_find_external(e->leases, protocol, address, port);
+	uint32_t i = lease_is_peer(l) ? LEASE_NONE : lease_find_external(e->leases, l->protocol, address, port);
 
 	if (i != LEASE_NONE && lease_peek(e->leases, i)->state == LEASE_HELD)
 		lease_free(e->leases, i);
@@ -348,7 +381,7 @@ static void move_lease(struct engine *e, uint32_t i, const struct in6_addr *addr
 
 	if (l->external_port == port && engine_same_address(&l->external_address, address))
 		return;
-	free_held(e, l->protocol, address, port);
+	free_held(e, l, address, port);
 	lease_move(e->leases, i, address, port);
 	engine_refresh(e, &old);
 }
@@ -434,7 +467,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 
 	trim_held(e, &w->internal_address,
 		  p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client);
-	free_held(e, w->protocol, &init.external_address, init.external_port);
+	free_held(e, &init, &init.external_address, init.external_port);
 	engine_set_generation(&init, e->generation);
 	i = lease_new(e->leases, &init);
 	if (i == LEASE_NONE) {
@@ -472,11 +505,13 @@ static void make_extra(const struct engine *e, const struct mapper_want *w, stru
 	struct extra_parts parts = *extra_parts(old);
 	bool terms = w->terms && (w->terms->filter || w->terms->described);
 
-	if (!terms && engine_same_address(&parts.asker, &w->asker)) {
+	if (!terms && (!w->remote_port || old) && engine_same_address(&parts.asker, &w->asker)) {
 		p->extra = extra_hold(old);
 		return;
 	}
 	parts.asker = w->asker;
+	parts.remote_address = w->remote_address;
+	parts.remote_port = w->remote_port;
 	if (terms && w->terms->filter) {
 		parts.filters_n = (uint16_t)terms_merge(w->terms, &parts, filters);
 		parts.filters = filters;
@@ -587,8 +622,14 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		    lease_find_external(e->leases, l->protocol, &address, port) != LEASE_NONE)
 			return false;
 	} else if (stranded) {
-		enum choice_result found = choice_find(e, &c, &address, &port);
+		bool beside = peer_side(e, l->protocol, &l->internal_address, l->internal_port, lease, &address, &port);
+		enum choice_result found = CHOICE_FOUND;
 
+		/* what one internal side has stays together */
+		if (beside && !lease_is_peer(l))
+			c.wish_port = port;
+		if (!beside || !lease_is_peer(l))
+			found = choice_find(e, &c, &address, &port);
 		if (found != CHOICE_FOUND && (found != CHOICE_RANDOM || !choice_pick(e, &c, &address, &port)))
 			return false;
 	}
@@ -616,7 +657,7 @@ uint32_t mapper_make_own(struct engine *e, const struct lease *init, bool instal
 
 	if (!round_reserve(r, 1))
 		return LEASE_NONE;
-	free_held(e, init->protocol, &init->external_address, init->external_port);
+	free_held(e, init, &init->external_address, init->external_port);
 	i = lease_new(e->leases, init);
 	if (i == LEASE_NONE)
 		return LEASE_NONE;

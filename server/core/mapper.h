@@ -44,7 +44,11 @@ struct mapper_want {
 	uint16_t listen;
 	uint16_t reply_port;
 	const struct terms *terms; /* NULL = none */
-	uint32_t answer;	   /* index in the round */
+	/* a PEER: remote_port is not 0, flow what is known of it */
+	uint16_t remote_port;
+	struct in6_addr remote_address;
+	const struct engine_flow *flow;
+	uint32_t answer; /* index in the round */
 };
 
 struct mapper_verdict {
@@ -82,6 +86,21 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 /* Decides, and puts what is to be done into the round. */
 void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
 	       struct mapper_verdict *v);
+
+/* The steps of a plan. Refuses; error_s as in the verdict. */
+void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s);
+/* Asks the rules, and sets the lifetime. False if it was refused. */
+bool mapper_judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p);
+/* Refuses a new lease that would be one too many. */
+void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p);
+/* The client is told what it has; the lease stays as it is. */
+void mapper_tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p);
+/* True if a PCP request may touch the lease, by the nonce or by what stands for it. */
+bool mapper_may_touch(const struct engine *e, const struct mapper_want *w, const struct lease *l);
+/* True if there is an external address, or none is needed. */
+bool mapper_has_address(const struct engine *e, const struct mapper_plan *p);
+/* True if the lease has to be put into the packet filter again. */
+bool mapper_stale(const struct engine *e, const struct lease *l);
 
 /* Ends a lease for its owner, in a group of its own. Room for a change must have been made. */
 void mapper_end(struct engine *e, uint32_t lease, enum round_cause cause, uint32_t answer, struct round *r);

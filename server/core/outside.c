@@ -355,12 +355,25 @@ static bool is_of(const struct lease *l, const struct in6_addr *client)
 	return engine_same_address(&l->internal_address, client);
 }
 
+bool outside_has_peers(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		       const struct in6_addr *client, uint16_t internal_port)
+{
+	struct lease_peers p = {.protocol = protocol, .address = address, .port = port};
+
+	for (uint32_t i; (i = lease_next_peer_outside(e->leases, &p)) != LEASE_NONE;)
+		if (!is_of(lease_peek(e->leases, i), client) ||
+		    lease_peek(e->leases, i)->internal_port != internal_port)
+			return true;
+	return false;
+}
+
 bool outside_free_for(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
-		      uint16_t port, const struct in6_addr *client)
+		      uint16_t port, const struct in6_addr *client, uint16_t internal_port)
 {
 	struct holders h;
 
-	if (outside_barred(e, external, address, protocol, port))
+	if (outside_barred(e, external, address, protocol, port) ||
+	    outside_has_peers(e, address, protocol, port, client, internal_port))
 		return false;
 	h = holders_of(e, address, protocol, port);
 	if (h.own && !(h.own->state == LEASE_HELD && is_of(h.own, client)))
@@ -488,10 +501,13 @@ void outside_refresh(struct engine *e, size_t external, const struct in6_addr *a
 
 	if (port == 0)
 		return;
-	mark(e, external, address, protocol, port, h.own || other_natpmp);
+	mark(e, external, address, protocol, port,
+	     h.own || other_natpmp || outside_has_peers(e, address, protocol, port, &in6addr_any, 0));
 	/* what the other transport's lease reserves or leaves free here, this one's does there */
 	if (companion(protocol))
-		mark(e, external, address, companion(protocol), port, own_natpmp || h.other || h.other_held);
+		mark(e, external, address, companion(protocol), port,
+		     own_natpmp || h.other || h.other_held ||
+			 outside_has_peers(e, address, companion(protocol), port, &in6addr_any, 0));
 }
 
 uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
@@ -509,7 +525,7 @@ uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *
 		if (!port)
 			port = ports_pick(p->ports, protocol, &e->conf->externals[external].ports, ranges,
 					  (uint32_t)engine_random(e));
-		if (!port || outside_free_for(e, external, address, protocol, port, &in6addr_any))
+		if (!port || outside_free_for(e, external, address, protocol, port, &in6addr_any, 0))
 			return port;
 		ports_set(p->ports, protocol, port, true);
 		port = 0;

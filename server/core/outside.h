@@ -77,9 +77,13 @@ size_t outside_owner(const struct engine *e, const struct in6_addr *address);
 bool outside_barred(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		    uint16_t port);
 /* True if the client may have the port: not barred, nobody else's, and not kept for the holder of the other transport's
- * (RFC 6886 3.3). Held ports are free for those who had them. */
+ * (RFC 6886 3.3). Held ports are free for those who had them, those of peers for the internal port that has them (0 = for
+ * none). */
 bool outside_free_for(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
-		      uint16_t port, const struct in6_addr *client);
+		      uint16_t port, const struct in6_addr *client, uint16_t internal_port);
+/* True if leases for one peer each, of another internal side, are on the port. */
+bool outside_has_peers(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+		       const struct in6_addr *client, uint16_t internal_port);
 /* True if the other transport's port is not another client's, so that this client could have both. */
 bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		       const struct in6_addr *client);

@@ -86,7 +86,7 @@ static bool fail(struct options *o, enum pcp_result result, const char *why)
 	return false;
 }
 
-/* An address that could be a host inside. */
+/* An address that could be a host. */
 static bool is_host(const struct in6_addr *a)
 {
 	uint32_t v4 = codec_to_v4(a);
@@ -123,10 +123,12 @@ static bool take_description(const struct engine *e, const struct pcp_option *o,
 	return fail(v, PCP_MALFORMED_OPTION, "DESCRIPTION twice");
 }
 
-static bool take_option(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o, bool map,
-			struct options *v)
+static bool take_option(const struct engine *e, const struct engine_datagram *d, const struct pcp_option *o,
+			uint8_t opcode, struct options *v)
 {
-	if (map && o->code == PCP_OPTION_DESCRIPTION)
+	bool map = opcode == PCP_MAP, mapping = map || opcode == PCP_PEER;
+
+	if (mapping && o->code == PCP_OPTION_DESCRIPTION)
 		return take_description(e, o, v);
 	if (o->code >= PCP_OPTION_OPTIONAL)
 		return true; /* optional: what we do not know of is not there */
@@ -134,7 +136,7 @@ static bool take_option(const struct engine *e, const struct engine_datagram *d,
 		terms_filter(v->terms, o);
 		return true;
 	}
-	if (map && o->code == PCP_OPTION_THIRD_PARTY)
+	if (mapping && o->code == PCP_OPTION_THIRD_PARTY)
 		return take_third_party(e, d, o, v);
 	if (map && o->code == PCP_OPTION_PREFER_FAILURE) {
 		if (v->prefer_failure)
@@ -142,11 +144,13 @@ static bool take_option(const struct engine *e, const struct engine_datagram *d,
 		v->prefer_failure = true;
 		return true;
 	}
+	if (mapping && o->code == PCP_OPTION_PREFER_FAILURE)
+		return fail(v, PCP_MALFORMED_REQUEST, "PREFER_FAILURE in a PEER"); /* RFC 6887 12.1 */
 	return fail(v, PCP_UNSUPP_OPTION, "an option that is not supported");
 }
 
-/* In the order in which they stand, RFC 6887 7.3. map: they belong to a MAP. False if one of them is wrong. */
-static bool read_options(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, bool map,
+/* In the order in which they stand, RFC 6887 7.3. False if one of them is wrong. */
+static bool read_options(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
 			 struct terms *t, struct options *v)
 {
 	struct codec_error error;
@@ -158,14 +162,14 @@ static bool read_options(const struct engine *e, const struct engine_datagram *d
 	for (;;) {
 		switch (pcp_option_next(m->options, m->options_length, &at, &o, &error)) {
 		case CODEC_OK:
-			if (!take_option(e, d, &o, map, v))
+			if (!take_option(e, d, &o, m->opcode, v))
 				return false;
 			break;
 		case CODEC_REFUSE:
 			/* codec_parse() has walked the area, so it is the contents; optional ones never harm */
 			if (o.code < PCP_OPTION_OPTIONAL)
 				return fail(v, error.result, error.why);
-			if (!take_option(e, d, &o, map, v))
+			if (!take_option(e, d, &o, m->opcode, v))
 				return false;
 			break;
 		default:
@@ -182,7 +186,7 @@ static void answer_announce(struct engine *e, struct round_answer *a, const stru
 	struct options o;
 	struct terms t;
 
-	if (read_options(e, d, m, false, &t, &o))
+	if (read_options(e, d, m, &t, &o))
 		reply_length(r, a, pcp_announcement(e, now_ms, a->buffer, a->capacity));
 	else
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
@@ -206,6 +210,22 @@ static bool check_protocol(const struct engine *e, const struct pcp_message *m, 
 	return true;
 }
 
+/* The same for PEER, RFC 6887 12.1 and 12.3. */
+static bool check_peer(const struct engine *e, const struct pcp_message *m, struct options *v)
+{
+	const struct pcp_mapping *p = &m->mapping;
+
+	if (p->protocol == 0 || p->internal_port == 0 || p->remote_port == 0)
+		return fail(v, PCP_MALFORMED_REQUEST, "PEER without a protocol or a port");
+	if (codec_is_v4(&p->remote_address) != codec_is_v4(&v->target))
+		return fail(v, PCP_MALFORMED_REQUEST, "a peer of another family than the host");
+	if (!is_host(&p->remote_address))
+		return fail(v, PCP_MALFORMED_REQUEST, "the peer is no host");
+	if (!engine_maps(e, p->protocol))
+		return fail(v, PCP_UNSUPP_PROTOCOL, "a protocol without ports, or with such as cannot be told apart");
+	return true;
+}
+
 /* The options that were processed, in the order of their codes: RFC 6887 7.3. */
 static size_t write_options(const struct options *v, const struct pcp_message *m, bool kept, uint8_t out[OPTIONS_MAX])
 {
@@ -221,13 +241,13 @@ static size_t write_options(const struct options *v, const struct pcp_message *m
 	return length;
 }
 
-static void send_map(struct engine *e, const struct round_answer *a, const struct pcp_message *m,
-		     const struct options *o, const struct mapper_verdict *v, uint64_t now_ms, struct round *r)
+static void send_mapping(struct engine *e, const struct round_answer *a, const struct pcp_message *m,
+			 const struct options *o, const struct mapper_verdict *v, uint64_t now_ms, struct round *r)
 {
 	uint8_t options[OPTIONS_MAX];
 	struct pcp_message out = {.response = true,
 				  .version = CODEC_VERSION_PCP,
-				  .opcode = PCP_MAP,
+				  .opcode = m->opcode,
 				  .result = PCP_SUCCESS,
 				  .lifetime_s = v->lifetime_s,
 				  .epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
@@ -236,7 +256,7 @@ static void send_map(struct engine *e, const struct round_answer *a, const struc
 				  .options_length = write_options(o, m, v->kept, options)};
 
 	/* a deletion repeats what was suggested: RFC 6887 15.1 */
-	if (m->lifetime_s > 0) {
+	if (m->lifetime_s > 0 || m->opcode == PCP_PEER) {
 		out.mapping.external_address = v->external_address;
 		out.mapping.external_port = v->external_port;
 	}
@@ -250,9 +270,10 @@ static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *i
 	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address);
 }
 
-static void answer_map(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
-		       const struct pcp_message *m, uint64_t now_ms, struct round *r)
+static void answer_mapping(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
+			   const struct pcp_message *m, uint64_t now_ms, struct round *r)
 {
+	bool peer = m->opcode == PCP_PEER;
 	struct options o;
 	struct terms t;
 	struct mapper_verdict v = {.result = MAPPER_OK, .lease = LEASE_NONE};
@@ -267,13 +288,18 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 				.listen = d->listen,
 				.reply_port = d->source_port,
 				.terms = &t,
+				.remote_address = m->mapping.remote_address,
+				.remote_port = m->mapping.remote_port,
+				.flow = &d->flow,
 				.answer = reply_index(r, a)};
 
 	a->mapping.protocol = w.protocol;
 	a->mapping.internal_port = w.internal_port;
 	a->mapping.external_address = w.suggested_address;
 	a->mapping.external_port = w.suggested_port;
-	if (!read_options(e, d, m, true, &t, &o) || !check_protocol(e, m, &o)) {
+	a->mapping.remote_address = w.remote_address;
+	a->mapping.remote_port = w.remote_port;
+	if (!read_options(e, d, m, &t, &o) || !(peer ? check_peer(e, m, &o) : check_protocol(e, m, &o))) {
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 		return;
 	}
@@ -288,16 +314,19 @@ static void answer_map(struct engine *e, struct round_answer *a, const struct en
 	w.mac = d->mac;
 	if (!asks_for_nat64(m, &w.internal_address))
 		mapper_do(e, &w, now_ms, r, &v);
-	else if (m->lifetime_s > 0)
+	else if (m->lifetime_s > 0 || peer)
 		v = (struct mapper_verdict){.result = o.prefer_failure ? MAPPER_CANNOT_PROVIDE : MAPPER_NO_RESOURCES,
 					    .why = "IPv6 is not translated to IPv4",
 					    .lease = LEASE_NONE};
+	/* a flow that lives on by itself lives so long at least: RFC 6887 12.1, 15 */
+	if (peer && v.result == MAPPER_OK && d->flow.known && v.lifetime_s < d->flow.left_s)
+		v.lifetime_s = d->flow.left_s;
 	a->rule = v.rule;
 	a->lease = v.lease;
 	a->external_port = v.external_port;
 	a->n = r->changes_n - a->first;
 	if (v.result == MAPPER_OK)
-		send_map(e, a, m, &o, &v, now_ms, r);
+		send_mapping(e, a, m, &o, &v, now_ms, r);
 	else
 		pcp_refuse(e, a, v.result, v.error_s, v.why, now_ms, r);
 }
@@ -319,9 +348,15 @@ void pcp_request(struct engine *e, const struct engine_datagram *d, const struct
 		break;
 	case PCP_MAP:
 		if (e->conf->listens[d->listen].map)
-			answer_map(e, a, d, m, now_ms, r);
+			answer_mapping(e, a, d, m, now_ms, r);
 		else
 			send_error(e, a, PCP_NOT_AUTHORIZED, 0, "MAP is switched off", now_ms, r);
+		break;
+	case PCP_PEER:
+		if (e->conf->listens[d->listen].peer)
+			answer_mapping(e, a, d, m, now_ms, r);
+		else
+			send_error(e, a, PCP_NOT_AUTHORIZED, 0, "PEER is switched off", now_ms, r);
 		break;
 	default:
 		send_error(e, a, PCP_UNSUPP_OPCODE, 0, "unknown opcode", now_ms, r);
@@ -347,7 +382,7 @@ size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, ui
 	uint8_t options[OPTIONS_MAX];
 	struct pcp_message m = {.response = true,
 				.version = CODEC_VERSION_PCP,
-				.opcode = PCP_MAP,
+				.opcode = lease_is_peer(l) ? PCP_PEER : PCP_MAP,
 				.result = failed ? PCP_CANNOT_PROVIDE_EXTERNAL : PCP_SUCCESS,
 				.lifetime_s = failed ? SHORT_S : engine_remaining_s(l, now_ms),
 				.epoch_s = epoch_seconds(&e->epoch_pcp, now_ms),
@@ -355,7 +390,9 @@ size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, ui
 					    .protocol = l->protocol,
 					    .internal_port = l->internal_port,
 					    .external_port = l->external_port,
-					    .external_address = l->external_address},
+					    .external_address = l->external_address,
+					    .remote_port = extra_parts(l->extra)->remote_port,
+					    .remote_address = extra_parts(l->extra)->remote_address},
 				.options = options};
 
 	if (l->flags & LEASE_THIRD_PARTY)

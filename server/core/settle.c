@@ -4,6 +4,7 @@
 
 #include "server/core/natpmp.h"
 #include "server/core/pcp.h"
+#include "server/core/peer.h"
 
 static const char *const causes[] = {
     [ROUND_DELETED] = "deleted by its client",
@@ -89,7 +90,8 @@ static void take_back(struct engine *e, const struct change *c, const struct rou
 	e->stats.refused_changes++;
 	if (s->lease == LEASE_NONE)
 		return;
-	if (c->verdict == -EEXIST && c->op == CHANGE_ADD && s->before.kind == MAPPING_NAT)
+	if (c->verdict == -EEXIST && c->op == CHANGE_ADD && s->before.kind == MAPPING_NAT &&
+	    c->mapping.remote_port == 0)
 		outside_foreign(e, s->before.external, &c->mapping.external_address, c->mapping.protocol,
 				c->mapping.external_port, now_ms);
 	restore(e, s);
@@ -112,7 +114,8 @@ static void end(struct engine *e, uint32_t i, uint64_t now_ms)
 
 	if (l->kind != MAPPING_NAT || l->origin == ENGINE_ORIGIN_STATIC || hold_ms == 0 ||
 	    l->external >= e->conf->externals_n || !outside_has(e, l->external, &l->external_address) ||
-	    client->active + client->held > e->conf->limits.mappings_per_client) {
+	    client->active + client->held > e->conf->limits.mappings_per_client ||
+	    (lease_is_peer(l) && !peer_is_alone(e, i))) {
 		forget(e, i);
 		return;
 	}

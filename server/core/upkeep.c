@@ -78,7 +78,7 @@ static bool still_served(const struct engine *e, const struct lease *l)
 		return true;
 	section = &e->conf->listens[l->listen];
 	return l->origin == ENGINE_ORIGIN_NATPMP ? section->natpmp
-	       : l->origin == ENGINE_ORIGIN_PCP	 ? section->pcp && section->map
+	       : l->origin == ENGINE_ORIGIN_PCP	 ? section->pcp && (lease_is_peer(l) ? section->peer : section->map)
 						 : true;
 }
 
@@ -105,6 +105,9 @@ static bool side_allowed(const struct engine *e, const struct lease *l, struct p
 	if (l->external >= e->conf->externals_n)
 		return false;
 	c = &e->conf->externals[l->external];
+	/* a flow of its host's own may be on any port, and PEER only kept it there */
+	if (lease_is_peer(l))
+		return c->nat;
 	return c->nat && (c->ports.n == 0 || conf_ranges_have(&c->ports, l->external_port)) &&
 	       (ports.n == 0 || conf_ranges_have(&ports, l->external_port)) &&
 	       !policy_reserved(e->conf, l->protocol, l->external_port) && !is_static_port(e, l);
@@ -319,15 +322,15 @@ static struct lease found_lease(const struct engine *e, const struct mapping *m,
 			  .external_port = m->external_port,
 			  .protocol = m->protocol,
 			  .kind = m->kind,
-			  /* NAT-PMP has no filters */
-			  .origin = m->filters_n ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_ADOPTED,
+			  /* NAT-PMP has neither filters nor peers */
+			  .origin = m->filters_n || m->remote_port ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_ADOPTED,
 			  .flags = LEASE_NONCE_OPEN,
 			  .external = (uint8_t)guess_external(e, m),
 			  .rule = UINT16_MAX,
 			  .listen = UINT16_MAX};
 
 	for (size_t i = 0; i < e->conf->statics_n; i++)
-		if (same_static(e, &l, &e->conf->statics[i])) {
+		if (m->remote_port == 0 && same_static(e, &l, &e->conf->statics[i])) {
 			l.origin = ENGINE_ORIGIN_STATIC;
 			l.flags = 0;
 			l.rule = (uint16_t)i;
@@ -348,6 +351,16 @@ static void keep_for_ever(struct engine *e, uint32_t i, struct round *r)
 	round_change(r, CHANGE_RENEW, &m, 0, &s);
 }
 
+/* True if there is a lease where the mapping would have one. */
+static bool is_taken(const struct engine *e, const struct mapping *m)
+{
+	if (m->remote_port)
+		return lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,
+				       &m->remote_address, m->remote_port) != LEASE_NONE;
+	return lease_find_internal(e->leases, m->protocol, &m->internal_address, m->internal_port) != LEASE_NONE ||
+	       lease_find_external(e->leases, m->protocol, &m->external_address, m->external_port) != LEASE_NONE;
+}
+
 int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r)
 {
 	struct policy_verdict v;
@@ -357,8 +370,7 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	uint32_t i;
 
 	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) || (fixed && m->filters_n) ||
-	    lease_find_internal(e->leases, m->protocol, &m->internal_address, m->internal_port) != LEASE_NONE ||
-	    lease_find_external(e->leases, m->protocol, &m->external_address, m->external_port) != LEASE_NONE)
+	    is_taken(e, m))
 		return remove_stray(m, r);
 	if (!round_reserve(r, 2) || !extra_new(&parts, &l.extra))
 		return -ENOMEM;

@@ -11,6 +11,8 @@
  *   in HOST natpmp address | map tcp|udp INT EXT LIFETIME
  *   in HOST pcp announce | map PROTO INT EXTADDR EXTPORT LIFETIME [nonce=N] [client=ADDRESS] [third-party=ADDRESS]
  *                             [prefer-failure] [filter=ADDRESS/PREFIX[:PORT]|off] [text=WORD] [option=CODE:HEX]
+ *   in HOST pcp peer PROTO INT REMOTE:PORT EXTADDR EXTPORT LIFETIME [the same] [flow=EXTADDR:PORT:LEFT]
+ *                              flow: what connection tracking has of it
  *   in HOST hex OCTETS...
  *   round ... commit                    several of these in one round
  *   expect reply WORD...                the next reply, as text, has each of the words
@@ -19,7 +21,7 @@
  *   expect change WORD... / no change   the next change of the last round
  *   expect event WORD... / no event     the next event of the last round
  *   expect announce WORD... / no announce   the next announcement since the last "at"
- *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT / no mapping ...    in the packet filter
+ *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT [peer=ADDR:PORT] / no mapping ...    in the packet filter
  *                                       both with filters=ADDRESS/PREFIX:PORT,... or without filters
  *   expect mappings N
  *   expect lease WORD... / no lease WORD...        some lease, as text, has each of the words
@@ -28,7 +30,7 @@
  *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   without PROTO                       the packet filter cannot map it
- *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...]      busy PROTO ADDRESS PORT | none
+ *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...] [peer=...]      busy PROTO ADDRESS PORT | none
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -107,6 +109,9 @@ static void mapping_text(const struct mapping *m, char *out, size_t size)
 	used = snprintf(out, size, "%s %s:%u %s:%u", protocol_text(m->protocol, n),
 			codec_address_text(&m->internal_address, a), m->internal_port,
 			codec_address_text(&m->external_address, b), m->external_port);
+	if (m->remote_port)
+		used += snprintf(out + used, size - (size_t)used, " peer=%s:%u",
+				 codec_address_text(&m->remote_address, a), m->remote_port);
 	words_filters(m->filters, m->filters_n, out + used, size - (size_t)used);
 }
 
@@ -139,11 +144,14 @@ static void pcp_text(const struct pcp_message *m, char *out, size_t size)
 	options_text(m, options, sizeof(options));
 	used = snprintf(out, size, "pcp version=%u opcode=%u result=%u lifetime=%u epoch=%u", m->version, m->opcode,
 			m->result, m->lifetime_s, m->epoch_s);
-	if (m->opcode == PCP_MAP)
+	if (m->opcode == PCP_MAP || m->opcode == PCP_PEER)
 		used +=
 		    snprintf(out + used, size - (size_t)used, " map proto=%s int=%u ext=%u addr=%s nonce=%u",
 			     protocol_text(m->mapping.protocol, n), m->mapping.internal_port, m->mapping.external_port,
 			     codec_address_text(&m->mapping.external_address, address), m->mapping.nonce.octets[0]);
+	if (m->opcode == PCP_PEER)
+		used += snprintf(out + used, size - (size_t)used, " peer=%s:%u",
+				 codec_address_text(&m->mapping.remote_address, address), m->mapping.remote_port);
 	snprintf(out + used, size - (size_t)used, "%s", options);
 }
 
@@ -319,8 +327,16 @@ static bool read_mapping(struct player *p, char **words, size_t n, struct mappin
 		return false;
 	m->kind = memcmp(&m->internal_address, &m->external_address, 16) == 0 ? MAPPING_PINHOLE : MAPPING_NAT;
 	for (size_t i = 3; i < n; i++) {
-		const char *v = value_of(words[i], "filters");
-		size_t found = v ? words_read_filters(v, filters, sizeof(filters) / sizeof(*filters)) : 0;
+		const char *v = value_of(words[i], "peer");
+		size_t found;
+
+		if (v) {
+			if (!read_side(p, v, &m->remote_address, &m->remote_port))
+				return false;
+			continue;
+		}
+		v = value_of(words[i], "filters");
+		found = v ? words_read_filters(v, filters, sizeof(filters) / sizeof(*filters)) : 0;
 
 		if (found == SIZE_MAX)
 			return fail(p, "no filters: %s", v);
@@ -420,7 +436,20 @@ static bool put_option(struct player *p, const char *word, uint8_t *options, siz
 	return pcp_option_put(&o, options, length, size) || fail(p, "%s does not fit", word);
 }
 
-static size_t make_pcp(struct player *p, const struct host *h, char **words, size_t n, uint8_t *out, size_t size)
+/* EXTADDR:PORT:LEFT */
+static bool read_flow(struct player *p, const char *text, struct engine_flow *f)
+{
+	const char *left = strrchr(text, ':');
+	char side[64];
+
+	snprintf(side, sizeof(side), "%.*s", left ? (int)(left - text) : 0, text);
+	f->known = true;
+	f->left_s = left ? (uint32_t)strtoul(left + 1, NULL, 10) : 0;
+	return read_side(p, side, &f->external_address, &f->external_port);
+}
+
+static size_t make_pcp(struct player *p, const struct host *h, char **words, size_t n, struct engine_flow *flow,
+		       uint8_t *out, size_t size)
 {
 	uint8_t options[1024] = {0};
 	struct pcp_message m = {
@@ -436,6 +465,16 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 		m.mapping.external_port = (uint16_t)strtoul(words[4], NULL, 10);
 		m.lifetime_s = (uint32_t)strtoul(words[5], NULL, 10);
 		at = 6;
+	} else if (n >= 7 && strcmp(words[0], "peer") == 0) {
+		m.opcode = PCP_PEER;
+		if (!read_protocol(p, words[1], &m.mapping.protocol) ||
+		    !read_side(p, words[3], &m.mapping.remote_address, &m.mapping.remote_port) ||
+		    !read_address(p, words[4], &m.mapping.external_address))
+			return 0;
+		m.mapping.internal_port = (uint16_t)strtoul(words[2], NULL, 10);
+		m.mapping.external_port = (uint16_t)strtoul(words[5], NULL, 10);
+		m.lifetime_s = (uint32_t)strtoul(words[6], NULL, 10);
+		at = 7;
 	} else if (n < 1 || strcmp(words[0], "announce") != 0) {
 		fail(p, "pcp announce | map PROTO INT EXTADDR EXTPORT LIFETIME ...");
 		return 0;
@@ -445,7 +484,8 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 
 		if ((v = value_of(words[at], "nonce")))
 			memset(&m.mapping.nonce, (int)strtoul(v, NULL, 10), sizeof(m.mapping.nonce));
-		else if ((v = value_of(words[at], "client"))
+		else if ((v = value_of(words[at], "flow")) ? !read_flow(p, v, flow)
+			 : (v = value_of(words[at], "client"))
 			     ? !read_address(p, v, &m.client_address)
 			     : !put_option(p, words[at], options, &m.options_length, sizeof(options)))
 			return 0;
@@ -456,6 +496,8 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 static bool do_in(struct player *p, char **words, size_t n)
 {
 	const struct host *h = n >= 2 ? find_host(p, words[0]) : NULL;
+	struct engine_flow flow = {0};
+	struct engine_flow_key key;
 	struct engine_datagram d;
 	uint8_t packet[2048];
 	size_t length;
@@ -465,7 +507,7 @@ static bool do_in(struct player *p, char **words, size_t n)
 	if (strcmp(words[1], "natpmp") == 0)
 		length = make_natpmp(p, words + 2, n - 2, packet, sizeof(packet));
 	else if (strcmp(words[1], "pcp") == 0)
-		length = make_pcp(p, h, words + 2, n - 2, packet, sizeof(packet));
+		length = make_pcp(p, h, words + 2, n - 2, &flow, packet, sizeof(packet));
 	else
 		length = read_hex(words + 2, n - 2, packet, sizeof(packet));
 	if (*p->why || p->packets_n == ROUND_REQUESTS_MAX)
@@ -481,6 +523,10 @@ static bool do_in(struct player *p, char **words, size_t n)
 				     .ifindex = 1,
 				     .interface = h->interface,
 				     .listen = h->listen};
+	if (engine_asks_flow(p->world.engine, &d, &key))
+		d.flow = flow;
+	else if (flow.known)
+		return fail(p, "the engine does not ask for the flow");
 	engine_request(p->world.engine, &d, p->world.now_ms, p->world.round);
 	return done(p);
 }
@@ -543,7 +589,8 @@ static void match_mapping(void *context, const struct mapping *m, uint64_t remai
 	(void)remaining_ms;
 	if (c->v->protocol == m->protocol && c->v->kind == m->kind && c->v->internal_port == m->internal_port &&
 	    c->v->external_port == m->external_port && memcmp(&c->v->internal_address, &m->internal_address, 16) == 0 &&
-	    memcmp(&c->v->external_address, &m->external_address, 16) == 0 && words_same_filters(c->v, m))
+	    memcmp(&c->v->external_address, &m->external_address, 16) == 0 && c->v->remote_port == m->remote_port &&
+	    memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 && words_same_filters(c->v, m))
 		c->n++;
 }
 

@@ -104,7 +104,7 @@ struct world_compare {
 
 static inline int world_compare_mappings(const void *a, const void *b)
 {
-	return memcmp(a, b, offsetof(struct mapping, more_ports));
+	return memcmp(a, b, offsetof(struct mapping, filters_n));
 }
 
 static inline void world_find(void *context, const struct mapping *m, uint64_t remaining_ms)
@@ -120,6 +120,8 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 	key.external_port = m->external_port;
 	key.protocol = m->protocol;
 	key.kind = m->kind;
+	key.remote_port = m->remote_port;
+	key.remote_address = m->remote_address;
 	found = bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings);
 	if (!found || !words_same_filters(found, m))
 		c->missing++;
@@ -144,6 +146,8 @@ static inline bool world_agrees(const struct world *w)
 		v[n].external_port = l.mapping.external_port;
 		v[n].protocol = l.mapping.protocol;
 		v[n].kind = l.mapping.kind;
+		v[n].remote_port = l.mapping.remote_port;
+		v[n].remote_address = l.mapping.remote_address;
 		v[n].filters_n = l.mapping.filters_n;
 		v[n].filters = l.mapping.filters;
 	}
