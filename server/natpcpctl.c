@@ -244,6 +244,7 @@ static bool lease_row(struct table *table, const json_t *l)
 	char internal[80], external[80], filters[4096], b[32], p[32];
 	const char *description = json_string_value(json_object_get(l, "description"));
 	const char *rule = json_string_value(json_object_get(l, "rule"));
+	const char *peer = json_string_value(json_object_get(l, "peer"));
 	const char *host = json_string_value(json_object_get(l, "internal_address"));
 	const char *outside = json_string_value(json_object_get(l, "external_address"));
 	const json_t *expires = json_object_get(l, "expires_in_s");
@@ -259,7 +260,8 @@ static bool lease_row(struct table *table, const json_t *l)
 	       table_add(table, internal) &&
 	       table_add(table, json_is_null(expires) ? "never" : cell(expires, b, sizeof(b))) &&
 	       table_add(table, field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-") &&
-	       table_add(table, filters) && table_add(table, description ? description : "");
+	       table_add(table, peer ? peer : "") && table_add(table, filters) &&
+	       table_add(table, description ? description : "");
 }
 
 static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, bool *more)
@@ -286,8 +288,8 @@ static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, b
 
 static int leases(struct tool *t)
 {
-	static const char *const headings[] = {"PROTO",	 "EXTERNAL", "INTERNAL", "EXPIRES",
-					       "ORIGIN", "RULE",     "FILTERS",	 "DESCRIPTION"};
+	static const char *const headings[] = {"PROTO", "EXTERNAL", "INTERNAL", "EXPIRES",    "ORIGIN",
+					       "RULE",	"PEER",	    "FILTERS",	"DESCRIPTION"};
 	struct table *table;
 	json_int_t cursor = 0;
 	json_t *o;
@@ -300,6 +302,7 @@ static int leases(struct tool *t)
 	if (table) {
 		table_hide(table, 6);
 		table_hide(table, 7);
+		table_hide(table, 8);
 	}
 	while (table && !end && more)
 		end = leases_add(t, table, &cursor, &more);

@@ -41,6 +41,8 @@ void report_line(struct log_line *l, const struct round_event *e)
 		log_endpoint(l, "internal", &m->internal_address, m->internal_port);
 	if (!codec_is_unspecified(&m->external_address) || m->external_port)
 		log_endpoint(l, "external", &m->external_address, m->external_port);
+	if (m->remote_port)
+		log_endpoint(l, "peer", &m->remote_address, m->remote_port);
 	if (!e->permanent && (e->kind == ROUND_MADE || e->kind == ROUND_RENEWED || e->kind == ROUND_MOVED))
 		log_number(l, "lifetime_s", e->lifetime_s);
 	log_text(l, "rule", e->rule);

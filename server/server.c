@@ -24,6 +24,7 @@
 #include "server/io/route.h"
 #include "server/io/udp.h"
 #include "server/io/wan.h"
+#include "server/lookup.h"
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/version.h"
@@ -43,6 +44,7 @@ struct server {
 	struct listeners *listeners;
 	struct udp_inbox *inbox;
 	struct backend *backend;
+	struct lookup *lookup; /* NULL: there is no packet filter */
 	struct guard *guard;
 	struct engine *engine;
 	struct round *round;
@@ -144,6 +146,7 @@ static void request(struct server *s, const struct listener *l, const struct udp
 
 	if (s->macs)
 		d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
+	lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
 }
 
@@ -415,6 +418,9 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 		error = backend_memory_open(&s->backend);
 		return error ? failed(why, "memory backend", error) : SERVER_DONE;
 	}
+	error = lookup_open(&s->lookup);
+	if (error)
+		return failed(why, "ctnetlink", error);
 	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
 	if (!error) {
 		warn(why);
@@ -576,6 +582,7 @@ void server_close(struct server *s)
 	engine_free(s->engine);
 	round_free(s->round);
 	wan_close(s->wan);
+	lookup_close(s->lookup);
 	route_close(s->route);
 	busy_clear(&s->busy);
 	external_forget(s);

@@ -65,6 +65,15 @@ static json_t *filters(const struct mapping *m)
 	return list;
 }
 
+/* "198.51.100.2:443", "[2001:db8::2]:443" */
+static json_t *peer(const struct mapping *m)
+{
+	char address[CODEC_ADDRESS_TEXT];
+
+	codec_address_text(&m->remote_address, address);
+	return json_sprintf(codec_is_v4(&m->remote_address) ? "%s:%u" : "[%s]:%u", address, m->remote_port);
+}
+
 /* The client's text as it is, but for NULs: JSON with one is refused by many readers. */
 static json_t *description(const struct engine_lease *l)
 {
@@ -96,6 +105,8 @@ json_t *views_lease(const struct engine_lease *l)
 
 	if (l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
+	if (m->remote_port)
+		json_object_set_new(o, "peer", peer(m));
 	if (m->filters_n)
 		json_object_set_new(o, "filters", filters(m));
 	if (l->description_length)
