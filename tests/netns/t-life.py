@@ -19,13 +19,14 @@ GUESTS = 'rule "guests" { action = deny  clients = { "192.0.2.12" } }\n'
 def test_restart_keeps(net):
     """SIGTERM leaves mappings working; the next start takes them over with their ports, and the epoch restarts
 
-    6887-8.5-05 (which mappings were made since is not known without a journal), 6886-3.7-01
+    6887-8.5-05 (which mappings were made since is not known without a journal), 6886-3.7-01, decision-21
     """
     d = net.daemon()
     c = net.client()
     c.map(UDP, 4000, 40000)
     c.natpmp(TCP, 4001, 40001)
     n = net.elements()
+    wait(lambda: c.announce().epoch >= 4 and c.public().epoch >= 4, 8)
     assert d.stop() == 0, d.log()
     net.through('lan', (LAN, 4000), (EXT, 40000))
     d = net.daemon()
@@ -34,7 +35,7 @@ def test_restart_keeps(net):
     net.through('lan', (LAN, 4000), (EXT, 40000))
     # nobody else gets them; their holder does
     assert net.client('lan2').map(UDP, 4000, 40000).external not in (0, 40000)
-    assert c.announce().epoch <= 2
+    assert c.announce().epoch <= 2 and c.public().epoch <= 2
     r = c.map(UDP, 4000, 40000)
     assert (r.result, r.external) == (SUCCESS, 40000), vars(r)
     assert c.natpmp(TCP, 4001).external == 40001

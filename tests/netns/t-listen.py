@@ -40,7 +40,7 @@ def test_wan_side(net):
 
 
 def test_wan_address(net):
-    """Requests from inside to the outside address get silence (6886-3.3-26, 6886-3.3-28)"""
+    """Requests from inside to the outside address get silence (6886-3.3-26, 6886-3.3-28, decision-15)"""
     d = net.daemon()
     nothing(net, d, net.client('lan', EXT), (EXT, pcp.PORT))
     nothing(net, d, net.client('lan', EXT6), (EXT6, pcp.PORT))

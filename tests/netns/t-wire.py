@@ -174,7 +174,7 @@ def test_connections_end_mappings_do_not(net):
 
 
 def test_flow_on_the_same_port(net):
-    """Another host's flow that was translated to a mapping's port goes on; what is new goes to the mapping (6887-16.1-01)"""
+    """Another host's flow that was translated to a mapping's port goes on; what is new goes to the mapping (6887-16.1-01, decision-24)"""
     net.daemon()
     with lab.probe.udp(net.ns('wan'), WAN, 7777) as far, lab.probe.udp(net.ns('lan2'), LAN2, 40000) as flow, \
             lab.probe.udp(net.ns('lan'), LAN, 4000) as server, lab.probe.udp(net.ns('wan'), WAN2, 8888) as new:

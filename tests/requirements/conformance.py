@@ -22,8 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(os.path.join(HERE, '../..'))
 COUNTED = ('server', 'codec')  # client rows belong to the client's tests, gateway rows to the operator's firewall
 RFC = '6886|6887|7220|7753|6092|4890'
-ID = re.compile(rf'\b(?:{RFC})-[0-9A-Za-z.]+-[0-9]+\b')
-TOKEN = re.compile(rf'\b(?:{RFC})-[0-9A-Za-z.-]+')
+ID = re.compile(rf'\b(?:(?:{RFC})-[0-9A-Za-z.]+|decision)-[0-9]+\b')
+TOKEN = re.compile(rf'\b(?:{RFC}|decision)-[0-9A-Za-z.-]+')
 SHORT = re.compile(rf'{ID.pattern}(?:,|/|\.\.|-\.\.|,? and|,? to) ?-?[0-9]{{2}}\b(?!-)')
 SOURCES = ('codec', 'conf', 'backends', 'server', 'tests', 'Makefile')
 
@@ -40,6 +40,12 @@ class Requirements:
                     raise SystemExit(f'{path}: {row["id"]} twice')
                 self.rows[row['id']] = row
         self.order.sort(key=lambda rfc: -sum(1 for i in self.counted(rfc)))
+        with open(os.path.join(folder, 'README.md')) as f:
+            for number, conflict, decision in re.findall(r'^\| (\d+) \| (.*?) \| (.*) \|$', f.read(), re.M):
+                i = f'decision-{int(number):02}'
+                self.rows[i] = {'id': i, 'section': '', 'level': 'MUST', 'actor': 'server', 'statement': decision,
+                                'how_observed': conflict}
+        self.order.append('decision')
         self.exceptions = {r['id']: r['reason'] for r in self.table(os.path.join(folder, 'exceptions.tsv'), 2)}
         for i in self.exceptions:
             if i not in self.rows or self.rows[i]['actor'] not in COUNTED:
@@ -144,7 +150,8 @@ class Report:
             state = {i: self.state(i) for i in self.requirements.counted(rfc)}
             n = list(state.values())
             left = [i + ('!' if self.requirements.rows[i]['level'] == 'MUST' else '') for i in state if state[i] == 'open']
-            yield (f'RFC {rfc}: proved {n.count("proved")} of {len(n)}, exceptions {n.count("exception")}, open: '
+            name = 'RFC ' + rfc if rfc.isdigit() else 'Conflicts decided'
+            yield (f'{name}: proved {n.count("proved")} of {len(n)}, exceptions {n.count("exception")}, open: '
                    + ((' '.join(left) or 'none') if listed else str(len(left))))
 
     def table(self):

@@ -113,7 +113,7 @@ static void sections(void **state)
 	stop(&f);
 }
 
-/* 6886-3.8-04: a protocol that is off has no socket, so that ICMP answers */
+/* decision-12, 6886-3.8-04: a protocol that is off has no socket, so that ICMP answers */
 static void protocols(void **state)
 {
 	struct fixture f;
