@@ -105,6 +105,7 @@ struct conf_reserved {
 
 enum conf_backend { CONF_BACKEND_NFTABLES, CONF_BACKEND_MEMORY };
 enum conf_on_exit { CONF_EXIT_KEEP, CONF_EXIT_CLEAR };
+enum conf_flows { CONF_FLOWS_KEEP, CONF_FLOWS_FLUSH };
 enum conf_sync { CONF_SYNC_NONE, CONF_SYNC_INTERVAL, CONF_SYNC_ALWAYS };
 enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_DEBUG };
 enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_SYSLOG };
@@ -143,6 +144,8 @@ struct conf {
 		uint32_t mark;	       /* one bit of the connection and packet mark: opened by us */
 		uint32_t hairpin_mark; /* one bit of the connection mark: came from inside to an outside address */
 		enum conf_on_exit on_exit;
+		enum conf_flows expired_flows;
+		bool reset_flows;
 	} backend;
 	struct {
 		char *path;    /* "" = memory only */

@@ -29,6 +29,7 @@ static const struct schema_choice action_choices[] = {{"allow", CONF_ALLOW}, {"d
 static const struct schema_choice backend_choices[] = {
     {"nftables", CONF_BACKEND_NFTABLES}, {"memory", CONF_BACKEND_MEMORY}, {NULL, 0}};
 static const struct schema_choice exit_choices[] = {{"keep", CONF_EXIT_KEEP}, {"clear", CONF_EXIT_CLEAR}, {NULL, 0}};
+static const struct schema_choice flows_choices[] = {{"keep", CONF_FLOWS_KEEP}, {"flush", CONF_FLOWS_FLUSH}, {NULL, 0}};
 static const struct schema_choice sync_choices[] = {
     {"none", CONF_SYNC_NONE}, {"interval", CONF_SYNC_INTERVAL}, {"always", CONF_SYNC_ALWAYS}, {NULL, 0}};
 static const struct schema_choice level_choices[] = {{"error", CONF_LOG_ERROR},
@@ -158,6 +159,9 @@ const struct schema_key schema_keys[] = {
 	 .text = "the bit of the connection mark that says: came from inside to an outside address"},
 	{ONE(BACKEND, backend.on_exit), .name = "on-exit", .type = SCHEMA_ENUM, .choices = exit_choices,
 	 .initial = "keep", .live = true, .text = "whether mappings stay in the packet filter when the daemon ends"},
+	{ONE(BACKEND, backend.expired_flows), .name = "expired-flows", .type = SCHEMA_ENUM, .choices = flows_choices,
+	 .initial = "keep", .live = true,
+	 .text = "whether connections go on when their mapping expires or is deleted by its client, or are ended"},
 
 	{ONE(JOURNAL, journal.path), .name = "path", .type = SCHEMA_STRING, .max = PATH_MAX_OCTETS,
 	 .told = offsetof(struct conf, journal.path_set), .initial = "/var/lib/natpcpd/leases.journal",

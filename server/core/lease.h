@@ -36,12 +36,13 @@ struct lease {
 	uint16_t internal_port;
 	uint16_t external_port;
 	uint8_t protocol;
-	uint8_t kind;	  /* enum mapping_kind */
-	uint8_t state;	  /* enum lease_state */
-	uint8_t origin;	  /* enum engine_origin */
-	uint8_t flags;	  /* enum lease_flag */
-	uint8_t external; /* index into conf.externals */
-	uint16_t rule;	  /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
+	uint8_t kind;	   /* enum mapping_kind */
+	uint8_t state : 4; /* enum lease_state */
+	uint8_t cause : 4; /* enum round_cause: why it was last to be removed */
+	uint8_t origin;	   /* enum engine_origin */
+	uint8_t flags;	   /* enum lease_flag */
+	uint8_t external;  /* index into conf.externals */
+	uint16_t rule;	   /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */

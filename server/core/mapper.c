@@ -564,16 +564,18 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 
 static void end(struct engine *e, uint32_t i, enum round_cause cause, uint32_t answer, uint8_t flags, struct round *r)
 {
-	const struct lease *l = lease_peek(e->leases, i);
+	struct lease *l = lease_at(e->leases, i);
 	struct round_step s = {.lease = i,
 			       .answer = answer,
 			       .flags = (uint8_t)(ROUND_STEP_END | ROUND_STEP_EVENT | flags),
 			       .event = ROUND_ENDED,
 			       .cause = (uint8_t)cause,
-			       .before = *l,
 			       .extra = l->extra};
 	struct mapping m = engine_mapping(l);
 
+	if (cause != ROUND_RETRIED)
+		l->cause = (uint8_t)cause;
+	s.before = *l;
 	round_group(r);
 	round_change(r, CHANGE_REMOVE, &m, 0, &s);
 	/* it is in the round's hands now: settling frees it or makes it due again */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/core/round_fill.h"
+#include "server/core/state.h"
 
 /* A block is never moved, so that replies can point into it; blocks are kept from round to round. */
 struct round_block {
@@ -121,6 +121,19 @@ const struct round_event *round_events(const struct round *r, size_t *n)
 {
 	*n = r->events_n;
 	return r->events;
+}
+
+enum round_flows round_flows_next(const struct round *r, size_t *cursor, struct mapping *m)
+{
+	while (*cursor < r->changes_n) {
+		const struct round_step *s = &r->steps[(*cursor)++];
+
+		if (s->flows != ROUND_FLOWS_KEEP) {
+			*m = engine_mapping(&s->before);
+			return s->flows;
+		}
+	}
+	return ROUND_FLOWS_KEEP;
 }
 
 bool round_reserve(struct round *r, size_t changes)

@@ -61,6 +61,13 @@ struct round_event {
 	const char *why;	/* in words, for ROUND_REFUSED and ROUND_ENDED */
 };
 
+/* What becomes of the connections of a mapping that is no more, or that is elsewhere. */
+enum round_flows {
+	ROUND_FLOWS_KEEP,  /* they go on until they end by themselves */
+	ROUND_FLOWS_END,   /* forgotten: what comes next for them is not translated and not let in */
+	ROUND_FLOWS_RESET, /* both ends are told (RFC 6886 3.4) */
+};
+
 struct round;
 
 /* A round with room for what ROUND_REQUESTS_MAX ordinary requests need; grows when delete-all or a move needs more.
@@ -74,5 +81,8 @@ void round_clear(struct round *r);
 struct change *round_changes(struct round *r, size_t *n);
 const struct round_reply *round_replies(const struct round *r, size_t *n);
 const struct round_event *round_events(const struct round *r, size_t *n);
+/* After settling: the next mapping, as it was, whose connections do not go on. *cursor starts at 0. ROUND_FLOWS_KEEP at
+ * the end. */
+enum round_flows round_flows_next(const struct round *r, size_t *cursor, struct mapping *m);
 
 #endif

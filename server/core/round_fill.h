@@ -36,6 +36,7 @@ struct round_step {
 	uint8_t flags; /* enum round_step_flag */
 	uint8_t event; /* enum round_event_kind */
 	uint8_t cause; /* enum round_cause */
+	uint8_t flows; /* enum round_flows, of the mapping that the lease was before; settling says */
 	struct lease before;
 	struct extra *extra; /* what the change's mapping points into */
 };

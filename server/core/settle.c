@@ -166,8 +166,26 @@ static void tell(struct engine *e, const struct change *c, const struct round_st
 					     .why = s->event == ROUND_ENDED ? causes[s->cause] : NULL});
 }
 
-static void make_final(struct engine *e, const struct change *c, const struct round_step *s, uint64_t now_ms,
-		       struct round *r)
+/*
+ * Connections outlive their mapping in the packet filter. Those of a mapping that the operator took away are ended, and
+ * those on an address that may be ours no more, since a host that keeps sending would never get another.
+ */
+static enum round_flows flows_after(const struct engine *e, const struct change *c, const struct round_step *s)
+{
+	const struct lease *b = &s->before, *l = lease_peek(e->leases, s->lease);
+	bool moved =
+	    l->external_port != b->external_port || !engine_same_address(&l->external_address, &b->external_address);
+	bool natural = b->cause == ROUND_DELETED || b->cause == ROUND_EXPIRED;
+
+	if (!(s->flags & ROUND_STEP_END))
+		return moved && c->op == CHANGE_ADD && !(s->flags & ROUND_STEP_NEW) ? ROUND_FLOWS_END
+										    : ROUND_FLOWS_KEEP;
+	if (e->conf->backend.reset_flows && b->origin == ENGINE_ORIGIN_NATPMP && b->protocol == IPPROTO_TCP)
+		return ROUND_FLOWS_RESET;
+	return natural && e->conf->backend.expired_flows == CONF_FLOWS_KEEP ? ROUND_FLOWS_KEEP : ROUND_FLOWS_END;
+}
+
+static void make_final(struct engine *e, const struct change *c, struct round_step *s, uint64_t now_ms, struct round *r)
 {
 	bool ends = s->flags & ROUND_STEP_END;
 
@@ -176,6 +194,7 @@ static void make_final(struct engine *e, const struct change *c, const struct ro
 	/* a later step of the round may have called it back to life */
 	if (ends && lease_peek(e->leases, s->lease)->state != LEASE_REMOVING)
 		return;
+	s->flows = flows_after(e, c, s);
 	if (s->flags & ROUND_STEP_EVENT)
 		tell(e, c, s, r);
 	if (ends) {

@@ -20,6 +20,7 @@
  *   expect silence                      there is no reply
  *   expect change WORD... / no change   the next change of the last round
  *   expect event WORD... / no event     the next event of the last round
+ *   expect flows end|reset WORD... / no flows   the next mapping of the last round whose connections do not go on
  *   expect announce WORD... / no announce   the next announcement since the last "at"
  *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT [peer=ADDR:PORT] / no mapping ...    in the packet filter
  *                                       both with filters=ADDRESS/PREFIX:PORT,... or without filters
@@ -59,7 +60,7 @@ struct player {
 	bool blind;
 	struct host hosts[HOSTS_MAX];
 	size_t hosts_n;
-	struct queue replies, hexes, changes, events, announcements;
+	struct queue replies, hexes, changes, events, flows, announcements;
 	FILE *file;
 	unsigned line, steps;
 	uint8_t *packets[ROUND_REQUESTS_MAX]; /* borrowed by the round */
@@ -234,6 +235,20 @@ static void note_events(struct player *p)
 	}
 }
 
+static void note_flows(struct player *p)
+{
+	static const char *const what[] = {"keep", "end", "reset"};
+	char mapping[256], text[512];
+	size_t cursor = 0;
+	struct mapping m;
+
+	for (enum round_flows f; (f = round_flows_next(p->world.round, &cursor, &m)) != ROUND_FLOWS_KEEP;) {
+		mapping_text(&m, mapping, sizeof(mapping));
+		snprintf(text, sizeof(text), "%s %s", what[f], mapping);
+		push(&p->flows, text);
+	}
+}
+
 static void note(struct world *w, void *context)
 {
 	struct player *p = context;
@@ -241,6 +256,7 @@ static void note(struct world *w, void *context)
 	note_replies(p);
 	note_changes(p);
 	note_events(p);
+	note_flows(p);
 	if (!p->blind && !world_agrees(w) && !*p->why)
 		fail(p, "the engine's leases are not what the packet filter has");
 }
@@ -267,6 +283,7 @@ static bool begin(struct player *p)
 	clear(&p->hexes);
 	clear(&p->changes);
 	clear(&p->events);
+	clear(&p->flows);
 	round_clear(p->world.round);
 	return true;
 }
@@ -636,6 +653,7 @@ static bool do_expect(struct player *p, char **words, size_t n)
 		size_t queue;
 	} queues[] = {{"change", offsetof(struct player, changes)},
 		      {"event", offsetof(struct player, events)},
+		      {"flows", offsetof(struct player, flows)},
 		      {"announce", offsetof(struct player, announcements)}};
 	bool no = n > 1 && strcmp(words[0], "no") == 0;
 
@@ -966,6 +984,7 @@ static bool play_file(const char *path)
 	clear(&p->hexes);
 	clear(&p->changes);
 	clear(&p->events);
+	clear(&p->flows);
 	clear(&p->announcements);
 	world_close(&p->world);
 	free(p);
