@@ -64,13 +64,6 @@ static bool nested(const struct nlattr *a, struct attributes *t)
 	return a && mnl_attr_parse_nested(a, collect, t) == MNL_CB_OK;
 }
 
-/* One direction of a flow. */
-struct tuple {
-	struct in6_addr source, destination;
-	uint16_t source_port, destination_port;
-	uint8_t protocol;
-};
-
 static bool get_address(const struct nlattr *v4, const struct nlattr *v6, struct in6_addr *a)
 {
 	if (v4 && mnl_attr_get_payload_len(v4) == 4) {
@@ -91,7 +84,7 @@ static bool get_port(const struct nlattr *a, uint16_t *port)
 	return true;
 }
 
-static bool get_tuple(const struct nlattr *a, struct tuple *t)
+bool conntrack_msg_tuple(const struct nlattr *a, struct conntrack_tuple *t)
 {
 	struct attributes tuple, part;
 
@@ -107,7 +100,7 @@ static bool get_tuple(const struct nlattr *a, struct tuple *t)
 	return true;
 }
 
-static bool is_of(const struct tuple *t, const struct conntrack_flow *f)
+static bool is_of(const struct conntrack_tuple *t, const struct conntrack_flow *f)
 {
 	return t->protocol == f->protocol && t->source_port == f->internal_port &&
 	       t->destination_port == f->remote_port &&
@@ -118,12 +111,13 @@ static bool is_of(const struct tuple *t, const struct conntrack_flow *f)
 bool conntrack_msg_flow(const struct nlmsghdr *message, struct conntrack_flow *f)
 {
 	struct attributes all = {0};
-	struct tuple original, reply, *other;
+	struct conntrack_tuple original, reply, *other;
 	const struct nlattr *left;
 
 	if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
 	    mnl_attr_parse(message, sizeof(struct nfgenmsg), collect, &all) != MNL_CB_OK ||
-	    !get_tuple(all.of[CTA_TUPLE_ORIG], &original) || !get_tuple(all.of[CTA_TUPLE_REPLY], &reply))
+	    !conntrack_msg_tuple(all.of[CTA_TUPLE_ORIG], &original) ||
+	    !conntrack_msg_tuple(all.of[CTA_TUPLE_REPLY], &reply))
 		return false;
 	/* whoever began: the other direction goes to where the host inside is seen */
 	other = is_of(&original, f) ? &reply : is_of(&reply, f) ? &original : NULL;

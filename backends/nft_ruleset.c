@@ -525,20 +525,36 @@ static void add_hairpin(struct rule *r, uint32_t mark)
 	add_connection_any(r, NFT_CT_STATUS, IPS_DST_NAT);
 }
 
-static void add_mirror(struct rule *r)
+/* mark: 0, or a bit that the connection gets if there is a mapping; then the key is looked up twice, as in prerouting. */
+static void add_mirror(struct rule *r, uint32_t mark)
 {
 	add_key(r, V4_SOURCE, TH_SOURCE);
+	if (mark) {
+		add_lookup(r, NFT_MSG_SNAT4, LOOKUP_IN);
+		add_mark_connection(r, mark);
+		add_key(r, V4_SOURCE, TH_SOURCE);
+	}
 	add_lookup(r, NFT_MSG_SNAT4, LOOKUP_DATA);
 	add_nat(r, NFT_NAT_SNAT, true);
 }
 
 /* The peer's address is the one that the host inside knows: behind a hairpin the packet has another already. So it may be
  * with the port, but nft 1.0.6 lists a rule with "ct original proto-dst" in a key and cannot read it. */
-static void add_peer_mirror(struct rule *r)
+static void add_peer_mirror_key(struct rule *r)
 {
 	add_key(r, V4_SOURCE, TH_SOURCE);
 	add_ct_get_into(r, NFT_CT_DST_IP, REG_1D);
 	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DESTINATION, 2, REG_1E);
+}
+
+static void add_peer_mirror(struct rule *r, uint32_t mark)
+{
+	add_peer_mirror_key(r);
+	if (mark) {
+		add_lookup(r, NFT_MSG_PEER_SNAT4, LOOKUP_IN);
+		add_mark_connection(r, mark);
+		add_peer_mirror_key(r);
+	}
 	add_lookup(r, NFT_MSG_PEER_SNAT4, LOOKUP_DATA);
 	add_nat(r, NFT_NAT_SNAT, true);
 }
@@ -554,12 +570,12 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_peer_mirror(&r);
+	add_peer_mirror(&r, 0);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_mirror(&r);
+	add_mirror(&r, 0);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	/* From another one: the host that is asked sees the address that was asked. */
 	begin_rule(&r, p->table, "postrouting");
@@ -568,16 +584,17 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	add_ct_get(&r, NFT_CT_DST_IP);
 	add_nat(&r, NFT_NAT_SNAT, false);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	/* RFC 6886 3.9, RFC 6887 11: what goes out from a mapped port has the mapping's external port. */
+	/* RFC 6886 3.9, RFC 6887 11: what goes out from a mapped port has the mapping's external port. The bit without the
+	 * other one says so of the connection when the mapping ends. */
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
-	add_peer_mirror(&r);
+	add_peer_mirror(&r, conf->backend.hairpin_mark);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
-	add_mirror(&r);
+	add_mirror(&r, conf->backend.hairpin_mark);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 

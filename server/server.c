@@ -12,6 +12,7 @@
 #include "codec/codec.h"
 #include "server/api.h"
 #include "server/external.h"
+#include "server/flows.h"
 #include "server/guard.h"
 #include "server/io/busy.h"
 #include "server/io/control.h"
@@ -45,6 +46,7 @@ struct server {
 	struct udp_inbox *inbox;
 	struct backend *backend;
 	struct lookup *lookup; /* NULL: there is no packet filter */
+	struct flows *flows;
 	struct guard *guard;
 	struct engine *engine;
 	struct round *round;
@@ -80,6 +82,7 @@ static void round_finish(struct server *s)
 			log_print(CONF_LOG_ERROR, "backend-failed", "%s: %s", s->backend->ops->name, strerror(-error));
 	}
 	engine_settle(s->engine, now_ms, s->round);
+	flows_take(s->flows, s->round);
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
 	replies = round_replies(s->round, &n);
@@ -412,7 +415,10 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 
 static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 {
-	int error;
+	int error = flows_open(&s->flows, s->loop, s->conf);
+
+	if (error)
+		return failed(why, "ctnetlink", error);
 
 	if (s->conf->backend.type == CONF_BACKEND_MEMORY) {
 		error = backend_memory_open(&s->backend);
@@ -575,6 +581,7 @@ void server_close(struct server *s)
 	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
+	flows_close(s->flows);
 	listeners_free(s->listeners);
 	udp_inbox_free(s->inbox);
 	if (s->backend)
