@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/verdict.h"
+
 #define NONE UINT32_MAX
 
 enum side { EXTERNAL, INTERNAL, SIDES };
@@ -29,7 +31,7 @@ struct memory {
 	struct node *nodes;
 	uint32_t *buckets[SIDES]; /* capacity of each: that of nodes, a power of two */
 	uint32_t capacity, free;
-	size_t count;
+	size_t count, sets;
 	struct undo *undos;
 	size_t undos_capacity;
 	unsigned refuse;
@@ -53,7 +55,8 @@ static uint32_t hash(const struct memory *m, const struct mapping *a, enum side 
 
 static bool same_side(const struct mapping *a, const struct mapping *b, enum side side)
 {
-	if (a->protocol != b->protocol || a->kind != b->kind || a->remote_port != b->remote_port)
+	if (a->more_ports != b->more_ports || a->protocol != b->protocol || a->kind != b->kind ||
+	    a->remote_port != b->remote_port)
 		return false;
 	if (a->remote_port && memcmp(&a->remote_address, &b->remote_address, sizeof(a->remote_address)) != 0)
 		return false;
@@ -64,11 +67,6 @@ static bool same_side(const struct mapping *a, const struct mapping *b, enum sid
 	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
 }
 
-static bool same(const struct mapping *a, const struct mapping *b)
-{
-	return same_side(a, b, EXTERNAL) && same_side(a, b, INTERNAL);
-}
-
 static uint32_t find(const struct memory *m, const struct mapping *a, enum side side)
 {
 	uint32_t i = m->capacity ? m->buckets[side][hash(m, a, side)] : NONE;
@@ -76,6 +74,19 @@ static uint32_t find(const struct memory *m, const struct mapping *a, enum side 
 	while (i != NONE && !same_side(&m->nodes[i].mapping, a, side))
 		i = m->nodes[i].next[side];
 	return i;
+}
+
+/* True if the ports of a mapping, or of one that is a set, are taken. */
+static bool is_taken(const struct memory *m, const struct mapping *a)
+{
+	if (find(m, a, EXTERNAL) != NONE || find(m, a, INTERNAL) != NONE)
+		return true;
+	/* few use sets, and those who do have few mappings here */
+	for (uint32_t i = 0; (m->sets || a->more_ports) && i < m->capacity; i++)
+		if (m->nodes[i].used &&
+		    (verdict_same_external(&m->nodes[i].mapping, a) || verdict_same_internal(&m->nodes[i].mapping, a)))
+			return true;
+	return false;
 }
 
 static uint32_t find_both(const struct memory *m, const struct mapping *a)
@@ -155,6 +166,7 @@ static uint32_t insert(struct memory *m, const struct mapping *a, uint64_t timeo
 	m->nodes[i] = (struct node){.mapping = *a, .timeout_ms = timeout_ms, .used = true};
 	link_node(m, i);
 	m->count++;
+	m->sets += a->more_ports != 0;
 	return i;
 }
 
@@ -171,6 +183,7 @@ static void erase(struct memory *m, uint32_t i)
 	m->nodes[i].next[0] = m->free;
 	m->free = i;
 	m->count--;
+	m->sets -= m->nodes[i].mapping.more_ports != 0;
 }
 
 static int apply(struct memory *m, const struct change *c, struct undo *u)
@@ -185,7 +198,7 @@ static int apply(struct memory *m, const struct change *c, struct undo *u)
 	}
 	switch (c->op) {
 	case CHANGE_ADD:
-		if (find(m, &c->mapping, EXTERNAL) != NONE || find(m, &c->mapping, INTERNAL) != NONE)
+		if (is_taken(m, &c->mapping))
 			return -EEXIST;
 		rc = m->free == NONE ? grow(m) : 0;
 		if (rc == 0 && !copy_filters(&added))
@@ -247,7 +260,7 @@ static size_t refuse(struct memory *m, struct change *changes, size_t n, size_t 
 static int refused_before(const struct change *changes, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
-		if (changes[j].verdict != 0 && same(&changes[j].mapping, &changes[i].mapping))
+		if (changes[j].verdict != 0 && verdict_same_mapping(&changes[j].mapping, &changes[i].mapping))
 			return changes[j].verdict;
 	return 0;
 }

@@ -226,7 +226,10 @@ static void check(struct change *changes, size_t n)
 			verdict_refuse(changes, n, i, -E2BIG);
 		else if (!filters_fit(m))
 			verdict_refuse(changes, n, i, -EAFNOSUPPORT);
-		else if (m->more_ports || (m->remote_port && m->filters_n))
+		else if (m->more_ports &&
+			 (m->internal_port != m->external_port || m->external_port > UINT16_MAX - m->more_ports))
+			verdict_refuse(changes, n, i, -EINVAL);
+		else if ((m->remote_port != 0) + (m->more_ports != 0) + (m->filters_n != 0) > 1)
 			verdict_refuse(changes, n, i, -EOPNOTSUPP); /* an element would let everybody in */
 	}
 }

@@ -14,31 +14,48 @@
 #include "codec/codec.h"
 
 /* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer or with peers have two more. */
-enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8 };
+enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8, PORTS_DATA = 4 };
 
 /* Octets of an element with an interval: timeouts, two keys with two headers each, and its own header. */
 enum { ELEMENT_MAX = 4 + 2 * 12 + 2 * (8 + V6_PEER_KEY) };
 
-enum { MAPS_N = 11 };
+enum { MAPS_N = 15 };
+
+/* What an element is for: everybody, one peer, peers by filters, or a set of ports. */
+enum shape { FOR_ALL, FOR_PEER, FOR_FILTER, OF_PORTS };
 
 /* What the elements of a map are. */
 static const struct map {
 	const char *name;
-	bool nat, v4, peer, outside, filter;
+	enum shape shape;
+	bool nat, v4, outside;
 } maps[MAPS_N] = {
-    {NFT_MSG_DNAT4, true, true, false, true, false},	    {NFT_MSG_SNAT4, true, true, false, false, false},
-    {NFT_MSG_PIN4, false, true, false, true, false},	    {NFT_MSG_PIN6, false, false, false, true, false},
-    {NFT_MSG_PEER_DNAT4, true, true, true, true, false},    {NFT_MSG_PEER_SNAT4, true, true, true, false, false},
-    {NFT_MSG_PEER_PIN4, false, true, true, true, false},    {NFT_MSG_PEER_PIN6, false, false, true, true, false},
-    {NFT_MSG_FILTER_DNAT4, true, true, false, true, true},  {NFT_MSG_FILTER_PIN4, false, true, false, true, true},
-    {NFT_MSG_FILTER_PIN6, false, false, false, true, true},
+    {NFT_MSG_DNAT4, FOR_ALL, true, true, true},
+    {NFT_MSG_SNAT4, FOR_ALL, true, true, false},
+    {NFT_MSG_PIN4, FOR_ALL, false, true, true},
+    {NFT_MSG_PIN6, FOR_ALL, false, false, true},
+    {NFT_MSG_PEER_DNAT4, FOR_PEER, true, true, true},
+    {NFT_MSG_PEER_SNAT4, FOR_PEER, true, true, false},
+    {NFT_MSG_PEER_PIN4, FOR_PEER, false, true, true},
+    {NFT_MSG_PEER_PIN6, FOR_PEER, false, false, true},
+    {NFT_MSG_FILTER_DNAT4, FOR_FILTER, true, true, true},
+    {NFT_MSG_FILTER_PIN4, FOR_FILTER, false, true, true},
+    {NFT_MSG_FILTER_PIN6, FOR_FILTER, false, false, true},
+    {NFT_MSG_PORTS_DNAT4, OF_PORTS, true, true, true},
+    {NFT_MSG_PORTS_SNAT4, OF_PORTS, true, true, false},
+    {NFT_MSG_PORTS_PIN4, OF_PORTS, false, true, true},
+    {NFT_MSG_PORTS_PIN6, OF_PORTS, false, false, true},
 };
 
-static const struct map *map_of(bool nat, bool v4, bool peer, bool outside, bool filter)
+static const struct map *map_of(const struct mapping *m, bool v4, bool outside)
 {
+	enum shape shape = m->more_ports	     ? OF_PORTS
+			   : m->remote_port	     ? FOR_PEER
+			   : outside && m->filters_n ? FOR_FILTER
+						     : FOR_ALL;
 	const struct map *t = maps;
 
-	while (t->nat != nat || t->v4 != v4 || t->peer != peer || t->outside != outside || t->filter != filter)
+	while (t->nat != (m->kind == MAPPING_NAT) || t->v4 != v4 || t->shape != shape || t->outside != outside)
 		t++;
 	return t;
 }
@@ -128,9 +145,9 @@ static void to_element(struct element *e, const struct mapping *m, enum nft_msg_
 	bool outside = side == NFT_MSG_EXTERNAL;
 	size_t n = 4;
 
-	e->set = map_of(m->kind == MAPPING_NAT, v4, m->remote_port != 0, outside, outside && m->filters_n)->name;
+	e->set = map_of(m, v4, outside)->name;
 	e->v4 = v4;
-	e->interval = false;
+	e->interval = m->more_ports != 0;
 	e->key[0] = m->protocol;
 	e->key[1] = e->key[2] = e->key[3] = 0;
 	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
@@ -140,10 +157,15 @@ static void to_element(struct element *e, const struct mapping *m, enum nft_msg_
 		n += put_port(e->key + n, m->remote_port);
 	}
 	e->key_length = (uint8_t)n;
+	if (e->interval) {
+		memcpy(e->last, e->key, n);
+		put_port(e->last + n - 4, (uint16_t)(m->external_port + m->more_ports));
+	}
 	e->data_length = 0;
 	if (m->kind == MAPPING_NAT) {
 		n = put_address(e->data, outside ? &m->internal_address : &m->external_address, v4);
-		n += put_port(e->data + n, outside ? m->internal_port : m->external_port);
+		if (m->more_ports == 0)
+			n += put_port(e->data + n, outside ? m->internal_port : m->external_port);
 		e->data_length = (uint8_t)n;
 	}
 }
@@ -314,17 +336,55 @@ struct walk {
 	void *context;
 };
 
+static size_t key_length_of(const struct map *map)
+{
+	if (map->shape == FOR_PEER || map->shape == FOR_FILTER)
+		return map->v4 ? V4_PEER_KEY : V6_PEER_KEY;
+	return map->v4 ? V4_KEY : V6_KEY;
+}
+
+/* What an element has beyond protocol, address and port. False if it does not look like one of ours. */
+static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *last, struct mapping *m,
+		     struct mapping_filter *filter)
+{
+	size_t address_length = map->v4 ? 4 : 16, length = 8 + address_length;
+	struct nft_filter_interval i;
+
+	switch (map->shape) {
+	case FOR_ALL:
+		return true;
+	case FOR_PEER:
+		m->remote_address = get_address(key + length, map->v4);
+		m->remote_port = get_port(key + length + address_length);
+		return true;
+	case FOR_FILTER:
+		if (!last || memcmp(key, last, length) != 0)
+			return false;
+		i.first_address = get_address(key + length, map->v4);
+		i.last_address = get_address(last + length, map->v4);
+		i.first_port = get_port(key + length + address_length);
+		i.last_port = get_port(last + length + address_length);
+		m->filters = filter;
+		m->filters_n = 1;
+		return nft_filter_from(&i, filter);
+	case OF_PORTS:
+		if (!last || memcmp(key, last, length - 4) != 0 || get_port(last + length - 4) <= m->external_port)
+			return false;
+		m->more_ports = (uint16_t)(get_port(last + length - 4) - m->external_port);
+		return true;
+	}
+	return false;
+}
+
 static int get_element(const struct nlattr *element, void *context)
 {
 	const struct walk *w = context;
 	const struct map *map = w->map;
-	size_t address_length = map->v4 ? 4 : 16;
-	size_t key_length =
-	    map->peer || map->filter ? (map->v4 ? V4_PEER_KEY : V6_PEER_KEY) : (map->v4 ? V4_KEY : V6_KEY);
+	size_t key_length = key_length_of(map);
 	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE};
 	struct attributes t = {0};
 	struct mapping_filter filter;
-	const uint8_t *key, *last, *data;
+	const uint8_t *key, *data;
 	uint64_t remaining_ms;
 
 	if (mnl_attr_parse_nested(element, collect, &t) != MNL_CB_OK)
@@ -333,36 +393,17 @@ static int get_element(const struct nlattr *element, void *context)
 	if (!key)
 		return MNL_CB_OK;
 	m.protocol = key[0];
-	m.external_address = get_address(key + 4, map->v4);
-	m.external_port = get_port(key + 4 + address_length);
-	if (map->peer) {
-		m.remote_address = get_address(key + 8 + address_length, map->v4);
-		m.remote_port = get_port(key + 8 + 2 * address_length);
-	}
-	if (map->filter) {
-		struct nft_filter_interval i;
-
-		last = get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length);
-		if (!last || memcmp(key, last, 8 + address_length) != 0)
-			return MNL_CB_OK;
-		i.first_address = get_address(key + 8 + address_length, map->v4);
-		i.last_address = get_address(last + 8 + address_length, map->v4);
-		i.first_port = get_port(key + 8 + 2 * address_length);
-		i.last_port = get_port(last + 8 + 2 * address_length);
-		if (!nft_filter_from(&i, &filter))
-			return MNL_CB_OK;
-		m.filters = &filter;
-		m.filters_n = 1;
-	}
+	m.internal_address = m.external_address = get_address(key + 4, map->v4);
+	m.internal_port = m.external_port = get_port(key + 4 + (map->v4 ? 4 : 16));
+	if (!get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &m, &filter))
+		return MNL_CB_OK;
 	if (map->nat) {
-		data = get_value(t.of[NFTA_SET_ELEM_DATA], NAT_DATA);
+		data = get_value(t.of[NFTA_SET_ELEM_DATA], map->shape == OF_PORTS ? PORTS_DATA : NAT_DATA);
 		if (!data)
 			return MNL_CB_OK;
 		m.internal_address = get_address(data, true);
-		m.internal_port = get_port(data + 4);
-	} else {
-		m.internal_address = m.external_address;
-		m.internal_port = m.external_port;
+		if (map->shape != OF_PORTS)
+			m.internal_port = get_port(data + 4);
 	}
 	remaining_ms = get_ms(t.of[NFTA_SET_ELEM_EXPIRATION]);
 	/* An element that is about to end must not look like one that never does. */

@@ -12,6 +12,10 @@
  * One with filters has an element for each of them instead of its external one, in maps of intervals whose keys have the
  * peers' addresses and ports behind these; its internal element is like any other's:
  *   filter-dnat4, filter-pin4, filter-pin6
+ * A set of ports is one element on each side, with a range of ports in its key; as the ports are the same on both sides,
+ * only the address is data:
+ *   ports-dnat4, ports-snat4, ports-pin4, ports-pin6
+ * The kernel makes a map of intervals anew in each transaction that changes it, and in no other.
  *
  * Functions that append need room: nft_msg_room() for a change, NFT_MSG_FRAME for begin and end.
  */
@@ -42,6 +46,10 @@ struct nlmsghdr;
 #define NFT_MSG_FILTER_DNAT4 "filter-dnat4"
 #define NFT_MSG_FILTER_PIN4  "filter-pin4"
 #define NFT_MSG_FILTER_PIN6  "filter-pin6"
+#define NFT_MSG_PORTS_DNAT4  "ports-dnat4"
+#define NFT_MSG_PORTS_SNAT4  "ports-snat4"
+#define NFT_MSG_PORTS_PIN4   "ports-pin4"
+#define NFT_MSG_PORTS_PIN6   "ports-pin6"
 
 /* The name of the i-th map or set of mappings, NULL at the end; whether nft_msg_elements() reads it. */
 const char *nft_msg_map(size_t i);

@@ -94,6 +94,10 @@ static const struct set sets[] = {
     {NFT_MSG_FILTER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, true},
     {NFT_MSG_FILTER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, true},
     {NFT_MSG_FILTER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, true},
+    {NFT_MSG_PORTS_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
+    {NFT_MSG_PORTS_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
+    {NFT_MSG_PORTS_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, true},
+    {NFT_MSG_PORTS_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, true},
 };
 
 /*
@@ -104,7 +108,9 @@ static const struct set sets[] = {
  */
 static void put_set(struct put *p, const struct set *t, uint32_t id)
 {
-	static const uint8_t fields4[] = {1, 4, 2, 4, 2}, fields6[] = {1, 16, 2, 16, 2};
+	const uint8_t address = t->key_length == 12 || t->key_length == 20 ? 4 : 16;
+	const uint8_t fields[] = {1, address, 2, address, 2};
+	const uint32_t fields_n = t->key_length == 12 || t->key_length == 24 ? 3 : 5;
 	bool names = t->key_type == TYPE_IFNAME;
 	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
 	const uint32_t key_order = names;
@@ -124,8 +130,7 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 			  (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0) |
 			      (t->intervals ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0));
 	/* a concatenation of intervals is compared field by field, so the kernel wants to know them */
-	if (t->intervals &&
-	    nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, t->key_length == 44 ? fields6 : fields4, sizeof(fields4)) < 0)
+	if (t->intervals && nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields, fields_n) < 0)
 		p->error = p->error ? p->error : -ENOMEM;
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, t->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, t->key_length);
@@ -451,19 +456,20 @@ static void end_rule(struct put *p, struct rule *r, uint16_t flags, uint8_t fami
  * The key is looked up twice on a hit: as a match, so that the mark is set for mapped destinations only also after
  * "nft list" and "nft -f" have put the translation last, and for its data. A miss costs one lookup.
  */
-static void put_prerouting(struct put *p, enum lookup lan, uint32_t mark)
+static void put_prerouting(struct put *p, enum lookup lan, const char *map, uint32_t mark)
 {
+	bool port = strcmp(map, NFT_MSG_DNAT4) == 0; /* ports of sets stay as they are */
 	struct rule r;
 
 	begin_rule(&r, p->table, "prerouting");
 	add_family(&r, NFPROTO_IPV4);
 	add_interface(&r, NFT_META_IIFNAME, "lan", lan);
 	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, NFT_MSG_DNAT4, LOOKUP_IN);
+	add_lookup(&r, map, LOOKUP_IN);
 	add_mark_connection(&r, mark);
 	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, NFT_MSG_DNAT4, LOOKUP_DATA);
-	add_nat(&r, NFT_NAT_DNAT, true);
+	add_lookup(&r, map, LOOKUP_DATA);
+	add_nat(&r, NFT_NAT_DNAT, port);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
@@ -538,6 +544,13 @@ static void add_mirror(struct rule *r, uint32_t mark)
 	add_nat(r, NFT_NAT_SNAT, true);
 }
 
+static void add_ports_mirror(struct rule *r)
+{
+	add_key(r, V4_SOURCE, TH_SOURCE);
+	add_lookup(r, NFT_MSG_PORTS_SNAT4, LOOKUP_DATA);
+	add_nat(r, NFT_NAT_SNAT, false);
+}
+
 /* The peer's address is the one that the host inside knows: behind a hairpin the packet has another already. So it may be
  * with the port, but nft 1.0.6 lists a rule with "ct original proto-dst" in a key and cannot read it. */
 static void add_peer_mirror_key(struct rule *r)
@@ -577,6 +590,11 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	add_hairpin(&r, conf->backend.hairpin_mark);
 	add_mirror(&r, 0);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	begin_rule(&r, p->table, "postrouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_hairpin(&r, conf->backend.hairpin_mark);
+	add_ports_mirror(&r);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	/* From another one: the host that is asked sees the address that was asked. */
 	begin_rule(&r, p->table, "postrouting");
 	add_family(&r, NFPROTO_IPV4);
@@ -596,23 +614,29 @@ static void put_postrouting(struct put *p, const struct conf *conf)
 	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
 	add_mirror(&r, conf->backend.hairpin_mark);
 	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	begin_rule(&r, p->table, "postrouting");
+	add_family(&r, NFPROTO_IPV4);
+	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
+	add_ports_mirror(&r);
+	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 /* Which pinholes a rule is for. */
-enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED };
+enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED, OF_PORTS };
 
 static void put_pinhole(struct put *p, uint8_t family, enum pinholes which, uint32_t mark)
 {
 	static const char *const sets_of[][2] = {[FOR_ALL] = {NFT_MSG_PIN6, NFT_MSG_PIN4},
 						 [FOR_PEER] = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4},
-						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4}};
+						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4},
+						 [OF_PORTS] = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4}};
 	bool v4 = family == NFPROTO_IPV4;
 	struct rule r;
 
 	begin_rule(&r, p->table, "forward");
 	add_family(&r, family);
 	add_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
-	if (which == FOR_ALL)
+	if (which == FOR_ALL || which == OF_PORTS)
 		add_key(&r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
 	else
 		add_peer_key(&r, v4);
@@ -625,7 +649,7 @@ static void put_forward(struct put *p, uint32_t mark)
 {
 	struct rule r;
 
-	for (enum pinholes which = FOR_ALL; which <= FOR_FILTERED; which++) {
+	for (enum pinholes which = FOR_ALL; which <= OF_PORTS; which++) {
 		put_pinhole(p, NFPROTO_IPV4, which, mark);
 		put_pinhole(p, NFPROTO_IPV6, which, mark);
 	}
@@ -661,8 +685,10 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 		nft_msg_close(b, h);
 	}
 	put_peer_prerouting(&p, mark);
-	put_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
-	put_prerouting(&p, LOOKUP_NOT_IN, mark);
+	put_prerouting(&p, LOOKUP_IN, NFT_MSG_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, LOOKUP_NOT_IN, NFT_MSG_DNAT4, mark);
+	put_prerouting(&p, LOOKUP_IN, NFT_MSG_PORTS_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, LOOKUP_NOT_IN, NFT_MSG_PORTS_DNAT4, mark);
 	put_filter_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
 	put_filter_prerouting(&p, LOOKUP_NOT_IN, mark);
 	put_filtered(&p);

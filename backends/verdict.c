@@ -10,16 +10,23 @@ static bool same_peer(const struct mapping *a, const struct mapping *b)
 	       (a->remote_port == 0 || memcmp(&a->remote_address, &b->remote_address, sizeof(a->remote_address)) == 0);
 }
 
+static bool same_ports(uint16_t a, uint16_t b, const struct mapping *x, const struct mapping *y)
+{
+	return a <= b + (uint32_t)y->more_ports && b <= a + (uint32_t)x->more_ports;
+}
+
 bool verdict_same_external(const struct mapping *a, const struct mapping *b)
 {
-	return a->external_port == b->external_port && a->protocol == b->protocol && a->kind == b->kind &&
-	       same_peer(a, b) && memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
+	return same_ports(a->external_port, b->external_port, a, b) && a->protocol == b->protocol &&
+	       a->kind == b->kind && same_peer(a, b) &&
+	       memcmp(&a->external_address, &b->external_address, sizeof(a->external_address)) == 0;
 }
 
 bool verdict_same_internal(const struct mapping *a, const struct mapping *b)
 {
-	return a->internal_port == b->internal_port && a->protocol == b->protocol && a->kind == b->kind &&
-	       same_peer(a, b) && memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
+	return same_ports(a->internal_port, b->internal_port, a, b) && a->protocol == b->protocol &&
+	       a->kind == b->kind && same_peer(a, b) &&
+	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
 }
 
 bool verdict_same_mapping(const struct mapping *a, const struct mapping *b)

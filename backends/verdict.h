@@ -8,7 +8,7 @@
 
 #include "backends/mapping.h"
 
-/* True if all of a mapping is the same. */
+/* Sets of ports are the same as what has one of their ports. True if all of a mapping is the same. */
 bool verdict_same_mapping(const struct mapping *a, const struct mapping *b);
 /* True if the external side is the same: protocol, address, port and peer; the internal side. */
 bool verdict_same_external(const struct mapping *a, const struct mapping *b);

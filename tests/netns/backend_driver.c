@@ -4,7 +4,8 @@
  * of which the last is "ok" or "error ...":
  *   open CONF-FILE        reload CONF-FILE      close        clear
  *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP [PEER PEER-PORT]]]
- *                         queues a change
+ *                         queues a change;
+ *                         INSIDE-PORT is FIRST-LAST for a set
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
@@ -68,14 +69,14 @@ static void open_or_reload(const char *path, bool again)
 
 static void queue(const char *op, const char *rest)
 {
-	char kind[8], inside[64], outside[64], peer[64];
-	unsigned protocol, inside_port, outside_port, peer_port = 0;
+	char kind[8], inside[64], outside[64], peer[64], ports[16], *last;
+	unsigned protocol, outside_port, peer_port = 0;
 	unsigned long long timeout_ms = 60000;
 	struct change *c = &changes[changes_n];
 	unsigned group = (unsigned)changes_n + 100000;
 
 	if (changes_n == CHANGES_MAX ||
-	    sscanf(rest, "%7s %u %63s %u %63s %u %llu %u %63s %u", kind, &protocol, inside, &inside_port, outside,
+	    sscanf(rest, "%7s %u %63s %15s %63s %u %llu %u %63s %u", kind, &protocol, inside, ports, outside,
 		   &outside_port, &timeout_ms, &group, peer, &peer_port) < 6) {
 		puts("error usage");
 		return;
@@ -84,7 +85,8 @@ static void queue(const char *op, const char *rest)
 	c->op = strcmp(op, "add") == 0 ? CHANGE_ADD : strcmp(op, "renew") == 0 ? CHANGE_RENEW : CHANGE_REMOVE;
 	c->mapping.kind = strcmp(kind, "nat") == 0 ? MAPPING_NAT : MAPPING_PINHOLE;
 	c->mapping.protocol = (uint8_t)protocol;
-	c->mapping.internal_port = (uint16_t)inside_port;
+	c->mapping.internal_port = (uint16_t)strtoul(ports, &last, 10);
+	c->mapping.more_ports = *last == '-' ? (uint16_t)(atoi(last + 1) - c->mapping.internal_port) : 0;
 	c->mapping.external_port = (uint16_t)outside_port;
 	c->mapping.remote_port = (uint16_t)peer_port;
 	if ((peer_port && !codec_address_parse(peer, strlen(peer), &c->mapping.remote_address)) ||
@@ -116,9 +118,12 @@ static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 	char inside[CODEC_ADDRESS_TEXT], outside[CODEC_ADDRESS_TEXT], peer[CODEC_ADDRESS_TEXT];
 
 	(void)context;
-	printf("%s %u %s %u %s %u %llu", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
-	       codec_address_text(&m->internal_address, inside), m->internal_port,
-	       codec_address_text(&m->external_address, outside), m->external_port, (unsigned long long)remaining_ms);
+	printf("%s %u %s %u", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
+	       codec_address_text(&m->internal_address, inside), m->internal_port);
+	if (m->more_ports)
+		printf("-%u", m->internal_port + m->more_ports);
+	printf(" %s %u %llu", codec_address_text(&m->external_address, outside), m->external_port,
+	       (unsigned long long)remaining_ms);
 	if (m->remote_port)
 		printf(" 0 %s %u", codec_address_text(&m->remote_address, peer), m->remote_port);
 	putchar('\n');

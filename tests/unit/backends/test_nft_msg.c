@@ -193,8 +193,8 @@ static void names(void **state)
 		for (size_t i = 0; i < n; i++)
 			assert_string_not_equal(nft_msg_map(i), nft_msg_map(n));
 	}
-	assert_int_equal(n, 11);
-	assert_int_equal(listed, 9);
+	assert_int_equal(n, 15);
+	assert_int_equal(listed, 12);
 }
 
 static void question(void **state)
