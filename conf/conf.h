@@ -128,7 +128,8 @@ struct conf {
 	} lifetime;
 	struct {
 		uint32_t mappings_per_client;
-		uint32_t mappings; /* all clients together */
+		uint32_t mappings;     /* all clients together */
+		uint32_t port_set_max; /* ports of a set that takes an entry for each; 0 = sets are not served */
 		uint32_t requests_per_second;
 		uint32_t burst;
 		uint32_t filters_per_mapping;
