@@ -19,6 +19,11 @@ static bool can_have(const struct engine *e, const struct choice *c, const struc
 	       (!pair || outside_pair_free(e, address, c->protocol, port, &c->client));
 }
 
+bool choice_can_have(const struct engine *e, const struct choice *c, const struct in6_addr *address, uint16_t port)
+{
+	return can_have(e, c, address, port, false);
+}
+
 /* An address that the client has mappings on already (RFC 6887 10). */
 static bool paired_address(const struct engine *e, const struct choice *c, struct in6_addr *address)
 {
@@ -37,7 +42,7 @@ static bool paired_address(const struct engine *e, const struct choice *c, struc
 	return false;
 }
 
-static bool choose_address(const struct engine *e, const struct choice *c, struct in6_addr *address)
+bool choice_address(const struct engine *e, const struct choice *c, struct in6_addr *address)
 {
 	if (c->pcp && !codec_is_unspecified(&c->wish_address) && outside_has(e, c->external, &c->wish_address)) {
 		*address = c->wish_address;
@@ -66,7 +71,7 @@ static bool wants_pair(const struct choice *c)
 enum choice_result choice_find(const struct engine *e, const struct choice *c, struct in6_addr *address, uint16_t *port)
 {
 	*port = 0;
-	if (!choose_address(e, c, address))
+	if (!choice_address(e, c, address))
 		return CHOICE_NO_ADDRESS;
 	if (c->exact) {
 		if (!codec_is_unspecified(&c->wish_address) && !engine_same_address(address, &c->wish_address))

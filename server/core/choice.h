@@ -30,4 +30,9 @@ enum choice_result choice_find(const struct engine *e, const struct choice *c, s
 /* After CHOICE_RANDOM: any port that can be had. False if there is none. */
 bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *address, uint16_t *port);
 
+/* The address that the client gets ports of. False if the external has none now. */
+bool choice_address(const struct engine *e, const struct choice *c, struct in6_addr *address);
+/* True if the client can have the port. */
+bool choice_can_have(const struct engine *e, const struct choice *c, const struct in6_addr *address, uint16_t port);
+
 #endif

@@ -533,6 +533,38 @@ uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *
 	return 0;
 }
 
+/* True if a port of a run is taken after all; then it is marked. */
+static bool belies(struct engine *e, size_t external, const struct outside_place *p, uint8_t protocol, uint16_t first,
+		   uint32_t n)
+{
+	for (uint32_t port = first; port < first + n; port++)
+		if (!outside_free_for(e, external, &p->address, protocol, (uint16_t)port, &in6addr_any)) {
+			ports_set(p->ports, protocol, (uint16_t)port, true);
+			return true;
+		}
+	return false;
+}
+
+uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+			  const struct conf_ranges *ranges, const struct ports_run *run, uint16_t *first)
+{
+	const struct outside *o = &e->outsides[external];
+	struct conf_ranges high = {o->high, o->high_n};
+	struct outside_place *p = place(e, external, address, protocol);
+	uint32_t n, random;
+
+	for (unsigned i = 0; p && i < PICK_TRIES; i++) {
+		random = (uint32_t)engine_random(e);
+		n = high.n ? ports_find_run(p->ports, protocol, &high, ranges, run, random, first) : 0;
+		if (n == 0)
+			n = ports_find_run(p->ports, protocol, &e->conf->externals[external].ports, ranges, run, random,
+					   first);
+		if (n == 0 || !belies(e, external, p, protocol, *first, n))
+			return n;
+	}
+	return 0;
+}
+
 void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		     uint64_t now_ms)
 {

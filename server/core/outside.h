@@ -94,6 +94,9 @@ void outside_refresh(struct engine *e, size_t external, const struct in6_addr *a
 /* A free port of the address in the ranges (none: all of the external's), a high one if there is; 0 = none. */
 uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		      const struct conf_ranges *ranges);
+/* The same for consecutive ports, as ports_find_run(). */
+uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
+			  const struct conf_ranges *ranges, const struct ports_run *run, uint16_t *first);
 /* Keeps a port that the packet filter refused as taken out of the way for a while; forgets those that are over. */
 void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		     uint64_t now_ms);

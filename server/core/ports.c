@@ -192,3 +192,45 @@ uint16_t ports_pick(const struct ports *p, uint8_t protocol, const struct conf_r
 		port = p->maps[protocol] ? find(p->maps[protocol], o, start) : (uint16_t)start;
 	return port;
 }
+
+static bool is_free(const struct map *m, uint32_t port)
+{
+	return !m || map_has(m, port);
+}
+
+/* The first run in a range, behind from, that is better than *best. */
+static bool better_run(const struct map *m, const struct conf_range *r, const struct ports_run *run, uint32_t from,
+		       uint32_t *best, uint16_t *first)
+{
+	uint32_t end = r->last + 1u;
+
+	for (uint32_t at = r->first > from ? r->first : from, last; at < end; at = last) {
+		at = m ? map_next(m, at) : at;
+		last = at + 1;
+		if (at >= end || (run->parity && (at & 1) != run->odd))
+			continue;
+		while (last < end && last - at < run->n && is_free(m, last))
+			last++;
+		if (last - at <= *best)
+			continue;
+		*best = last - at;
+		*first = (uint16_t)at;
+		if (*best == run->n)
+			return true;
+	}
+	return false;
+}
+
+uint32_t ports_find_run(const struct ports *p, uint8_t protocol, const struct conf_ranges *a,
+			const struct conf_ranges *b, const struct ports_run *run, uint32_t random, uint16_t *first)
+{
+	struct overlap o = overlap_of(a, b);
+	uint32_t best = 0, starts[] = {random >> 16, 0};
+	struct conf_range r;
+
+	for (unsigned i = 0; i < 2; i++)
+		for (struct overlap walk = o; overlap_next(&walk, &r);)
+			if (better_run(p->maps[protocol], &r, run, starts[i], &best, first))
+				return best;
+	return best;
+}
