@@ -18,6 +18,7 @@ demo        nftables                             cmd:nft
 demo        procps                               cmd:sysctl
 demo        python3                              cmd:python3
 demo        natpmpc                              cmd:natpmpc
+demo        conntrack                            cmd:conntrack
 check       binutils                             cmd:nm
 check       util-linux                           cmd:setpriv
 check       libcmocka-dev                        pc:cmocka

@@ -166,6 +166,25 @@ static inline void drive_options(struct drive *d, uint8_t *options, size_t *leng
 	}
 }
 
+/* The peer, and what connection tracking has of the flow to it. */
+static inline void drive_peer(struct drive *d, const struct in6_addr *host, struct pcp_mapping *m)
+{
+	static const uint32_t addresses[] = {0xcb007101, 0xcb007101, 0xc6336401, 0xc0000202, 0};
+	struct in6_addr six = {{{0x20, 0x01, 0x0d, 0xb8, 0, 2}}};
+
+	m->remote_address = codec_from_v4(addresses[drive_number(d, 5)]);
+	six.s6_addr[15] = (uint8_t)drive_number(d, 3);
+	if (codec_is_v4(host) != (drive_number(d, 12) > 0))
+		m->remote_address = six;
+	m->remote_port = (uint16_t)(1000 + drive_number(d, 3));
+	if (drive_number(d, 20) == 0)
+		m->remote_port = 0;
+	d->w.flow = (struct engine_flow){.known = drive_number(d, 4) == 0,
+					 .external_port = (uint16_t)(1000 + drive_number(d, 8)),
+					 .external_address = codec_from_v4(0xc6336401 + drive_number(d, 2)),
+					 .left_s = drive_number(d, 400)};
+}
+
 static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uint8_t *out)
 {
 	static const uint8_t protocols[] = {6, 6, 6, 17, 17, 17, 132, 33, 1, 0};
@@ -174,6 +193,8 @@ static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uin
 
 	if (drive_number(d, 20) == 0)
 		m.opcode = (uint8_t)drive_number(d, 4);
+	else if (drive_number(d, 4) == 0)
+		m.opcode = PCP_PEER;
 	m.lifetime_s = drive_lifetime(d);
 	m.mapping.protocol = protocols[drive_number(d, sizeof(protocols))];
 	m.mapping.internal_port = drive_port(d);
@@ -193,10 +214,10 @@ static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uin
 		m.mapping.external_address = codec_is_v4(host) ? codec_from_v4(0) : in6addr_any;
 		break;
 	}
-	if (m.opcode == PCP_MAP)
+	if (m.opcode == PCP_MAP || (m.opcode == PCP_PEER && drive_number(d, 4) == 0))
 		drive_options(d, options, &m.options_length);
 	if (m.opcode == PCP_PEER)
-		m.mapping.remote_port = 1;
+		drive_peer(d, host, &m.mapping);
 	return pcp_marshal(&m, out, DRIVE_PACKET_MAX);
 }
 
@@ -233,6 +254,7 @@ static inline void drive_find(void *context, const struct mapping *m, uint64_t r
 
 	(void)remaining_ms;
 	if (c->v->protocol == m->protocol && c->v->internal_port == m->internal_port &&
+	    c->v->remote_port == m->remote_port && memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 &&
 	    c->v->external_port == m->external_port && memcmp(&c->v->internal_address, &m->internal_address, 16) == 0)
 		c->n++;
 }
@@ -252,8 +274,13 @@ static inline void drive_check_grant(struct drive *d, const struct round_reply *
 		want.internal_port = m->natpmp.internal_port;
 		want.external_port = m->natpmp.external_port;
 	} else {
-		if (m->pcp.opcode != PCP_MAP || m->pcp.result || !m->pcp.lifetime_s)
+		if ((m->pcp.opcode != PCP_MAP && m->pcp.opcode != PCP_PEER) || m->pcp.result || !m->pcp.lifetime_s)
 			return;
+		/* a PEER for no time is a question */
+		if (m->pcp.opcode == PCP_PEER && memcmp(d->packets[0] + 4, "\0\0\0", 4) == 0)
+			return;
+		want.remote_port = m->pcp.mapping.remote_port;
+		want.remote_address = m->pcp.mapping.remote_address;
 		want.protocol = m->pcp.mapping.protocol;
 		want.internal_port = m->pcp.mapping.internal_port;
 		want.external_port = m->pcp.mapping.external_port;
@@ -264,8 +291,9 @@ static inline void drive_check_grant(struct drive *d, const struct round_reply *
 	d->w.backend->ops->list(d->w.backend, drive_find, &c);
 	if (c.n != 1)
 		drive_complain(d, "a success was told that is not in the packet filter");
-	if (want.protocol == 17 && (want.external_port == 5350 || want.external_port == 5351) &&
-	    codec_is_v4(&want.internal_address) && d->w.conf->externals[d->w.conf->externals_n - 1].nat)
+	if (want.protocol == 17 && want.remote_port == 0 &&
+	    (want.external_port == 5350 || want.external_port == 5351) && codec_is_v4(&want.internal_address) &&
+	    d->w.conf->externals[d->w.conf->externals_n - 1].nat)
 		drive_complain(d, "a port was given that nobody may have");
 }
 
@@ -362,6 +390,10 @@ static inline void drive_adopt(struct drive *d)
 	c.mapping.internal_address = codec_from_v4(0xc0000200 + drive_number(d, 6));
 	c.mapping.internal_port = drive_port(d);
 	c.mapping.external_port = drive_port(d);
+	if (drive_number(d, 3) == 0) {
+		c.mapping.remote_address = codec_from_v4(0xcb007101);
+		c.mapping.remote_port = (uint16_t)(1000 + drive_number(d, 3));
+	}
 	backend_memory_refuse(d->w.backend, 0, 0);
 	d->w.backend->ops->commit(d->w.backend, &c, 1);
 	if (c.verdict)

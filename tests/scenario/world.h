@@ -18,7 +18,8 @@ struct world {
 	struct backend *backend;
 	struct round *round;
 	uint64_t now_ms;
-	const char *interface; /* that requests come over */
+	const char *interface;	 /* that requests come over */
+	struct engine_flow flow; /* what connection tracking has of whatever is asked for */
 	char why[CONF_LOCATION_MAX];
 };
 
@@ -77,7 +78,10 @@ static inline void world_put(struct world *w, const struct in6_addr *from, uint1
 				    .source_port = port,
 				    .ifindex = 1,
 				    .interface = w->interface};
+	struct engine_flow_key key;
 
+	if (engine_asks_flow(w->engine, &d, &key))
+		d.flow = w->flow;
 	engine_request(w->engine, &d, w->now_ms, w->round);
 }
 

@@ -44,6 +44,14 @@ static void same(json_t *o, const char *expected)
 	json_decref(o);
 }
 
+static void assert_json_peer(const struct engine_lease *l, const char *expected)
+{
+	json_t *o = views_lease(l);
+
+	assert_string_equal(json_string_value(json_object_get(o, "peer")), expected);
+	json_decref(o);
+}
+
 static void leases(void **state)
 {
 	struct engine_lease l = {
@@ -53,6 +61,12 @@ static void leases(void **state)
 	same(views_lease(&l), "{\"expires_in_s\":1,\"external_address\":\"198.51.100.1\",\"external_port\":40000,"
 			      "\"internal_address\":\"192.0.2.11\",\"internal_port\":4000,\"kind\":\"nat\","
 			      "\"origin\":\"pcp\",\"protocol\":\"tcp\",\"rule\":\"hosts\"}");
+	l.mapping.remote_address = at("198.51.100.2");
+	l.mapping.remote_port = 443;
+	assert_json_peer(&l, "198.51.100.2:443");
+	l.mapping.remote_address = at("2001:db8::2");
+	assert_json_peer(&l, "[2001:db8::2]:443");
+	l.mapping.remote_port = 0;
 	l.expires_in_ms = 0;
 	l.origin = ENGINE_ORIGIN_STATIC;
 	l.mapping.protocol = 200;
