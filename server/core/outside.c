@@ -538,7 +538,7 @@ static bool belies(struct engine *e, size_t external, const struct outside_place
 		   uint32_t n)
 {
 	for (uint32_t port = first; port < first + n; port++)
-		if (!outside_free_for(e, external, &p->address, protocol, (uint16_t)port, &in6addr_any)) {
+		if (!outside_free_for(e, external, &p->address, protocol, (uint16_t)port, &in6addr_any, 0)) {
 			ports_set(p->ports, protocol, (uint16_t)port, true);
 			return true;
 		}
