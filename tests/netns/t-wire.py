@@ -227,4 +227,25 @@ def test_lost_and_renewed(net):
     net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp')
 
 
+def test_filtered_looks_closed(net):
+    """Who is kept out by a filter sees what he sees of a port without a mapping, ICMP error and all (6887-13.3-04)"""
+    net.daemon()
+    only = pcp.option(pcp.FILTER, struct.pack('!BBH', 0, 128, 0) + pcp.sixteen(WAN2))
+    assert net.client().map(UDP, 4000, 40000, options=[only]).result == SUCCESS
+    net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
+
+    def answer(port):
+        with lab.probe.udp(net.ns('wan'), WAN, timeout=1.0) as s:
+            s.connect((EXT, port))
+            s.send(b'x')
+            try:
+                return s.recv(100)
+            except OSError as e:
+                return type(e)
+    assert answer(40000) is answer(40001) is ConnectionRefusedError
+    net.sh('gw', 'nft', '-f', '-', input='table inet mine { chain input { type filter hook input priority 0;'
+           ' iifname "wan0" meta l4proto udp drop; }; }')
+    assert answer(40000) is answer(40001) is TimeoutError
+
+
 lab.main(globals())
