@@ -20,8 +20,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter_ipv4.h>
 
-/* Octets that are left free for one message; the longest rule takes about 1100. */
-#define ROOM	    4096
+#include "backends/nft_rule.h"
+
 #define NAME_LENGTH 16 /* of an interface, with its NUL */
 
 /* What nft calls the types of keys and data, so that it can list them: six bits for each field of a concatenation. */
@@ -30,40 +30,11 @@ enum { TYPE_V4 = 7, TYPE_V6 = 8, TYPE_PROTOCOL = 12, TYPE_SERVICE = 13, TYPE_IFN
 #define CONCAT3(a, b, c) ((a) << 12 | (b) << 6 | (c))
 #define CONCAT5(a, b, c) ((a) << 24 | CONCAT2(b, c) << 12 | CONCAT2(b, c))
 
-/* Registers of four octets, as nft counts them: the first, and those behind it. */
-enum {
-	REG_1 = NFT_REG_1,
-	REG_1B = NFT_REG32_01,
-	REG_1C = NFT_REG32_02,
-	REG_1D = NFT_REG32_03,
-	REG_1E = NFT_REG32_04,
-	REG_1F = NFT_REG32_05,
-	REG_1G = NFT_REG32_06,
-	REG_1K = NFT_REG32_10
-};
-
 #define FILTERED "filtered" /* the chain that packets of mappings with filters go to */
 
-/* Offsets in headers. */
-enum { V4_SOURCE = 12, V4_DESTINATION = 16, V6_SOURCE = 8, V6_DESTINATION = 24, TH_SOURCE = 0, TH_DESTINATION = 2 };
-
-struct put {
-	struct nft_msg_batch *batch;
-	const char *table;
-	uint32_t seq;
-	int error; /* the first one; then nothing more is put */
-};
-
-static struct nlmsghdr *open_message(struct put *p, uint16_t type, uint16_t flags, uint8_t family)
+static void put_table(struct nft_rule_put *p, uint32_t flags)
 {
-	if (p->error == 0 && p->batch->capacity - p->batch->length < ROOM)
-		p->error = -EMSGSIZE;
-	return p->error ? NULL : nft_msg_open(p->batch, type, flags, family, p->seq++);
-}
-
-static void put_table(struct put *p, uint32_t flags)
-{
-	struct nlmsghdr *h = open_message(p, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET);
+	struct nlmsghdr *h = nft_rule_open(p, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET);
 
 	if (!h)
 		return;
@@ -106,7 +77,7 @@ static const struct set sets[] = {
  * walks all elements and costs 17 % of a processor with a million mappings: nft 1.0.6 prints a map's gc-interval and
  * cannot read it, and an operator's saved ruleset must load.
  */
-static void put_set(struct put *p, const struct set *t, uint32_t id)
+static void put_set(struct nft_rule_put *p, const struct set *t, uint32_t id)
 {
 	const uint8_t address = t->key_length == 12 || t->key_length == 20 ? 4 : 16;
 	const uint8_t fields[] = {1, address, 2, address, 2};
@@ -139,7 +110,7 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, t->data_length);
 	}
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
-	h = open_message(p, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET);
+	h = nft_rule_open(p, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET);
 	if (h) {
 		nftnl_set_nlmsg_build_payload(h, s);
 		nft_msg_close(p->batch, h);
@@ -147,7 +118,7 @@ static void put_set(struct put *p, const struct set *t, uint32_t id)
 	nftnl_set_free(s);
 }
 
-static void put_name(struct put *p, const char *set, const char *interface)
+static void put_name(struct nft_rule_put *p, const char *set, const char *interface)
 {
 	char key[NAME_LENGTH] = {0};
 	struct nlmsghdr *h;
@@ -155,7 +126,7 @@ static void put_name(struct put *p, const char *set, const char *interface)
 
 	if (interface[0] == '\0' || strlen(interface) >= sizeof(key))
 		return;
-	h = open_message(p, NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFPROTO_INET);
+	h = nft_rule_open(p, NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFPROTO_INET);
 	if (!h)
 		return;
 	memcpy(key, interface, strlen(interface));
@@ -171,13 +142,13 @@ static void put_name(struct put *p, const char *set, const char *interface)
 	nft_msg_close(p->batch, h);
 }
 
-static void put_flush(struct put *p, const char *set)
+static void put_flush(struct nft_rule_put *p, const char *set)
 {
 	if (p->error == 0)
 		nft_msg_flush(p->batch, p->table, set, p->seq++);
 }
 
-static void put_names(struct put *p, const struct conf *conf)
+static void put_names(struct nft_rule_put *p, const struct conf *conf)
 {
 	put_flush(p, "lan");
 	for (size_t i = 0; i < conf->listens_n; i++)
@@ -189,7 +160,7 @@ static void put_names(struct put *p, const struct conf *conf)
 }
 
 /* type NULL: a chain that rules go to. */
-static void put_chain(struct put *p, const char *name, const char *type, uint32_t hook, int32_t priority)
+static void put_chain(struct nft_rule_put *p, const char *name, const char *type, uint32_t hook, int32_t priority)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
 	struct nlmsghdr *h;
@@ -207,7 +178,7 @@ static void put_chain(struct put *p, const char *name, const char *type, uint32_
 		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 	}
-	h = open_message(p, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
+	h = nft_rule_open(p, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
 	if (h) {
 		nftnl_chain_nlmsg_build_payload(h, c);
 		nft_msg_close(p->batch, h);
@@ -215,453 +186,216 @@ static void put_chain(struct put *p, const char *name, const char *type, uint32_
 	nftnl_chain_free(c);
 }
 
-/* A rule that is being put together; failed: some memory could not be had. */
-struct rule {
-	struct nftnl_rule *rule;
-	bool failed;
-};
-
-static struct nftnl_expr *add(struct rule *r, const char *name)
-{
-	struct nftnl_expr *e = r->failed ? NULL : nftnl_expr_alloc(name);
-
-	if (!e)
-		r->failed = true;
-	else
-		nftnl_rule_add_expr(r->rule, e);
-	return e;
-}
-
-static void add_meta_get(struct rule *r, uint32_t key, uint32_t reg)
-{
-	struct nftnl_expr *e = add(r, "meta");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, reg);
-	}
-}
-
-static void add_meta_set(struct rule *r, uint32_t key)
-{
-	struct nftnl_expr *e = add(r, "meta");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, REG_1);
-	}
-}
-
-static void add_ct_get_into(struct rule *r, uint32_t key, uint32_t reg)
-{
-	struct nftnl_expr *e = add(r, "ct");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, reg);
-		if (key == NFT_CT_DST_IP)
-			nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
-	}
-}
-
-static void add_ct_get(struct rule *r, uint32_t key)
-{
-	add_ct_get_into(r, key, REG_1);
-}
-
-static void add_ct_set(struct rule *r, uint32_t key)
-{
-	struct nftnl_expr *e = add(r, "ct");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CT_SREG, REG_1);
-	}
-}
-
-static void add_payload(struct rule *r, uint32_t base, uint32_t offset, uint32_t length, uint32_t reg)
-{
-	struct nftnl_expr *e = add(r, "payload");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, length);
-	}
-}
-
-static void add_compare(struct rule *r, uint32_t op, const void *data, uint32_t length)
-{
-	struct nftnl_expr *e = add(r, "cmp");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, REG_1);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
-		if (nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, length) < 0)
-			r->failed = true;
-	}
-}
-
-/* reg = (reg & mask) ^ xor */
-static void add_bits(struct rule *r, uint32_t mask, uint32_t xor)
-{
-	struct nftnl_expr *e = add(r, "bitwise");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, REG_1);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, REG_1);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(mask));
-		if (nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, &mask, sizeof(mask)) < 0 ||
-		    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, &xor, sizeof(xor)) < 0)
-			r->failed = true;
-	}
-}
-
-enum lookup { LOOKUP_IN, LOOKUP_NOT_IN, LOOKUP_DATA };
-
-static void add_lookup(struct rule *r, const char *set, enum lookup how)
-{
-	struct nftnl_expr *e = add(r, "lookup");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, REG_1);
-		if (nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set) < 0)
-			r->failed = true;
-		if (how == LOOKUP_DATA)
-			nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, REG_1);
-		if (how == LOOKUP_NOT_IN)
-			nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	}
-}
-
-/* Translates to the address and, if port, to the port in the registers. */
-static void add_nat(struct rule *r, uint32_t type, bool port)
-{
-	struct nftnl_expr *e = add(r, "nat");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, type);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, REG_1);
-		if (port)
-			nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, REG_1B);
-	}
-}
-
-static void add_goto(struct rule *r, const char *chain)
-{
-	struct nftnl_expr *e = add(r, "immediate");
-
-	if (e) {
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_GOTO);
-		if (nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
-			r->failed = true;
-	}
-}
-
-static void add_family(struct rule *r, uint8_t family)
-{
-	add_meta_get(r, NFT_META_NFPROTO, REG_1);
-	add_compare(r, NFT_CMP_EQ, &family, sizeof(family));
-}
-
-static void add_interface(struct rule *r, uint32_t key, const char *set, enum lookup how)
-{
-	add_meta_get(r, key, REG_1);
-	add_lookup(r, set, how);
-}
-
-static void add_connection_has(struct rule *r, uint32_t mark)
-{
-	add_ct_get(r, NFT_CT_MARK);
-	add_bits(r, mark, 0);
-	add_compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
-}
-
-static void add_packet_has(struct rule *r, uint32_t mark)
-{
-	add_meta_get(r, NFT_META_MARK, REG_1);
-	add_bits(r, mark, 0);
-	add_compare(r, NFT_CMP_EQ, &mark, sizeof(mark));
-}
-
-static void add_connection_any(struct rule *r, uint32_t key, uint32_t bits)
-{
-	const uint32_t none = 0;
-
-	add_ct_get(r, key);
-	add_bits(r, bits, 0);
-	add_compare(r, NFT_CMP_NEQ, &none, sizeof(none));
-}
-
-static void add_mark_connection(struct rule *r, uint32_t mark)
-{
-	add_ct_get(r, NFT_CT_MARK);
-	add_bits(r, ~mark, mark);
-	add_ct_set(r, NFT_CT_MARK);
-}
-
-static void add_mark_packet(struct rule *r, uint32_t mark)
-{
-	add_meta_get(r, NFT_META_MARK, REG_1);
-	add_bits(r, ~mark, mark);
-	add_meta_set(r, NFT_META_MARK);
-}
-
-/* Protocol, one address and one port of the packet, as the sets of mappings are keyed. */
-static void add_key(struct rule *r, uint32_t address_offset, uint32_t port_offset)
-{
-	bool v6 = address_offset == V6_DESTINATION;
-
-	add_meta_get(r, NFT_META_L4PROTO, REG_1);
-	add_payload(r, NFT_PAYLOAD_NETWORK_HEADER, address_offset, v6 ? 16 : 4, REG_1B);
-	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, v6 ? REG_1F : REG_1C);
-}
-
-/* The same for an incoming packet, with its sender behind. */
-static void add_peer_key(struct rule *r, bool v4)
-{
-	add_key(r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
-	add_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v4 ? V4_SOURCE : V6_SOURCE, v4 ? 4 : 16, v4 ? REG_1D : REG_1G);
-	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_SOURCE, 2, v4 ? REG_1E : REG_1K);
-}
-
-static void begin_rule(struct rule *r, const char *table, const char *chain)
-{
-	r->rule = nftnl_rule_alloc();
-	r->failed = !r->rule;
-	if (r->failed || nftnl_rule_set_str(r->rule, NFTNL_RULE_TABLE, table) < 0 ||
-	    nftnl_rule_set_str(r->rule, NFTNL_RULE_CHAIN, chain) < 0)
-		r->failed = true;
-}
-
-static void end_rule(struct put *p, struct rule *r, uint16_t flags, uint8_t family)
-{
-	struct nlmsghdr *h;
-
-	if (r->failed && p->error == 0)
-		p->error = -ENOMEM;
-	h = open_message(p, NFT_MSG_NEWRULE, NLM_F_CREATE | flags, family);
-	if (h) {
-		nftnl_rule_nlmsg_build_payload(h, r->rule);
-		nft_msg_close(p->batch, h);
-	}
-	if (r->rule)
-		nftnl_rule_free(r->rule);
-}
-
 /*
  * The key is looked up twice on a hit: as a match, so that the mark is set for mapped destinations only also after
  * "nft list" and "nft -f" have put the translation last, and for its data. A miss costs one lookup.
  */
-static void put_prerouting(struct put *p, enum lookup lan, const char *map, uint32_t mark)
+static void put_prerouting(struct nft_rule_put *p, enum nft_lookup lan, const char *map, uint32_t mark)
 {
 	bool port = strcmp(map, NFT_MSG_DNAT4) == 0; /* ports of sets stay as they are */
-	struct rule r;
+	struct nft_rule r;
 
-	begin_rule(&r, p->table, "prerouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_IIFNAME, "lan", lan);
-	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, map, LOOKUP_IN);
-	add_mark_connection(&r, mark);
-	add_key(&r, V4_DESTINATION, TH_DESTINATION);
-	add_lookup(&r, map, LOOKUP_DATA);
-	add_nat(&r, NFT_NAT_DNAT, port);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "prerouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", lan);
+	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
+	nft_rule_lookup(&r, map, NFT_LOOKUP_IN);
+	nft_rule_mark_connection(&r, mark);
+	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
+	nft_rule_lookup(&r, map, NFT_LOOKUP_DATA);
+	nft_rule_nat(&r, NFT_NAT_DNAT, port);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 /* From the one host that a mapping is for: RFC 6887 12. Not from the LAN, where hosts have other addresses than the peers
  * of each other's mappings. */
-static void put_peer_prerouting(struct put *p, uint32_t mark)
+static void put_peer_prerouting(struct nft_rule_put *p, uint32_t mark)
 {
-	struct rule r;
+	struct nft_rule r;
 
-	begin_rule(&r, p->table, "prerouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_IIFNAME, "lan", LOOKUP_NOT_IN);
-	add_peer_key(&r, true);
-	add_lookup(&r, NFT_MSG_PEER_DNAT4, LOOKUP_IN);
-	add_mark_connection(&r, mark);
-	add_peer_key(&r, true);
-	add_lookup(&r, NFT_MSG_PEER_DNAT4, LOOKUP_DATA);
-	add_nat(&r, NFT_NAT_DNAT, true);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "prerouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", NFT_LOOKUP_NOT_IN);
+	nft_rule_peer_key(&r, true);
+	nft_rule_lookup(&r, NFT_MSG_PEER_DNAT4, NFT_LOOKUP_IN);
+	nft_rule_mark_connection(&r, mark);
+	nft_rule_peer_key(&r, true);
+	nft_rule_lookup(&r, NFT_MSG_PEER_DNAT4, NFT_LOOKUP_DATA);
+	nft_rule_nat(&r, NFT_NAT_DNAT, true);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 /* From the hosts that a mapping has filters for: RFC 6887 13.3. What no filter admits is not translated, and so comes to
  * the router itself. From the LAN it is the host's own address that counts. */
-static void put_filter_prerouting(struct put *p, enum lookup lan, uint32_t mark)
+static void put_filter_prerouting(struct nft_rule_put *p, enum nft_lookup lan, uint32_t mark)
 {
-	struct rule r;
+	struct nft_rule r;
 
-	begin_rule(&r, p->table, "prerouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_IIFNAME, "lan", lan);
-	add_peer_key(&r, true);
-	add_lookup(&r, NFT_MSG_FILTER_DNAT4, LOOKUP_IN);
-	add_mark_connection(&r, mark);
-	add_goto(&r, FILTERED);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "prerouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", lan);
+	nft_rule_peer_key(&r, true);
+	nft_rule_lookup(&r, NFT_MSG_FILTER_DNAT4, NFT_LOOKUP_IN);
+	nft_rule_mark_connection(&r, mark);
+	nft_rule_goto(&r, FILTERED);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 /* nft 1.0.6 cannot read back a rule that translates by a map of intervals if it does not say for which protocol. */
-static void put_filtered(struct put *p)
+static void put_filtered(struct nft_rule_put *p)
 {
 	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_UDPLITE};
-	struct rule r;
+	struct nft_rule r;
 
 	for (size_t i = 0; i < sizeof(protocols); i++) {
-		begin_rule(&r, p->table, FILTERED);
-		add_family(&r, NFPROTO_IPV4);
-		add_meta_get(&r, NFT_META_L4PROTO, REG_1);
-		add_compare(&r, NFT_CMP_EQ, &protocols[i], sizeof(protocols[i]));
-		add_peer_key(&r, true);
-		add_lookup(&r, NFT_MSG_FILTER_DNAT4, LOOKUP_DATA);
-		add_nat(&r, NFT_NAT_DNAT, true);
-		end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+		nft_rule_begin(&r, p->table, FILTERED);
+		nft_rule_family(&r, NFPROTO_IPV4);
+		nft_rule_meta_get(&r, NFT_META_L4PROTO, NFT_RULE_REG_1);
+		nft_rule_compare(&r, NFT_CMP_EQ, &protocols[i], sizeof(protocols[i]));
+		nft_rule_peer_key(&r, true);
+		nft_rule_lookup(&r, NFT_MSG_FILTER_DNAT4, NFT_LOOKUP_DATA);
+		nft_rule_nat(&r, NFT_NAT_DNAT, true);
+		nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	}
 }
 
-static void add_hairpin(struct rule *r, uint32_t mark)
+static void add_hairpin(struct nft_rule *r, uint32_t mark)
 {
-	add_connection_has(r, mark);
-	add_connection_any(r, NFT_CT_STATUS, IPS_DST_NAT);
+	nft_rule_connection_has(r, mark);
+	nft_rule_connection_any(r, NFT_CT_STATUS, IPS_DST_NAT);
 }
 
 /* mark: 0, or a bit that the connection gets if there is a mapping; then the key is looked up twice, as in prerouting. */
-static void add_mirror(struct rule *r, uint32_t mark)
+static void add_mirror(struct nft_rule *r, uint32_t mark)
 {
-	add_key(r, V4_SOURCE, TH_SOURCE);
+	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	if (mark) {
-		add_lookup(r, NFT_MSG_SNAT4, LOOKUP_IN);
-		add_mark_connection(r, mark);
-		add_key(r, V4_SOURCE, TH_SOURCE);
+		nft_rule_lookup(r, NFT_MSG_SNAT4, NFT_LOOKUP_IN);
+		nft_rule_mark_connection(r, mark);
+		nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	}
-	add_lookup(r, NFT_MSG_SNAT4, LOOKUP_DATA);
-	add_nat(r, NFT_NAT_SNAT, true);
+	nft_rule_lookup(r, NFT_MSG_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_nat(r, NFT_NAT_SNAT, true);
 }
 
-static void add_ports_mirror(struct rule *r)
+static void add_ports_mirror(struct nft_rule *r)
 {
-	add_key(r, V4_SOURCE, TH_SOURCE);
-	add_lookup(r, NFT_MSG_PORTS_SNAT4, LOOKUP_DATA);
-	add_nat(r, NFT_NAT_SNAT, false);
+	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
+	nft_rule_lookup(r, NFT_MSG_PORTS_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_nat(r, NFT_NAT_SNAT, false);
 }
 
 /* The peer's address is the one that the host inside knows: behind a hairpin the packet has another already. So it may be
  * with the port, but nft 1.0.6 lists a rule with "ct original proto-dst" in a key and cannot read it. */
-static void add_peer_mirror_key(struct rule *r)
+static void add_peer_mirror_key(struct nft_rule *r)
 {
-	add_key(r, V4_SOURCE, TH_SOURCE);
-	add_ct_get_into(r, NFT_CT_DST_IP, REG_1D);
-	add_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DESTINATION, 2, REG_1E);
+	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
+	nft_rule_ct_get_into(r, NFT_CT_DST_IP, NFT_RULE_REG_1D);
+	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TH_DESTINATION, 2, NFT_RULE_REG_1E);
 }
 
-static void add_peer_mirror(struct rule *r, uint32_t mark)
+static void add_peer_mirror(struct nft_rule *r, uint32_t mark)
 {
 	add_peer_mirror_key(r);
 	if (mark) {
-		add_lookup(r, NFT_MSG_PEER_SNAT4, LOOKUP_IN);
-		add_mark_connection(r, mark);
+		nft_rule_lookup(r, NFT_MSG_PEER_SNAT4, NFT_LOOKUP_IN);
+		nft_rule_mark_connection(r, mark);
 		add_peer_mirror_key(r);
 	}
-	add_lookup(r, NFT_MSG_PEER_SNAT4, LOOKUP_DATA);
-	add_nat(r, NFT_NAT_SNAT, true);
+	nft_rule_lookup(r, NFT_MSG_PEER_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_nat(r, NFT_NAT_SNAT, true);
 }
 
-static void put_postrouting(struct put *p, const struct conf *conf)
+static void put_postrouting(struct nft_rule_put *p, const struct conf *conf)
 {
 	bool wan = conf->externals_n > 0;
-	struct rule r;
+	struct nft_rule r;
 
 	for (size_t i = 0; i < conf->externals_n; i++)
 		wan = wan && conf->externals[i].interface[0] != '\0';
 	/* The interface that a packet came in on is not known here, hence the mark. From a LAN host with a mapping. */
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
 	add_peer_mirror(&r, 0);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
 	add_mirror(&r, 0);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
 	add_ports_mirror(&r);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	/* From another one: the host that is asked sees the address that was asked. */
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
 	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_ct_get(&r, NFT_CT_DST_IP);
-	add_nat(&r, NFT_NAT_SNAT, false);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_ct_get(&r, NFT_CT_DST_IP);
+	nft_rule_nat(&r, NFT_NAT_SNAT, false);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	/* RFC 6886 3.9, RFC 6887 11: what goes out from a mapped port has the mapping's external port. The bit without the
 	 * other one says so of the connection when the mapping ends. */
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
 	add_peer_mirror(&r, conf->backend.hairpin_mark);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
 	add_mirror(&r, conf->backend.hairpin_mark);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	begin_rule(&r, p->table, "postrouting");
-	add_family(&r, NFPROTO_IPV4);
-	add_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? LOOKUP_IN : LOOKUP_NOT_IN);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "postrouting");
+	nft_rule_family(&r, NFPROTO_IPV4);
+	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
 	add_ports_mirror(&r);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 /* Which pinholes a rule is for. */
 enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED, OF_PORTS };
 
-static void put_pinhole(struct put *p, uint8_t family, enum pinholes which, uint32_t mark)
+static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes which, uint32_t mark)
 {
 	static const char *const sets_of[][2] = {[FOR_ALL] = {NFT_MSG_PIN6, NFT_MSG_PIN4},
 						 [FOR_PEER] = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4},
 						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4},
 						 [OF_PORTS] = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4}};
 	bool v4 = family == NFPROTO_IPV4;
-	struct rule r;
+	struct nft_rule r;
 
-	begin_rule(&r, p->table, "forward");
-	add_family(&r, family);
-	add_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
+	nft_rule_begin(&r, p->table, "forward");
+	nft_rule_family(&r, family);
+	nft_rule_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
 	if (which == FOR_ALL || which == OF_PORTS)
-		add_key(&r, v4 ? V4_DESTINATION : V6_DESTINATION, TH_DESTINATION);
+		nft_rule_key(&r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
 	else
-		add_peer_key(&r, v4);
-	add_lookup(&r, sets_of[which][v4], LOOKUP_IN);
-	add_mark_connection(&r, mark);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+		nft_rule_peer_key(&r, v4);
+	nft_rule_lookup(&r, sets_of[which][v4], NFT_LOOKUP_IN);
+	nft_rule_mark_connection(&r, mark);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
-static void put_forward(struct put *p, uint32_t mark)
+static void put_forward(struct nft_rule_put *p, uint32_t mark)
 {
-	struct rule r;
+	struct nft_rule r;
 
 	for (enum pinholes which = FOR_ALL; which <= OF_PORTS; which++) {
 		put_pinhole(p, NFPROTO_IPV4, which, mark);
 		put_pinhole(p, NFPROTO_IPV6, which, mark);
 	}
-	begin_rule(&r, p->table, "forward");
-	add_connection_has(&r, mark);
-	add_mark_packet(&r, mark);
-	end_rule(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	nft_rule_begin(&r, p->table, "forward");
+	nft_rule_connection_has(&r, mark);
+	nft_rule_mark_packet(&r, mark);
+	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
 int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t table_flags, bool anew, uint32_t seq)
 {
-	struct put p = {.batch = b, .table = conf->backend.table, .seq = seq};
+	struct nft_rule_put p = {.batch = b, .table = conf->backend.table, .seq = seq};
 	uint32_t mark = conf->backend.mark;
 	struct nlmsghdr *h;
 
@@ -679,18 +413,18 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
 	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
 	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
-	h = open_message(&p, NFT_MSG_DELRULE, 0, NFPROTO_INET);
+	h = nft_rule_open(&p, NFT_MSG_DELRULE, 0, NFPROTO_INET);
 	if (h) {
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, p.table);
 		nft_msg_close(b, h);
 	}
 	put_peer_prerouting(&p, mark);
-	put_prerouting(&p, LOOKUP_IN, NFT_MSG_DNAT4, mark | conf->backend.hairpin_mark);
-	put_prerouting(&p, LOOKUP_NOT_IN, NFT_MSG_DNAT4, mark);
-	put_prerouting(&p, LOOKUP_IN, NFT_MSG_PORTS_DNAT4, mark | conf->backend.hairpin_mark);
-	put_prerouting(&p, LOOKUP_NOT_IN, NFT_MSG_PORTS_DNAT4, mark);
-	put_filter_prerouting(&p, LOOKUP_IN, mark | conf->backend.hairpin_mark);
-	put_filter_prerouting(&p, LOOKUP_NOT_IN, mark);
+	put_prerouting(&p, NFT_LOOKUP_IN, NFT_MSG_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, NFT_LOOKUP_NOT_IN, NFT_MSG_DNAT4, mark);
+	put_prerouting(&p, NFT_LOOKUP_IN, NFT_MSG_PORTS_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, NFT_LOOKUP_NOT_IN, NFT_MSG_PORTS_DNAT4, mark);
+	put_filter_prerouting(&p, NFT_LOOKUP_IN, mark | conf->backend.hairpin_mark);
+	put_filter_prerouting(&p, NFT_LOOKUP_NOT_IN, mark);
 	put_filtered(&p);
 	put_postrouting(&p, conf);
 	put_forward(&p, mark);
@@ -720,32 +454,32 @@ int nft_ruleset_family(const char *name)
 
 int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uint32_t seq)
 {
-	struct put p = {.batch = b, .seq = seq};
+	struct nft_rule_put p = {.batch = b, .seq = seq};
 	uint8_t comment[2 + NFTNL_UDATA_COMMENT_MAXLEN];
 	size_t length = strlen(conf->backend.table) + 1;
 	struct nftnl_expr *e;
-	struct rule r;
+	struct nft_rule r;
 
 	if (length > NFTNL_UDATA_COMMENT_MAXLEN)
 		return -ENAMETOOLONG;
 	comment[0] = NFTNL_UDATA_RULE_COMMENT;
 	comment[1] = (uint8_t)length;
 	memcpy(comment + 2, conf->backend.table, length);
-	begin_rule(&r, conf->backend.forward_table, conf->backend.forward_chain);
+	nft_rule_begin(&r, conf->backend.forward_table, conf->backend.forward_chain);
 	/* iptables-nft refuses to work with a table of its own in which a rule looks at the connection; it knows this one as
 	 * "-m mark". Our forward chain, which comes before, has put the connection's mark on the packet. */
 	if (nft_ruleset_family(conf->backend.forward_family) == NFPROTO_INET)
-		add_connection_has(&r, conf->backend.mark);
+		nft_rule_connection_has(&r, conf->backend.mark);
 	else
-		add_packet_has(&r, conf->backend.mark);
-	e = add(&r, "immediate");
+		nft_rule_packet_has(&r, conf->backend.mark);
+	e = nft_rule_add(&r, "immediate");
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
 	}
 	if (!r.failed && nftnl_rule_set_data(r.rule, NFTNL_RULE_USERDATA, comment, (uint32_t)length + 2) < 0)
 		r.failed = true;
-	end_rule(&p, &r, 0, (uint8_t)nft_ruleset_family(conf->backend.forward_family));
+	nft_rule_end(&p, &r, 0, (uint8_t)nft_ruleset_family(conf->backend.forward_family));
 	return p.error;
 }
 
