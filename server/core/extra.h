@@ -17,6 +17,7 @@ struct extra_parts {
 	uint16_t remote_port;
 	struct in6_addr asker; /* who asked for another host: RFC 6887 13.1 */
 	uint16_t more_ports;   /* of a set, behind the first: RFC 7753 */
+	uint16_t first_port;   /* of the set, inside */
 	uint16_t filters_n;
 	uint16_t description_length;
 	const struct mapping_filter *filters;

@@ -9,7 +9,7 @@
 /* In force and in the packet filter; one that is to be removed is, too, until it is gone. */
 static bool is_shown(const struct engine *e, const struct lease *l)
 {
-	return (l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING) && !engine_lost(e, l);
+	return (l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING) && !portset_follows(l) && !engine_lost(e, l);
 }
 
 static void show(const struct engine *e, const struct lease *l, uint64_t now_ms, struct engine_lease *v)
@@ -49,9 +49,11 @@ void engine_stats(const struct engine *e, uint64_t now_ms, struct engine_stats *
 
 static bool matches(const struct lease *l, const struct in6_addr *client, uint8_t protocol, uint16_t external_port)
 {
-	return l->state == LEASE_ACTIVE && l->origin != ENGINE_ORIGIN_STATIC &&
+	return l->state == LEASE_ACTIVE && l->origin != ENGINE_ORIGIN_STATIC && !portset_follows(l) &&
 	       (!client || engine_same_address(client, &l->internal_address)) &&
-	       (protocol == 0 || protocol == l->protocol) && (external_port == 0 || external_port == l->external_port);
+	       (protocol == 0 || protocol == l->protocol) &&
+	       (external_port == 0 ||
+		(external_port >= l->external_port && external_port - l->external_port <= portset_more(l)));
 }
 
 static bool revoke_one(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r)
@@ -59,7 +61,7 @@ static bool revoke_one(struct engine *e, uint32_t i, uint64_t now_ms, struct rou
 	if (r->changes_n < ROUND_CHANGES_MAX)
 		return mapper_end_own(e, i, ROUND_REVOKED, r);
 	/* more than a round should hold: they come due, and go in the ticks that follow */
-	lease_state(e->leases, i, LEASE_REMOVING);
+	portset_state(e, i, LEASE_REMOVING);
 	lease_due(e->leases, i, now_ms);
 	return true;
 }
@@ -107,7 +109,7 @@ static void explain_static(const struct engine *e, const struct lease *l, struct
 void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
 		    struct engine_explanation *x)
 {
-	uint32_t i = lease_find_internal(e->leases, q->protocol, &q->client, q->internal_port);
+	uint32_t i = portset_head(e, lease_find_internal(e->leases, q->protocol, &q->client, q->internal_port));
 	const struct lease_client *client = lease_client(e->leases, &q->client);
 	struct mapper_want w = {.pcp = true,
 				.protocol = q->protocol,
@@ -142,6 +144,9 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 	explain_protocol(x, pcp_result_of(p.verdict.result), x->allowed ? "allowed" : p.verdict.why);
 	x->rule = p.verdict.rule;
 	x->external_port = x->allowed ? p.verdict.external_port : 0;
+	if (x->allowed && x->exists && x->lease.mapping.more_ports)
+		x->external_port =
+		    (uint16_t)(x->lease.mapping.external_port + (q->internal_port - x->lease.mapping.internal_port));
 	if (p.policy.mappings_max)
 		x->client_mappings_max = p.policy.mappings_max;
 	if (x->exists && x->lease.origin == ENGINE_ORIGIN_STATIC)

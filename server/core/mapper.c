@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/core/choice.h"
+#include "server/core/mapper_set.h"
 #include "server/core/peer.h"
 
 void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
@@ -34,9 +35,10 @@ bool mapper_stale(const struct engine *e, const struct lease *l)
 
 static bool wish_differs(const struct mapper_want *w, const struct lease *l)
 {
-	return w->suggested_port != l->external_port ||
-	       (!codec_is_unspecified(&w->suggested_address) &&
-		!engine_same_address(&w->suggested_address, &l->external_address));
+	uint16_t port = (uint16_t)(l->external_port + (w->internal_port - l->internal_port));
+
+	return w->suggested_port != port || (!codec_is_unspecified(&w->suggested_address) &&
+					     !engine_same_address(&w->suggested_address, &l->external_address));
 }
 
 void mapper_tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p)
@@ -81,10 +83,16 @@ static void plan_natpmp_on_pcp(const struct engine *e, const struct mapper_want 
 	const struct lease *l = lease_peek(e->leases, i);
 	uint32_t remaining_s = engine_remaining_s(l, now_ms);
 
-	if (w->lifetime_s == 0)
+	if (w->lifetime_s == 0) {
 		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping was made by PCP");
-	else
-		mapper_tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
+		return;
+	}
+	mapper_tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
+	if (p->verdict.lease == LEASE_NONE)
+		return;
+	/* of a set, the one port that was asked for */
+	p->verdict.lease = portset_at(e, i, (uint16_t)(w->internal_port - l->internal_port));
+	p->verdict.external_port = lease_peek(e->leases, p->verdict.lease)->external_port;
 }
 
 bool mapper_may_touch(const struct engine *e, const struct mapper_want *w, const struct lease *l)
@@ -190,7 +198,9 @@ static void plan_filters(const struct engine *e, const struct mapper_want *w, co
 	n = terms_merge(w->terms, old, filters);
 	if (terms_same_filters(old, filters, n))
 		return;
-	if (n > e->conf->limits.filters_per_mapping)
+	/* each port of a set takes an element for each filter */
+	if (n > e->conf->limits.filters_per_mapping ||
+	    (n > 0 && l && portset_more(l) && portset_more(l) >= e->conf->limits.port_set_max))
 		refuse(p, MAPPER_FILTERS, "more filters than a mapping may have");
 	else if (p->action == MAPPER_RENEW)
 		p->action = MAPPER_REPLACE;
@@ -212,11 +222,18 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 			      l->state == LEASE_ACTIVE ? engine_remaining_s(l, now_ms) : 0);
 		return;
 	}
+	if (portset_more(l) && (!w->pcp || (!here && w->prefer_failure))) {
+		refuse(p, MAPPER_NO_RESOURCES, "the set of ports is being taken down or moved");
+		return;
+	}
 	p->verdict.lease = i;
 	p->verdict.external_address = l->external_address;
 	p->verdict.external_port = l->external_port;
 	p->action = l->state == LEASE_ACTIVE && !mapper_stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
-	if (!here)
+	mapper_set_tell(p, l);
+	if (!here && portset_more(l))
+		p->verdict.external_port = 0;
+	else if (!here)
 		choose(e, w, &c, p);
 	plan_filters(e, w, l, p);
 }
@@ -258,9 +275,11 @@ static void plan_new(const struct engine *e, const struct mapper_want *w, struct
 	struct choice c = choice_of(w, p);
 
 	p->action = MAPPER_MAKE;
-	if (!follow_peers(e, w, &c, p) || !choose(e, w, &c, p))
-		return;
-	mapper_room(e, w, p);
+	if (!mapper_set_plan(e, w, &c, p)) {
+		if (!follow_peers(e, w, &c, p) || !choose(e, w, &c, p))
+			return;
+		mapper_room(e, w, p);
+	}
 	plan_filters(e, w, NULL, p);
 }
 
@@ -268,7 +287,8 @@ static void plan_new(const struct engine *e, const struct mapper_want *w, struct
 void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct mapper_plan *p)
 {
 	size_t external = e->conf->listens[w->listen].external;
-	uint32_t i = lease_find_internal(e->leases, w->protocol, &w->internal_address, w->internal_port);
+	uint32_t i =
+	    portset_head(e, lease_find_internal(e->leases, w->protocol, &w->internal_address, w->internal_port));
 	const struct lease *l = i == LEASE_NONE ? NULL : lease_peek(e->leases, i);
 	bool active = l && l->state == LEASE_ACTIVE;
 
@@ -301,11 +321,15 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 	if (w->lifetime_s == 0) {
 		p->action = l ? MAPPER_END : MAPPER_TELL;
 		p->verdict.lease = i;
+		if (l)
+			mapper_set_tell(p, l);
 		return;
 	}
 	if (!mapper_judge(e, w, p))
 		return;
-	if (!mapper_has_address(e, p))
+	if (l && !mapper_set_allowed(e, w, l))
+		refuse(p, MAPPER_NOT_AUTHORIZED, "not all ports of the set are allowed");
+	else if (!mapper_has_address(e, p))
 		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
 	else if (l)
 		plan_renewal(e, w, i, now_ms, p);
@@ -356,34 +380,11 @@ static void do_renew(struct engine *e, const struct mapper_want *w, uint64_t now
 {
 	uint32_t i = p->verdict.lease;
 	struct round_step s = step_of(e, i, w, p, ROUND_RENEWED);
-	struct mapping m = engine_mapping(&s.before);
 
-	lease_extra(e->leases, i, p->extra);
+	portset_extra(e, i, p->extra);
 	take_terms(e, i, w, p, now_ms);
 	round_group(r);
-	round_change(r, CHANGE_RENEW, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
-}
-
-/* A place that is held for the same client is given up for the lease that comes there; one for a peer needs no place. */
-static void free_held(struct engine *e, const struct lease *l, const struct in6_addr *address, uint16_t port)
-{
-	uint32_t i = lease_is_peer(l) ? LEASE_NONE : lease_find_external(e->leases, l->protocol, address, port);
-
-	if (i != LEASE_NONE && lease_peek(e->leases, i)->state == LEASE_HELD)
-		lease_free(e->leases, i);
-}
-
-/* Takes the lease to another external side; its own side may be the same as before. */
-static void move_lease(struct engine *e, uint32_t i, const struct in6_addr *address, uint16_t port)
-{
-	struct lease *l = lease_at(e->leases, i);
-	struct lease old = *l;
-
-	if (l->external_port == port && engine_same_address(&l->external_address, address))
-		return;
-	free_held(e, l, address, port);
-	lease_move(e->leases, i, address, port);
-	engine_refresh(e, &old);
+	portset_change(r, CHANGE_RENEW, &s.before, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
 }
 
 /* In one group the old place is cleared and the new one taken, so that there is no gap and no half of it. */
@@ -391,21 +392,19 @@ static void replace(struct engine *e, uint32_t i, const struct in6_addr *address
 		    bool clear, const struct round_step *s, struct round *r)
 {
 	struct round_step silent = *s, added = *s;
-	struct mapping m = engine_mapping(&s->before);
 	struct lease *l = lease_at(e->leases, i);
 
 	silent.flags &= (uint8_t)~ROUND_STEP_EVENT;
 	round_group(r);
 	if (clear)
-		round_change(r, CHANGE_REMOVE, &m, 0, &silent);
+		portset_change(r, CHANGE_REMOVE, &s->before, 0, &silent);
 	if (l->state != LEASE_ACTIVE)
-		lease_state(e->leases, i, LEASE_ACTIVE);
-	move_lease(e, i, address, port);
+		portset_state(e, i, LEASE_ACTIVE);
+	portset_move(e, i, address, port);
 	engine_set_generation(l, e->generation);
-	m = engine_mapping(l);
 	added.extra = l->extra;
-	round_change(r, CHANGE_ADD, &m, timeout_ms, &added);
-	engine_refresh(e, l);
+	portset_change(r, CHANGE_ADD, l, timeout_ms, &added);
+	portset_refresh(e, i);
 }
 
 static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
@@ -421,7 +420,7 @@ static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t n
 							       : ROUND_RENEWED);
 
 	lease_at(e->leases, i)->external = (uint8_t)p->external;
-	lease_extra(e->leases, i, p->extra);
+	portset_extra(e, i, p->extra);
 	replace(e, i, &p->verdict.external_address, p->verdict.external_port,
 		timeout_of((uint64_t)p->verdict.lifetime_s * 1000), true, &s, r);
 	take_terms(e, i, w, p, now_ms);
@@ -461,15 +460,18 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 			     .origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP,
 			     .external = (uint8_t)p->external,
 			     .extra = p->extra};
-	struct mapping m = engine_mapping(&init);
+	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
+	uint32_t i, n = mapper_set_size(p);
 	struct round_step s;
-	uint32_t i;
 
-	trim_held(e, &w->internal_address,
-		  p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client);
-	free_held(e, &init, &init.external_address, init.external_port);
+	if (!round_reserve(r, n)) {
+		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
+		return;
+	}
+	trim_held(e, &w->internal_address, most - (n - 1));
+	portset_free_held(e, &init);
 	engine_set_generation(&init, e->generation);
-	i = lease_new(e->leases, &init);
+	i = portset_new(e, &init);
 	if (i == LEASE_NONE) {
 		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
 		return;
@@ -477,19 +479,36 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 	s = step_of(e, i, w, p, ROUND_MADE);
 	s.flags |= ROUND_STEP_NEW;
 	p->verdict.lease = i;
+	mapper_set_tell(p, lease_peek(e->leases, i));
 	take_terms(e, i, w, p, now_ms);
-	engine_refresh(e, lease_peek(e->leases, i));
+	portset_refresh(e, i);
 	round_group(r);
-	round_change(r, CHANGE_ADD, &m, timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
+	portset_change(r, CHANGE_ADD, lease_peek(e->leases, i), timeout_of((uint64_t)p->verdict.lifetime_s * 1000), &s);
 }
 
 /* Settles on a port where any will do. */
 static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
 	struct choice c = choice_of(w, p);
+	const struct lease *l = p->action == MAPPER_REPLACE ? lease_peek(e->leases, p->verdict.lease) : NULL;
 
 	if (p->verdict.external_port != 0)
 		return true;
+	if (l && portset_more(l)) {
+		if (mapper_set_place(e, l, &c, &p->verdict.external_address, &p->verdict.external_port))
+			return true;
+		refuse(p, MAPPER_NO_RESOURCES, "no run of external ports is free");
+		return false;
+	}
+	if (p->set.n > 1) {
+		portset_pick(e, &c, &p->set, &p->verdict.external_address);
+		p->verdict.external_port = p->set.port;
+		/* one port is an ordinary mapping, and chosen as such */
+		if (p->set.n == 1 && !choose(e, w, &c, p))
+			return false;
+		if (p->verdict.external_port != 0)
+			return true;
+	}
 	if (choice_pick(e, &c, &p->verdict.external_address, &p->verdict.external_port))
 		return true;
 	refuse(p, MAPPER_NO_RESOURCES, "no external port is free");
@@ -497,21 +516,24 @@ static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_pl
 }
 
 /* Makes what the lease will have beside its keys, for those plans that need it. */
-static void make_extra(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+static bool make_extra(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
 	const struct lease *l = p->action == MAPPER_MAKE ? NULL : lease_peek(e->leases, p->verdict.lease);
 	struct extra *old = l && l->state == LEASE_ACTIVE ? l->extra : NULL;
 	struct mapping_filter filters[TERMS_FILTERS_OF_MAPPING];
 	struct extra_parts parts = *extra_parts(old);
 	bool terms = w->terms && (w->terms->filter || w->terms->described);
+	uint16_t more = l ? portset_more(l) : (uint16_t)(mapper_set_size(p) - 1);
 
-	if (!terms && (!w->remote_port || old) && engine_same_address(&parts.asker, &w->asker)) {
+	if (!terms && ((!w->remote_port && !more) || old) && engine_same_address(&parts.asker, &w->asker)) {
 		p->extra = extra_hold(old);
-		return;
+		return true;
 	}
 	parts.asker = w->asker;
 	parts.remote_address = w->remote_address;
 	parts.remote_port = w->remote_port;
+	parts.more_ports = more;
+	parts.first_port = more ? (l ? l->internal_port : w->internal_port) : 0;
 	if (terms && w->terms->filter) {
 		parts.filters_n = (uint16_t)terms_merge(w->terms, &parts, filters);
 		parts.filters = filters;
@@ -522,6 +544,13 @@ static void make_extra(const struct engine *e, const struct mapper_want *w, stru
 	}
 	if (!extra_new(&parts, &p->extra))
 		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
+	return p->verdict.result == MAPPER_OK;
+}
+
+/* Changes that a plan may take, but for those of a new set. */
+static size_t changes_of(const struct engine *e, const struct mapper_plan *p)
+{
+	return p->verdict.lease == LEASE_NONE ? 2 : 2 * (portset_more(lease_peek(e->leases, p->verdict.lease)) + 1u);
 }
 
 void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
@@ -531,12 +560,10 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 	struct extra *had = NULL; /* until the round's steps have it */
 
 	mapper_plan(e, w, now_ms, &p);
-	if (p.action != MAPPER_TELL && !round_reserve(r, 2))
+	if (p.action != MAPPER_TELL && !round_reserve(r, changes_of(e, &p)))
 		refuse(&p, MAPPER_NO_RESOURCES, "out of memory");
 	p.verdict.kept = p.action == MAPPER_RENEW || p.action == MAPPER_REPLACE || p.action == MAPPER_MAKE;
-	if (p.verdict.kept)
-		make_extra(e, w, &p);
-	if (p.action == MAPPER_RENEW || p.action == MAPPER_REPLACE)
+	if ((p.action == MAPPER_RENEW || p.action == MAPPER_REPLACE) && make_extra(e, w, &p))
 		had = extra_hold(lease_peek(e->leases, p.verdict.lease)->extra);
 	switch (p.action) {
 	case MAPPER_TELL:
@@ -549,7 +576,7 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 			do_replace(e, w, now_ms, r, &p);
 		break;
 	case MAPPER_MAKE:
-		if (pick(e, w, &p))
+		if (pick(e, w, &p) && make_extra(e, w, &p))
 			do_make(e, w, now_ms, r, &p);
 		break;
 	case MAPPER_END:
@@ -571,15 +598,14 @@ static void end(struct engine *e, uint32_t i, enum round_cause cause, uint32_t a
 			       .event = ROUND_ENDED,
 			       .cause = (uint8_t)cause,
 			       .extra = l->extra};
-	struct mapping m = engine_mapping(l);
 
 	if (cause != ROUND_RETRIED)
 		l->cause = (uint8_t)cause;
 	s.before = *l;
 	round_group(r);
-	round_change(r, CHANGE_REMOVE, &m, 0, &s);
+	portset_change(r, CHANGE_REMOVE, l, 0, &s);
 	/* it is in the round's hands now: settling frees it or makes it due again */
-	lease_state(e->leases, i, LEASE_REMOVING);
+	portset_state(e, i, LEASE_REMOVING);
 	lease_due(e->leases, i, UINT64_MAX);
 }
 
@@ -590,7 +616,8 @@ void mapper_end(struct engine *e, uint32_t lease, enum round_cause cause, uint32
 
 bool mapper_end_own(struct engine *e, uint32_t lease, enum round_cause cause, struct round *r)
 {
-	if (!round_reserve(r, 1))
+	lease = portset_head(e, lease);
+	if (!round_reserve(r, portset_changes(lease_peek(e->leases, lease))))
 		return false;
 	end(e, lease, cause, ROUND_NONE, ROUND_STEP_OWN, r);
 	return true;
@@ -623,6 +650,9 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		if (!outside_at(e, l->external, 0, &address) ||
 		    lease_find_external(e->leases, l->protocol, &address, port) != LEASE_NONE)
 			return false;
+	} else if (stranded && portset_more(l)) {
+		if (!mapper_set_place(e, l, &c, &address, &port))
+			return false;
 	} else if (stranded) {
 		bool beside = peer_side(e, l->protocol, &l->internal_address, l->internal_port, lease, &address, &port);
 		enum choice_result found = CHOICE_FOUND;
@@ -636,7 +666,7 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 			return false;
 	}
 	*cause = ROUND_RETRIED;
-	if (!round_reserve(r, 2))
+	if (!round_reserve(r, 2 * (portset_more(l) + 1u)))
 		return false;
 	if (l->expires_ms != UINT64_MAX) {
 		s.lifetime_s = engine_remaining_s(l, now_ms);
@@ -654,23 +684,22 @@ uint32_t mapper_make_own(struct engine *e, const struct lease *init, bool instal
 {
 	struct round_step s = {
 	    .answer = ROUND_NONE, .flags = ROUND_STEP_NEW | ROUND_STEP_OWN | ROUND_STEP_EVENT, .event = ROUND_MADE};
-	struct mapping m = engine_mapping(init);
 	uint32_t i;
 
-	if (!round_reserve(r, 1))
+	if (!round_reserve(r, portset_changes(init)))
 		return LEASE_NONE;
-	free_held(e, init, &init->external_address, init->external_port);
-	i = lease_new(e->leases, init);
+	portset_free_held(e, init);
+	i = portset_new(e, init);
 	if (i == LEASE_NONE)
 		return LEASE_NONE;
 	engine_set_generation(lease_at(e->leases, i), e->generation);
-	engine_refresh(e, lease_peek(e->leases, i));
+	portset_refresh(e, i);
 	s.lease = i;
 	s.before = *lease_peek(e->leases, i);
 	s.extra = s.before.extra;
 	if (!installed) {
 		round_group(r);
-		round_change(r, CHANGE_ADD, &m, 0, &s);
+		portset_change(r, CHANGE_ADD, &s.before, 0, &s);
 	}
 	return i;
 }

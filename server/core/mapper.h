@@ -8,6 +8,7 @@
 #define SERVER_CORE_MAPPER_H
 
 #include "server/core/policy.h"
+#include "server/core/portset.h"
 #include "server/core/state.h"
 #include "server/core/terms.h"
 
@@ -44,6 +45,8 @@ struct mapper_want {
 	uint16_t listen;
 	uint16_t reply_port;
 	const struct terms *terms; /* NULL = none */
+	uint32_t ports;		   /* from internal_port on; 0 and 1 = an ordinary mapping: RFC 7753 */
+	bool parity;		   /* even ones to even ones */
 	/* a PEER: remote_port is not 0, flow what is known of it */
 	uint16_t remote_port;
 	struct in6_addr remote_address;
@@ -61,6 +64,8 @@ struct mapper_verdict {
 	uint16_t external_port;
 	uint32_t lifetime_s;
 	bool kept; /* the mapping has the request's terms now */
+	/* the set that the answer is about: its first internal port, and how many follow it; 0 = no set */
+	uint16_t set_first, set_more;
 };
 
 /* What is to be done about a request. */
@@ -78,7 +83,8 @@ struct mapper_plan {
 	struct policy_verdict policy;
 	uint8_t kind; /* enum mapping_kind */
 	size_t external;
-	struct extra *extra; /* what the lease will have beside its keys; mapper_do() alone has it */
+	struct portset_choice set; /* MAPPER_MAKE: n > 1 = a set */
+	struct extra *extra;	   /* what the lease will have beside its keys; mapper_do() alone has it */
 };
 
 /* Decides, without changing anything. lifetime_s 0 asks for the end of the mapping. */

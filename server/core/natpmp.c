@@ -92,11 +92,12 @@ static void answer_delete_all(struct engine *e, struct round_answer *a, uint8_t 
 		const struct lease *l = lease_peek(e->leases, i);
 
 		next = l->client_next;
-		if (l->protocol != protocol || l->state == LEASE_HELD)
+		if (l->protocol != protocol || l->state == LEASE_HELD || portset_follows(l))
 			continue;
-		if (l->state == LEASE_ACTIVE && (l->origin == ENGINE_ORIGIN_STATIC || l->origin == ENGINE_ORIGIN_PCP))
+		if (l->state == LEASE_ACTIVE &&
+		    (l->origin == ENGINE_ORIGIN_STATIC || l->origin == ENGINE_ORIGIN_PCP || portset_more(l)))
 			result = MAPPER_NOT_AUTHORIZED;
-		else if (round_reserve(r, 1))
+		else if (round_reserve(r, portset_changes(l)))
 			mapper_end(e, i, ROUND_DELETED, reply_index(r, a), r);
 		else if (result == MAPPER_OK)
 			result = MAPPER_NO_RESOURCES;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/pcp.h"
 
+#include "server/core/pcp_portset.h"
+
 enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = CODEC_MESSAGE_MAX - 60 /* beside a MAP */ };
 
 /* RFC 6887 7.4; the other half of this table is in natpmp.c. */
@@ -75,6 +77,7 @@ struct options {
 	bool third_party, prefer_failure;
 	struct in6_addr target;
 	struct terms *terms;
+	struct pcp_portset set;
 	enum pcp_result result;
 	const char *why;
 };
@@ -130,6 +133,8 @@ static bool take_option(const struct engine *e, const struct engine_datagram *d,
 
 	if (mapping && o->code == PCP_OPTION_DESCRIPTION)
 		return take_description(e, o, v);
+	if (map && o->code == PCP_OPTION_PORT_SET && e->conf->limits.port_set_max > 0)
+		pcp_portset_take(&v->set, o);
 	if (o->code >= PCP_OPTION_OPTIONAL)
 		return true; /* optional: what we do not know of is not there */
 	if (map && o->code == PCP_OPTION_FILTER) {
@@ -226,6 +231,13 @@ static bool check_peer(const struct engine *e, const struct pcp_message *m, stru
 	return true;
 }
 
+static bool check_set(const struct pcp_message *m, struct options *v)
+{
+	const char *why = pcp_portset_wrong(&v->set, m->lifetime_s, v->prefer_failure);
+
+	return !why || fail(v, PCP_MALFORMED_OPTION, why);
+}
+
 /* The options that were processed, in the order of their codes: RFC 6887 7.3. */
 static size_t write_options(const struct options *v, const struct pcp_message *m, bool kept, uint8_t out[OPTIONS_MAX])
 {
@@ -242,8 +254,10 @@ static size_t write_options(const struct options *v, const struct pcp_message *m
 }
 
 static void send_mapping(struct engine *e, const struct round_answer *a, const struct pcp_message *m,
-			 const struct options *o, const struct mapper_verdict *v, uint64_t now_ms, struct round *r)
+			 const struct options *o, const struct mapper_want *w, const struct mapper_verdict *v,
+			 uint64_t now_ms, struct round *r)
 {
+	bool parity = o->set.parity && !((v->set_first ^ v->external_port) & 1);
 	uint8_t options[OPTIONS_MAX];
 	struct pcp_message out = {.response = true,
 				  .version = CODEC_VERSION_PCP,
@@ -255,6 +269,8 @@ static void send_mapping(struct engine *e, const struct round_answer *a, const s
 				  .options = options,
 				  .options_length = write_options(o, m, v->kept, options)};
 
+	out.mapping.internal_port = w->internal_port;
+	pcp_portset_put(v->set_first, v->set_more, parity, options, &out.options_length, sizeof(options));
 	/* a deletion repeats what was suggested: RFC 6887 15.1 */
 	if (m->lifetime_s > 0 || m->opcode == PCP_PEER) {
 		out.mapping.external_address = v->external_address;
@@ -270,10 +286,52 @@ static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *i
 	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address);
 }
 
+static void do_map(struct engine *e, struct round_answer *a, const struct mapper_want *w, uint64_t now_ms,
+		   struct round *r, struct mapper_verdict *v)
+{
+	mapper_do(e, w, now_ms, r, v);
+	a->rule = v->rule;
+	a->lease = v->lease;
+	a->external_port = v->external_port;
+	a->n = r->changes_n - a->first;
+}
+
+/* The request touches some mappings: each is answered as if it had been asked for alone, RFC 7753 4.4.1. A refusal is
+ * told where it is about the request's own port, or if there is nothing else to tell: it would have that port in it. */
+static void answer_parts(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
+			 const struct pcp_message *m, const struct options *o, const struct mapper_want *w,
+			 const uint16_t *ports, size_t n, uint64_t now_ms, struct round *r)
+{
+	struct mapping asked = a->mapping;
+	bool answered = false;
+
+	for (size_t i = 0; i < n; i++) {
+		struct mapper_want part = *w;
+		struct mapper_verdict v;
+
+		/* each answer counts as a request, so that a few octets cannot call forth many: RFC 7753 7 */
+		if (i > 0 && (!limit_take(e->limit, &d->source, now_ms) || !(a = reply_begin(d, true, PCP_MAP, r))))
+			return;
+		a->mapping = asked;
+		a->mapping.internal_port = part.internal_port = ports[i];
+		part.answer = reply_index(r, a);
+		do_map(e, a, &part, now_ms, r, &v);
+		if (v.result == MAPPER_OK)
+			send_mapping(e, a, m, o, &part, &v, now_ms, r);
+		else if (ports[i] == w->internal_port || (!answered && i + 1 == n))
+			pcp_refuse(e, a, v.result, v.error_s, v.why, now_ms, r);
+		else
+			reply_refused(r, a, (uint8_t)pcp_result_of(v.result), v.why);
+		answered = answered || v.result == MAPPER_OK || ports[i] == w->internal_port;
+	}
+}
+
 static void answer_mapping(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
 			   const struct pcp_message *m, uint64_t now_ms, struct round *r)
 {
 	bool peer = m->opcode == PCP_PEER;
+	uint16_t parts[PORTSET_TOUCHED_MAX];
+	size_t n;
 	struct options o;
 	struct terms t;
 	struct mapper_verdict v = {.result = MAPPER_OK, .lease = LEASE_NONE};
@@ -299,7 +357,8 @@ static void answer_mapping(struct engine *e, struct round_answer *a, const struc
 	a->mapping.external_port = w.suggested_port;
 	a->mapping.remote_address = w.remote_address;
 	a->mapping.remote_port = w.remote_port;
-	if (!read_options(e, d, m, &t, &o) || !(peer ? check_peer(e, m, &o) : check_protocol(e, m, &o))) {
+	if (!read_options(e, d, m, &t, &o) || !(peer ? check_peer(e, m, &o) : check_protocol(e, m, &o)) ||
+	    !check_set(m, &o)) {
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 		return;
 	}
@@ -312,8 +371,15 @@ static void answer_mapping(struct engine *e, struct round_answer *a, const struc
 	/* the sender's MAC address says nothing of the host that it asks for */
 	w.mac_known = d->mac_known && !o.third_party;
 	w.mac = d->mac;
+	w.ports = o.set.size;
+	w.parity = o.set.parity;
+	n = asks_for_nat64(m, &w.internal_address) ? 0 : pcp_portset_parts(e, &w, parts);
+	if (n > 0) {
+		answer_parts(e, a, d, m, &o, &w, parts, n, now_ms, r);
+		return;
+	}
 	if (!asks_for_nat64(m, &w.internal_address))
-		mapper_do(e, &w, now_ms, r, &v);
+		do_map(e, a, &w, now_ms, r, &v);
 	else if (m->lifetime_s > 0 || peer)
 		v = (struct mapper_verdict){.result = o.prefer_failure ? MAPPER_CANNOT_PROVIDE : MAPPER_NO_RESOURCES,
 					    .why = "IPv6 is not translated to IPv4",
@@ -321,12 +387,8 @@ static void answer_mapping(struct engine *e, struct round_answer *a, const struc
 	/* a flow that lives on by itself lives so long at least: RFC 6887 12.1, 15 */
 	if (peer && v.result == MAPPER_OK && d->flow.known && v.lifetime_s < d->flow.left_s)
 		v.lifetime_s = d->flow.left_s;
-	a->rule = v.rule;
-	a->lease = v.lease;
-	a->external_port = v.external_port;
-	a->n = r->changes_n - a->first;
 	if (v.result == MAPPER_OK)
-		send_mapping(e, a, m, &o, &v, now_ms, r);
+		send_mapping(e, a, m, &o, &w, &v, now_ms, r);
 	else
 		pcp_refuse(e, a, v.result, v.error_s, v.why, now_ms, r);
 }
@@ -402,5 +464,7 @@ size_t pcp_update(const struct engine *e, const struct lease *l, bool failed, ui
 		pcp_option_put(&prefer_failure, options, &m.options_length, sizeof(options));
 	/* RFC 6887 14.2: what is mandatory is in it, a description is not */
 	terms_put_filters(extra_parts(l->extra), options, &m.options_length, sizeof(options));
+	/* RFC 7753 has it there, whatever RFC 6887 14.2 says of options */
+	pcp_portset_put(l->internal_port, portset_more(l), false, options, &m.options_length, sizeof(options));
 	return pcp_marshal(&m, out, capacity);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/reply.h"
 
-enum { DATA_MAX = 1104, LENGTH_MIN = 64 };
+enum { DATA_MAX = 1104, LENGTH_MIN = 80 };
 
 struct round_answer *reply_begin(const struct engine_datagram *d, bool pcp, uint8_t opcode, struct round *r)
 {

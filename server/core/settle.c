@@ -36,30 +36,20 @@ static enum mapper_result result_of(int error)
 	}
 }
 
-static void forget(struct engine *e, uint32_t i)
-{
-	struct lease l = *lease_peek(e->leases, i);
-
-	lease_free(e->leases, i);
-	engine_refresh(e, &l);
-}
-
 /* The lease is again what it was before the step. */
 static void restore(struct engine *e, const struct round_step *s)
 {
 	struct lease *l = lease_at(e->leases, s->lease);
 	const struct lease *b = &s->before;
-	struct lease was = *l;
 
 	if (s->flags & ROUND_STEP_NEW) {
-		forget(e, s->lease);
+		portset_free(e, s->lease);
 		return;
 	}
 	if (l->state != b->state)
-		lease_state(e->leases, s->lease, b->state);
-	if (l->external_port != b->external_port || !engine_same_address(&l->external_address, &b->external_address))
-		lease_move(e->leases, s->lease, &b->external_address, b->external_port);
-	lease_extra(e->leases, s->lease, b->extra);
+		portset_state(e, s->lease, b->state);
+	portset_move(e, s->lease, &b->external_address, b->external_port);
+	portset_extra(e, s->lease, b->extra);
 	l->nonce = b->nonce;
 	l->origin = b->origin;
 	l->flags = b->flags;
@@ -68,8 +58,7 @@ static void restore(struct engine *e, const struct round_step *s)
 	l->listen = b->listen;
 	l->reply_port = b->reply_port;
 	lease_due(e->leases, s->lease, b->expires_ms);
-	engine_refresh(e, &was);
-	engine_refresh(e, l);
+	portset_refresh(e, s->lease);
 }
 
 /* What the engine does by itself is not given up, only put off. */
@@ -78,7 +67,7 @@ static void try_again(struct engine *e, const struct round_step *s, uint64_t now
 	if (s->flags & ROUND_STEP_NEW) {
 		e->statics.at_ms = engine_retry_at(&e->statics, now_ms);
 	} else if (s->flags & ROUND_STEP_END) {
-		lease_state(e->leases, s->lease, LEASE_REMOVING);
+		portset_state(e, s->lease, LEASE_REMOVING);
 		lease_due(e->leases, s->lease, engine_retry_at(&e->removal, now_ms));
 	} else {
 		e->walk_again.at_ms = engine_retry_at(&e->walk_again, now_ms);
@@ -106,7 +95,7 @@ static void take_back(struct engine *e, const struct change *c, const struct rou
 
 /* The port of a mapping that was translated is kept from others for a while (RFC 6887 15), as long as its client has not
  * more ports in all than it may have mappings. */
-static void end(struct engine *e, uint32_t i, uint64_t now_ms)
+static void end_one(struct engine *e, uint32_t i, uint64_t now_ms)
 {
 	const struct lease *l = lease_peek(e->leases, i);
 	const struct lease_client *client = lease_client(e->leases, &l->internal_address);
@@ -116,12 +105,22 @@ static void end(struct engine *e, uint32_t i, uint64_t now_ms)
 	    l->external >= e->conf->externals_n || !outside_has(e, l->external, &l->external_address) ||
 	    client->active + client->held > e->conf->limits.mappings_per_client ||
 	    (lease_is_peer(l) && !peer_is_alone(e, i))) {
-		forget(e, i);
+		struct lease was = *l;
+
+		lease_free(e->leases, i);
+		engine_refresh(e, &was);
 		return;
 	}
 	lease_state(e->leases, i, LEASE_HELD);
 	lease_due(e->leases, i, now_ms + hold_ms);
 	engine_refresh(e, l);
+}
+
+/* The ports of a set end one by one, the first, which knows of the others, at last. */
+static void end(struct engine *e, uint32_t i, uint64_t now_ms)
+{
+	for (uint32_t n = portset_more(lease_peek(e->leases, i)) + 1u; n-- > 0;)
+		end_one(e, portset_at(e, i, n), now_ms);
 }
 
 static void count(struct engine_stats *s, const struct round_step *step)
@@ -153,13 +152,15 @@ static void tell(struct engine *e, const struct change *c, const struct round_st
 {
 	const struct round_answer *a = s->answer == ROUND_NONE ? NULL : &r->answers[s->answer];
 	const struct lease *l = s->event == ROUND_ENDED ? &s->before : lease_peek(e->leases, s->lease);
+	struct mapping m = c->mapping;
 
+	m.more_ports = portset_more(l); /* of a set that is split, too */
 	count(&e->stats, s);
 	round_event(r, &(struct round_event){.kind = s->event,
 					     .pcp = a ? a->request.pcp : l->origin == ENGINE_ORIGIN_PCP,
 					     .permanent = !a && l->origin == ENGINE_ORIGIN_STATIC,
 					     .opcode = a ? a->opcode : 0,
-					     .mapping = c->mapping,
+					     .mapping = m,
 					     .client = a ? a->request.source : s->before.internal_address,
 					     .lifetime_s = s->lifetime_s,
 					     .rule = engine_rule_name(e, l),

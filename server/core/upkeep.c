@@ -25,12 +25,12 @@ void upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
 
 /* Asks the rules about a lease as if its client asked again over an interface of its section. Nobody knows its MAC
  * address now: the benefit of the doubt is given, it had to have one of the rule's when it was let in. */
-static bool judge_over(const struct engine *e, struct policy_request *q, struct policy_verdict *v)
+static bool judge_over(const struct engine *e, struct policy_request *q, uint32_t n, struct policy_verdict *v)
 {
 	q->mac_known = false;
 	policy_judge(e->conf, q, v);
 	if (v->allowed)
-		return true;
+		return n == 1 || portset_allowed(e->conf, q, n, false) == n;
 	for (size_t i = 0; i < e->conf->rules_n; i++) {
 		if (e->conf->rules[i].macs.n == 0)
 			continue;
@@ -38,21 +38,21 @@ static bool judge_over(const struct engine *e, struct policy_request *q, struct 
 		q->mac = e->conf->rules[i].macs.v[0];
 		policy_judge(e->conf, q, v);
 		if (v->allowed && v->rule == i)
-			return true;
+			return n == 1 || portset_allowed(e->conf, q, n, false) == n;
 	}
 	return false;
 }
 
 static bool judge_in_section(const struct engine *e, const struct conf_listen *section, struct policy_request *q,
-			     struct policy_verdict *v)
+			     uint32_t n, struct policy_verdict *v)
 {
 	for (size_t i = 0; i < section->interfaces.n; i++) {
 		q->interface = section->interfaces.v[i];
-		if (judge_over(e, q, v))
+		if (judge_over(e, q, n, v))
 			return true;
 	}
 	q->interface = "";
-	return judge_over(e, q, v);
+	return judge_over(e, q, n, v);
 }
 
 /* A lease whose section is not known is let stay if it could have come through any. */
@@ -60,11 +60,12 @@ static bool judge_lease(const struct engine *e, const struct lease *l, struct po
 {
 	struct policy_request q = {
 	    .client = l->internal_address, .protocol = l->protocol, .internal_port = l->internal_port};
+	uint32_t n = portset_more(l) + 1u;
 
 	if (l->listen < e->conf->listens_n)
-		return judge_in_section(e, &e->conf->listens[l->listen], &q, v);
+		return judge_in_section(e, &e->conf->listens[l->listen], &q, n, v);
 	for (size_t i = 0; i < e->conf->listens_n; i++)
-		if (judge_in_section(e, &e->conf->listens[i], &q, v))
+		if (judge_in_section(e, &e->conf->listens[i], &q, n, v))
 			return true;
 	return false;
 }
@@ -82,35 +83,43 @@ static bool still_served(const struct engine *e, const struct lease *l)
 						 : true;
 }
 
-static bool is_static_port(const struct engine *e, const struct lease *l)
+static bool is_static_port(const struct engine *e, const struct lease *l, uint16_t port)
 {
 	for (size_t i = 0; i < e->conf->statics_n; i++)
 		if (e->conf->statics[i].external == l->external && e->conf->statics[i].protocol == l->protocol &&
-		    e->conf->statics[i].external_port == l->external_port)
+		    e->conf->statics[i].external_port == port)
 			return true;
 	return false;
+}
+
+static bool port_allowed(const struct engine *e, const struct lease *l, const struct conf_ranges *ports, uint16_t port)
+{
+	const struct conf_external *c = &e->conf->externals[l->external];
+
+	return (c->ports.n == 0 || conf_ranges_have(&c->ports, port)) &&
+	       (ports->n == 0 || conf_ranges_have(ports, port)) && !policy_reserved(e->conf, l->protocol, port) &&
+	       !is_static_port(e, l, port);
 }
 
 /* True if the external side of a lease may still be given away. */
 static bool side_allowed(const struct engine *e, const struct lease *l, struct policy_verdict *v)
 {
 	struct conf_ranges ports = policy_ports(v);
-	const struct conf_external *c;
 
 	if (l->kind == MAPPING_PINHOLE) {
 		if (!codec_is_v4(&l->internal_address) || l->listen >= e->conf->listens_n)
 			return true;
 		return !e->conf->externals[e->conf->listens[l->listen].external].nat;
 	}
-	if (l->external >= e->conf->externals_n)
+	if (l->external >= e->conf->externals_n || !e->conf->externals[l->external].nat)
 		return false;
-	c = &e->conf->externals[l->external];
 	/* a flow of its host's own may be on any port, and PEER only kept it there */
 	if (lease_is_peer(l))
-		return c->nat;
-	return c->nat && (c->ports.n == 0 || conf_ranges_have(&c->ports, l->external_port)) &&
-	       (ports.n == 0 || conf_ranges_have(&ports, l->external_port)) &&
-	       !policy_reserved(e->conf, l->protocol, l->external_port) && !is_static_port(e, l);
+		return true;
+	for (uint32_t i = 0; i <= portset_more(l); i++)
+		if (!port_allowed(e, l, &ports, (uint16_t)(l->external_port + i)))
+			return false;
+	return true;
 }
 
 /* Brings one lease to what it should be now. False if out of memory. */
@@ -130,7 +139,8 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 			lease_free(e->leases, i);
 		return true;
 	}
-	if (l->state != LEASE_ACTIVE)
+	/* what becomes of a set is looked at with its first port */
+	if (l->state != LEASE_ACTIVE || portset_follows(l))
 		return true;
 	if (l->origin != ENGINE_ORIGIN_STATIC) {
 		if (!still_served(e, l) || !judge_lease(e, l, &v) || !side_allowed(e, l, &v))
@@ -292,6 +302,7 @@ static struct extra_parts found_parts(const struct mapping *m)
 	return (struct extra_parts){.remote_address = m->remote_address,
 				    .remote_port = m->remote_port,
 				    .more_ports = m->more_ports,
+				    .first_port = m->internal_port,
 				    .filters_n = m->filters_n,
 				    .filters = m->filters};
 }
@@ -322,8 +333,9 @@ static struct lease found_lease(const struct engine *e, const struct mapping *m,
 			  .external_port = m->external_port,
 			  .protocol = m->protocol,
 			  .kind = m->kind,
-			  /* NAT-PMP has neither filters nor peers */
-			  .origin = m->filters_n || m->remote_port ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_ADOPTED,
+			  /* NAT-PMP has neither filters nor peers nor sets of ports */
+			  .origin = m->filters_n || m->remote_port || m->more_ports ? ENGINE_ORIGIN_PCP
+										    : ENGINE_ORIGIN_ADOPTED,
 			  .flags = LEASE_NONCE_OPEN,
 			  .external = (uint8_t)guess_external(e, m),
 			  .rule = UINT16_MAX,
@@ -351,14 +363,19 @@ static void keep_for_ever(struct engine *e, uint32_t i, struct round *r)
 	round_change(r, CHANGE_RENEW, &m, 0, &s);
 }
 
-/* True if there is a lease where the mapping would have one. */
-static bool is_taken(const struct engine *e, const struct mapping *m)
+/* True if there is a lease where the mapping would have one, or if it is like none of ours. */
+static bool is_stray(const struct engine *e, const struct mapping *m)
 {
 	if (m->remote_port)
 		return lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,
 				       &m->remote_address, m->remote_port) != LEASE_NONE;
-	return lease_find_internal(e->leases, m->protocol, &m->internal_address, m->internal_port) != LEASE_NONE ||
-	       lease_find_external(e->leases, m->protocol, &m->external_address, m->external_port) != LEASE_NONE;
+	for (uint32_t i = 0; i <= m->more_ports; i++)
+		if (lease_find_internal(e->leases, m->protocol, &m->internal_address,
+					(uint16_t)(m->internal_port + i)) != LEASE_NONE ||
+		    lease_find_external(e->leases, m->protocol, &m->external_address,
+					(uint16_t)(m->external_port + i)) != LEASE_NONE)
+			return true;
+	return m->internal_port > UINT16_MAX - m->more_ports || (m->more_ports && m->internal_port != m->external_port);
 }
 
 int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r)
@@ -369,8 +386,8 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	bool fixed = l.origin == ENGINE_ORIGIN_STATIC;
 	uint32_t i;
 
-	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) || (fixed && m->filters_n) ||
-	    is_taken(e, m))
+	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) ||
+	    (fixed && (m->filters_n || m->more_ports)) || is_stray(e, m))
 		return remove_stray(m, r);
 	if (!round_reserve(r, 2) || !extra_new(&parts, &l.extra))
 		return -ENOMEM;

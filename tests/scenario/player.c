@@ -10,7 +10,8 @@
  *   at SECONDS                          lets time pass up to then (decimals allowed)
  *   in HOST natpmp address | map tcp|udp INT EXT LIFETIME
  *   in HOST pcp announce | map PROTO INT EXTADDR EXTPORT LIFETIME [nonce=N] [client=ADDRESS] [third-party=ADDRESS]
- *                             [prefer-failure] [filter=ADDRESS/PREFIX[:PORT]|off] [text=WORD] [option=CODE:HEX]
+ *                             [prefer-failure] [filter=ADDRESS/PREFIX[:PORT]|off] [text=WORD] [ports=N[p]]
+ *                             [option=CODE:HEX]
  *   in HOST pcp peer PROTO INT REMOTE:PORT EXTADDR EXTPORT LIFETIME [the same] [flow=EXTADDR:PORT:LEFT]
  *                              flow: what connection tracking has of it
  *   in HOST hex OCTETS...
@@ -22,7 +23,7 @@
  *   expect event WORD... / no event     the next event of the last round
  *   expect flows end|reset WORD... / no flows   the next mapping of the last round whose connections do not go on
  *   expect announce WORD... / no announce   the next announcement since the last "at"
- *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT [peer=ADDR:PORT] / no mapping ...    in the packet filter
+ *   expect mapping PROTO INTADDR:PORT EXTADDR:PORT [peer=ADDR:PORT] [ports=N] / no mapping ...  in the packet filter
  *                                       both with filters=ADDRESS/PREFIX:PORT,... or without filters
  *   expect mappings N
  *   expect lease WORD... / no lease WORD...        some lease, as text, has each of the words
@@ -31,7 +32,8 @@
  *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   without PROTO                       the packet filter cannot map it
- *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...] [peer=...]      busy PROTO ADDRESS PORT | none
+ *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...] [peer=...] [ports=N]
+ *   busy PROTO ADDRESS PORT | none
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -113,6 +115,8 @@ static void mapping_text(const struct mapping *m, char *out, size_t size)
 	if (m->remote_port)
 		used += snprintf(out + used, size - (size_t)used, " peer=%s:%u",
 				 codec_address_text(&m->remote_address, a), m->remote_port);
+	if (m->more_ports)
+		used += snprintf(out + used, size - (size_t)used, " ports=%u", m->more_ports + 1u);
 	words_filters(m->filters, m->filters_n, out + used, size - (size_t)used);
 }
 
@@ -295,6 +299,13 @@ static bool done(struct player *p)
 
 /* ---- words to values ---- */
 
+static const char *value_of(const char *word, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
+}
+
 static bool read_address(struct player *p, const char *text, struct in6_addr *a)
 {
 	return codec_address_parse(text, strlen(text), a) || fail(p, "no address: %s", text);
@@ -324,20 +335,15 @@ static bool read_side(struct player *p, const char *text, struct in6_addr *a, ui
 	return true;
 }
 
-static const char *value_of(const char *word, const char *key)
-{
-	size_t n = strlen(key);
-
-	return strncmp(word, key, n) == 0 && word[n] == '=' ? word + n + 1 : NULL;
-}
-
 static bool read_mapping(struct player *p, char **words, size_t n, struct mapping *m)
 {
 	static struct mapping_filter filters[32];
 
 	memset(m, 0, sizeof(*m));
 	if (n < 3)
-		return fail(p, "a mapping is PROTO INTADDR:PORT EXTADDR:PORT");
+		return fail(p, "a mapping is PROTO INTADDR:PORT EXTADDR:PORT [ports=N]");
+	if (n > 3 && value_of(words[n - 1], "ports"))
+		m->more_ports = (uint16_t)(strtoul(value_of(words[n - 1], "ports"), NULL, 10) - 1);
 	if (!read_protocol(p, words[0], &m->protocol) ||
 	    !read_side(p, words[1], &m->internal_address, &m->internal_port) ||
 	    !read_side(p, words[2], &m->external_address, &m->external_port))
@@ -417,7 +423,8 @@ static size_t make_natpmp(struct player *p, char **words, size_t n, uint8_t *out
 	return natpmp_marshal(&m, out, size);
 }
 
-static bool put_option(struct player *p, const char *word, uint8_t *options, size_t *length, size_t size)
+static bool put_option(struct player *p, const char *word, uint16_t internal_port, uint8_t *options, size_t *length,
+		       size_t size)
 {
 	static uint8_t raw[512];
 	struct pcp_option o = {.data = raw};
@@ -427,6 +434,11 @@ static bool put_option(struct player *p, const char *word, uint8_t *options, siz
 		o.code = PCP_OPTION_THIRD_PARTY;
 		if (!read_address(p, v, &o.third_party))
 			return false;
+	} else if ((v = value_of(word, "ports"))) {
+		o.code = PCP_OPTION_PORT_SET;
+		o.port_set.size = (uint16_t)strtoul(v, NULL, 10);
+		o.port_set.parity = strchr(v, 'p') != NULL;
+		o.port_set.first_internal_port = internal_port;
 	} else if (strcmp(word, "prefer-failure") == 0) {
 		o.code = PCP_OPTION_PREFER_FAILURE;
 	} else if ((v = value_of(word, "filter"))) {
@@ -504,7 +516,8 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 		else if ((v = value_of(words[at], "flow")) ? !read_flow(p, v, flow)
 			 : (v = value_of(words[at], "client"))
 			     ? !read_address(p, v, &m.client_address)
-			     : !put_option(p, words[at], options, &m.options_length, sizeof(options)))
+			     : !put_option(p, words[at], m.mapping.internal_port, options, &m.options_length,
+					   sizeof(options)))
 			return 0;
 	}
 	return pcp_marshal(&m, out, size);
@@ -604,8 +617,9 @@ static void match_mapping(void *context, const struct mapping *m, uint64_t remai
 	struct world_compare *c = context;
 
 	(void)remaining_ms;
-	if (c->v->protocol == m->protocol && c->v->kind == m->kind && c->v->internal_port == m->internal_port &&
-	    c->v->external_port == m->external_port && memcmp(&c->v->internal_address, &m->internal_address, 16) == 0 &&
+	if (c->v->more_ports == m->more_ports && c->v->protocol == m->protocol && c->v->kind == m->kind &&
+	    c->v->internal_port == m->internal_port && c->v->external_port == m->external_port &&
+	    memcmp(&c->v->internal_address, &m->internal_address, 16) == 0 &&
 	    memcmp(&c->v->external_address, &m->external_address, 16) == 0 && c->v->remote_port == m->remote_port &&
 	    memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 && words_same_filters(c->v, m))
 		c->n++;

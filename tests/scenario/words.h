@@ -33,6 +33,9 @@ static inline size_t words_option(const struct pcp_option *o, char *out, size_t 
 		used += snprintf(out + used, size - (size_t)used, " filter=%s/%u:%u",
 				 codec_address_text(&o->filter.remote_address, a), o->filter.prefix_length,
 				 o->filter.remote_port);
+	else if (o->code == PCP_OPTION_PORT_SET && (size_t)used < size)
+		used += snprintf(out + used, size - (size_t)used, " first=%u size=%u parity=%u",
+				 o->port_set.first_internal_port, o->port_set.size, o->port_set.parity);
 	else if (o->code == PCP_OPTION_DESCRIPTION && (size_t)used < size)
 		used += snprintf(out + used, size - (size_t)used, " text=%.*s", (int)o->length, (const char *)o->data);
 	return (size_t)used < size ? (size_t)used : size - 1;

@@ -127,7 +127,7 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 	key.remote_port = m->remote_port;
 	key.remote_address = m->remote_address;
 	found = bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings);
-	if (!found || !words_same_filters(found, m))
+	if (!found || found->more_ports != m->more_ports || !words_same_filters(found, m))
 		c->missing++;
 }
 
@@ -140,20 +140,26 @@ static inline bool world_agrees(const struct world *w)
 	struct engine_lease l;
 	bool same = v != NULL;
 
-	for (uint32_t cursor = 0; same && engine_lease_next(w->engine, &cursor, w->now_ms, &l); n++) {
-		same = n + 1 < capacity;
-		if (!same)
-			break;
-		v[n].internal_address = l.mapping.internal_address;
-		v[n].external_address = l.mapping.external_address;
-		v[n].internal_port = l.mapping.internal_port;
-		v[n].external_port = l.mapping.external_port;
-		v[n].protocol = l.mapping.protocol;
-		v[n].kind = l.mapping.kind;
-		v[n].remote_port = l.mapping.remote_port;
-		v[n].remote_address = l.mapping.remote_address;
-		v[n].filters_n = l.mapping.filters_n;
-		v[n].filters = l.mapping.filters;
+	for (uint32_t cursor = 0; same && engine_lease_next(w->engine, &cursor, w->now_ms, &l);) {
+		/* a set whose ports differ outside, or with filters, is a mapping for each */
+		bool split =
+		    l.mapping.more_ports && (l.mapping.internal_port != l.mapping.external_port || l.mapping.filters_n);
+		size_t mappings = split ? l.mapping.more_ports + 1u : 1;
+
+		same = n + mappings < capacity;
+		for (size_t i = 0; same && i < mappings; i++, n++) {
+			v[n].internal_address = l.mapping.internal_address;
+			v[n].external_address = l.mapping.external_address;
+			v[n].internal_port = (uint16_t)(l.mapping.internal_port + i);
+			v[n].external_port = (uint16_t)(l.mapping.external_port + i);
+			v[n].protocol = l.mapping.protocol;
+			v[n].kind = l.mapping.kind;
+			v[n].more_ports = split ? 0 : l.mapping.more_ports;
+			v[n].remote_port = l.mapping.remote_port;
+			v[n].remote_address = l.mapping.remote_address;
+			v[n].filters_n = l.mapping.filters_n;
+			v[n].filters = l.mapping.filters;
+		}
 	}
 	same = same && n == backend_memory_count(w->backend);
 	if (same) {
