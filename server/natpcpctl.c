@@ -239,22 +239,31 @@ static void filters_text(const json_t *list, char *out, size_t size)
 	}
 }
 
+/* "ADDRESS:PORT", or of a set "ADDRESS:FIRST-LAST". */
+static void endpoint(const json_t *l, const char *address_key, const char *port_key, char *out, size_t size)
+{
+	const char *address = json_string_value(json_object_get(l, address_key));
+	json_int_t ports = json_integer_value(json_object_get(l, "ports"));
+	char p[32];
+	int n;
+
+	address = address ? address : "?";
+	n = snprintf(out, size, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address, field(l, port_key, p, sizeof(p)));
+	if (ports > 1 && n > 0 && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n, "-%" JSON_INTEGER_FORMAT,
+			 json_integer_value(json_object_get(l, port_key)) + ports - 1);
+}
+
 static bool lease_row(struct table *table, const json_t *l)
 {
 	char internal[80], external[80], filters[4096], b[32], p[32];
 	const char *description = json_string_value(json_object_get(l, "description"));
 	const char *rule = json_string_value(json_object_get(l, "rule"));
 	const char *peer = json_string_value(json_object_get(l, "peer"));
-	const char *host = json_string_value(json_object_get(l, "internal_address"));
-	const char *outside = json_string_value(json_object_get(l, "external_address"));
 	const json_t *expires = json_object_get(l, "expires_in_s");
 
-	host = host ? host : "?";
-	outside = outside ? outside : "?";
-	snprintf(internal, sizeof(internal), strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-		 field(l, "internal_port", p, sizeof(p)));
-	snprintf(external, sizeof(external), strchr(outside, ':') ? "[%s]:%s" : "%s:%s", outside,
-		 field(l, "external_port", p, sizeof(p)));
+	endpoint(l, "internal_address", "internal_port", internal, sizeof(internal));
+	endpoint(l, "external_address", "external_port", external, sizeof(external));
 	filters_text(json_object_get(l, "filters"), filters, sizeof(filters));
 	return table_add(table, field(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
 	       table_add(table, internal) &&

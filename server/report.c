@@ -43,6 +43,8 @@ void report_line(struct log_line *l, const struct round_event *e)
 		log_endpoint(l, "external", &m->external_address, m->external_port);
 	if (m->remote_port)
 		log_endpoint(l, "peer", &m->remote_address, m->remote_port);
+	if (m->more_ports)
+		log_number(l, "ports", m->more_ports + 1u);
 	if (!e->permanent && (e->kind == ROUND_MADE || e->kind == ROUND_RENEWED || e->kind == ROUND_MOVED))
 		log_number(l, "lifetime_s", e->lifetime_s);
 	log_text(l, "rule", e->rule);

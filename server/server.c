@@ -659,7 +659,8 @@ static bool revocable(const struct server_revocation *r, const struct engine_lea
 	const struct mapping *m = &l->mapping;
 
 	return l->origin != ENGINE_ORIGIN_STATIC && (!r->protocol || r->protocol == m->protocol) &&
-	       (!r->external_port || r->external_port == m->external_port) &&
+	       (!r->external_port ||
+		(r->external_port >= m->external_port && r->external_port - m->external_port <= m->more_ports)) &&
 	       (!r->client_set || !memcmp(&r->client, &m->internal_address, sizeof(r->client))) &&
 	       (!r->external_set || !memcmp(&r->external_address, &m->external_address, sizeof(r->external_address))) &&
 	       (!r->rule || (l->rule && !strcmp(r->rule, l->rule)));

@@ -103,6 +103,8 @@ json_t *views_lease(const struct engine_lease *l)
 			      "external_port", m->external_port, "expires_in_s", expires, "origin",
 			      origin_name(l->origin), "kind", m->kind == MAPPING_NAT ? "nat" : "pinhole");
 
+	if (m->more_ports)
+		json_object_set_new(o, "ports", json_integer(m->more_ports + 1));
 	if (l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
 	if (m->remote_port)

@@ -11,7 +11,7 @@
 /* The caller owns what is returned; NULL if out of memory. */
 
 /* protocol ("tcp", "udp" or a number), internal_address, internal_port, external_address, external_port, expires_in_s
- * (null: never), origin, kind; rule, and requested_by if it was another host, where known. */
+ * (null: never), ports (how many from these on, for a set), origin, kind; rule, and requested_by if it was another host, where known. */
 json_t *views_lease(const struct engine_lease *l);
 json_t *views_explanation(const struct engine_question *q, const struct engine_explanation *x);
 /* Requests by opcode, answers by result, silent drops, what became of mappings. */

@@ -124,10 +124,11 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 	key.external_port = m->external_port;
 	key.protocol = m->protocol;
 	key.kind = m->kind;
+	key.more_ports = m->more_ports;
 	key.remote_port = m->remote_port;
 	key.remote_address = m->remote_address;
 	found = bsearch(&key, c->v, c->n, sizeof(key), world_compare_mappings);
-	if (!found || found->more_ports != m->more_ports || !words_same_filters(found, m))
+	if (!found || !words_same_filters(found, m))
 		c->missing++;
 }
 
