@@ -88,7 +88,9 @@ static size_t marshal_pcp(const struct client *c, const struct client_op *op, ui
 
 	if (op->kind == CLIENT_OP_ANNOUNCE)
 		return pcp_marshal(&m, out, capacity);
-	m.opcode = PCP_MAP;
+	m.opcode = r->remote_port ? PCP_PEER : PCP_MAP;
+	m.mapping.remote_port = r->remote_port;
+	m.mapping.remote_address = r->remote_address;
 	m.options = r->options;
 	m.options_length = r->options_length;
 	client_op_third_party(r->options, r->options_length, &inside);
@@ -279,6 +281,8 @@ bool client_map(struct client *c, struct client_op *op, const struct client_requ
 {
 	if (!options_are_sound(r))
 		return false;
+	if (r->remote_port && (r->lifetime_s == 0 || r->options_length > CLIENT_OPTIONS_MAX - 20))
+		return false;
 	if (c->mode == CLIENT_NATPMP && (!client_op_server_is_v4(c) || client_op_needs_pcp(r)))
 		return false;
 	add(c, op, CLIENT_OP_MAP, r, now_ms);
@@ -311,7 +315,7 @@ void client_delete(struct client *c, struct client_op *op, uint64_t now_ms)
 	(void)c;
 	op->deleting = true;
 	op->until_ms = op->result.expires_ms;
-	if (op->kind != CLIENT_OP_MAP || !op->ever_sent) {
+	if (op->kind != CLIENT_OP_MAP || !op->ever_sent || op->request.remote_port) {
 		client_op_set_state(op, CLIENT_DELETED);
 		client_op_rest(op);
 		return;

@@ -65,7 +65,10 @@ struct client_request {
 	struct codec_nonce nonce;	  /* unguessable, another one for each server (RFC 6887 11.2) */
 	bool keep;			  /* renew, and ask again after an error; else one answer is enough */
 	const uint8_t *options;		  /* PCP option area (pcp_option_put()), borrowed until client_forget() */
-	size_t options_length;		  /* at most CLIENT_OPTIONS_MAX */
+	size_t options_length;		  /* at most CLIENT_OPTIONS_MAX, 20 octets less with a remote_port */
+	/* not 0: for one peer alone, by PEER (RFC 6887 12), which asks for 1 s at least and cannot delete */
+	uint16_t remote_port;
+	struct in6_addr remote_address;
 };
 
 /* What is known of an operation. All but state holds what the last answer said. */

@@ -227,7 +227,11 @@ static bool pcp_answers(const struct client_op *op, const struct pcp_message *m)
 		return false;
 	if (op->kind == CLIENT_OP_ANNOUNCE)
 		return m->opcode == PCP_ANNOUNCE;
-	if (m->opcode != PCP_MAP)
+	if (m->opcode != (r->remote_port ? PCP_PEER : PCP_MAP))
+		return false;
+	/* RFC 6887 12.4 */
+	if (r->remote_port && (m->mapping.remote_port != r->remote_port ||
+			       !client_op_same_address(&m->mapping.remote_address, &r->remote_address)))
 		return false;
 	if (m->mapping.protocol != r->protocol || m->mapping.internal_port != r->internal_port ||
 	    memcmp(&m->mapping.nonce, &r->nonce, sizeof(r->nonce)) != 0)

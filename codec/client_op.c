@@ -42,7 +42,7 @@ bool client_op_needs_pcp(const struct client_request *r)
 	struct pcp_option o;
 	size_t offset = 0;
 
-	if (r->protocol != IPPROTO_TCP && r->protocol != IPPROTO_UDP)
+	if (r->remote_port || (r->protocol != IPPROTO_TCP && r->protocol != IPPROTO_UDP))
 		return true;
 	while (pcp_option_next(r->options, r->options_length, &offset, &o, NULL) == CODEC_OK)
 		if (o.code < 128)

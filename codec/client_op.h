@@ -45,7 +45,7 @@ uint64_t client_op_random(struct client *c, uint64_t limit);
 /* What a request's options say. */
 bool client_op_third_party(const uint8_t *options, size_t length, struct in6_addr *who);
 bool client_op_prefers_failure(const struct client_request *r);
-/* True if NAT-PMP cannot express the request: another protocol than TCP and UDP, or an option that must be processed,
+/* True if NAT-PMP cannot express the request: a single peer, another protocol than TCP and UDP, or an option that must be processed,
  * without which NAT-PMP would do something else. */
 bool client_op_needs_pcp(const struct client_request *r);
 bool client_op_may_use_natpmp(const struct client *c, const struct client_op *op);

@@ -270,7 +270,7 @@ static bool is_news(const struct client_result *old, const struct client_result 
 }
 
 /* Renews until a signal comes, with a line for each change, then deletes. */
-static int keep(struct app *a)
+static int keep(struct app *a, const char *operation)
 {
 	unsigned int ifindex = a->ifindex ? a->ifindex : interface_of(&a->own);
 	struct client_result last = a->op.result;
@@ -282,47 +282,74 @@ static int keep(struct app *a)
 		rc = step(a, CLIENT_NEVER);
 		if (is_news(&last, &a->op.result) && !stop) {
 			learn_address(a);
-			out_result(a, "map");
+			out_result(a, operation);
 			last = a->op.result;
 		}
 	}
 	if (rc)
-		return out_failure(a, "map", rc);
-	if (a->op.result.expires_ms == 0)
+		return out_failure(a, operation, rc);
+	/* what PEER made cannot be deleted */
+	if (a->op.result.expires_ms == 0 || a->op.request.remote_port)
 		return EXIT_DONE;
 	client_delete(&a->client, &a->op, now());
 	rc = await(a, &a->op, deadline(a, GOODBYE_MS));
 	return rc ? out_failure(a, "unmap", rc) : out_result(a, "unmap");
 }
 
-static int map(struct app *a, int argc, char **argv)
+/* Maps, and stays if that is wanted. */
+static int obtain(struct app *a, struct client_request *r, const char *operation)
 {
-	struct client_request r = {.lifetime_s = a->o.lifetime_s, .keep = a->o.keep, .external_address = a->o.external};
 	int rc;
 
-	if (!options_protocol(argv[1], &r.protocol) || !options_port(argv[2], &r.internal_port))
-		return out_usage("map: not a protocol and a port: %s %s", argv[1], argv[2]);
-	r.external_port = r.internal_port;
-	if (argc > 3 && !options_port(argv[3], &r.external_port))
-		return out_usage("map: not a port: %s", argv[3]);
-	if (r.lifetime_s == 0)
-		return out_usage("map: a lifetime of 0 is unmap");
+	if (r->lifetime_s == 0)
+		return out_usage("%s: a lifetime of 0 is unmap", operation);
 	rc = connect_client(a);
 	if (rc == 0)
-		rc = start_map(a, &r);
+		rc = start_map(a, r);
 	if (rc)
 		return rc;
-	rc = await(a, &a->op, deadline(a, r.keep ? CLIENT_NEVER : TIMEOUT_MS));
+	rc = await(a, &a->op, deadline(a, r->keep ? CLIENT_NEVER : TIMEOUT_MS));
 	if (rc == -EINTR) {
 		client_delete(&a->client, &a->op, now());
 		await(a, &a->op, now() + GOODBYE_MS);
 		return EXIT_REFUSED;
 	}
 	if (rc)
-		return out_failure(a, "map", rc);
+		return out_failure(a, operation, rc);
 	learn_address(a);
-	rc = out_result(a, "map");
-	return r.keep && rc == EXIT_DONE ? keep(a) : rc;
+	rc = out_result(a, operation);
+	return r->keep && rc == EXIT_DONE ? keep(a, operation) : rc;
+}
+
+static struct client_request wanted(const struct app *a)
+{
+	return (struct client_request){
+	    .lifetime_s = a->o.lifetime_s, .keep = a->o.keep, .external_address = a->o.external};
+}
+
+static int map(struct app *a, int argc, char **argv)
+{
+	struct client_request r = wanted(a);
+
+	if (!options_protocol(argv[1], &r.protocol) || !options_port(argv[2], &r.internal_port))
+		return out_usage("map: not a protocol and a port: %s %s", argv[1], argv[2]);
+	r.external_port = r.internal_port;
+	if (argc > 3 && !options_port(argv[3], &r.external_port))
+		return out_usage("map: not a port: %s", argv[3]);
+	return obtain(a, &r, "map");
+}
+
+static int peer(struct app *a, int argc, char **argv)
+{
+	struct client_request r = wanted(a);
+
+	if (!options_protocol(argv[1], &r.protocol) || !options_port(argv[2], &r.internal_port))
+		return out_usage("peer: not a protocol and a port: %s %s", argv[1], argv[2]);
+	if (!options_peer(argv[3], &r.remote_address, &r.remote_port))
+		return out_usage("peer: not an address and a port: %s", argv[3]);
+	if (argc > 4 && !options_port(argv[4], &r.external_port))
+		return out_usage("peer: not a port: %s", argv[4]);
+	return obtain(a, &r, "peer");
 }
 
 static int finish(struct app *a, const char *operation)
@@ -507,6 +534,7 @@ static const struct command {
 	int (*run)(struct app *, int, char **);
 } commands[] = {
     {"map", 2, 3, map},
+    {"peer", 3, 4, peer},
     {"unmap", 2, 2, unmap},
     {"unmap-all", 1, 1, unmap_all},
     {"address", 0, 0, show_address},

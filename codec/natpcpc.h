@@ -46,6 +46,8 @@ struct app {
 /* Reads the command line up to optind. Returns an exit code if the program is to end, else -1. */
 int options_read(struct options *o, int argc, char **argv);
 bool options_port(const char *text, uint16_t *port);
+/* ADDR:PORT or [ADDR]:PORT. */
+bool options_peer(const char *text, struct in6_addr *address, uint16_t *port);
 /* A name or a number. */
 bool options_protocol(const char *text, uint8_t *protocol);
 

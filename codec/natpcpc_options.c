@@ -12,6 +12,8 @@ static const char help[] =
     "usage: natpcpc [options] COMMAND\n"
     "\n"
     "  map PROTO INTPORT [EXTPORT]  map a port; EXTPORT 0 leaves the choice to the gateway (default: INTPORT)\n"
+    "  peer PROTO INTPORT ADDR:PORT [EXTPORT]\n"
+    "                               keep the way to and from one host outside open (PCP); [ADDR]:PORT for IPv6\n"
     "  unmap PROTO INTPORT          delete the mapping\n"
     "  unmap-all tcp|udp            delete all mappings of this host (NAT-PMP)\n"
     "  address                      show the gateway's external address\n"
@@ -179,6 +181,17 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+bool options_peer(const char *s, struct in6_addr *address, uint16_t *port)
+{
+	struct pcp_option f;
+
+	if (strchr(s, '/') || !parse_filter(s, &f) || f.filter.remote_port == 0)
+		return false;
+	*address = f.filter.remote_address;
+	*port = f.filter.remote_port;
+	return true;
+}
 
 static bool parse_nonce(struct options *o, const char *s)
 {

@@ -95,12 +95,23 @@ static const struct in6_addr *inside(const struct app *a)
 	return a->o.third ? &a->o.third_party : &a->own;
 }
 
+/* map, peer, unmap, unmap-all */
+static bool tells_mapping(const char *operation)
+{
+	return strstr(operation, "map") || strcmp(operation, "peer") == 0;
+}
+
+static bool maps(const char *operation)
+{
+	return strcmp(operation, "map") == 0 || strcmp(operation, "peer") == 0;
+}
+
 static void json_result(const struct app *a, const char *operation, const char *status)
 {
 	const struct client_request *q = &a->op.request;
 	const struct client_result *r = &a->op.result;
 	struct line l = {.json = true};
-	bool mapping = strstr(operation, "map") != NULL;
+	bool mapping = tells_mapping(operation);
 
 	out_text(&l, "operation", operation);
 	out_text(&l, "status", status);
@@ -110,6 +121,10 @@ static void json_result(const struct app *a, const char *operation, const char *
 		out_address(&l, "internal_address", inside(a));
 		out_number(&l, "internal_port", q->internal_port);
 		out_hex(&l, "nonce", q->nonce.octets, sizeof(q->nonce.octets));
+	}
+	if (q->remote_port) {
+		out_address(&l, "remote_address", &q->remote_address);
+		out_number(&l, "remote_port", q->remote_port);
 	}
 	if (r->state == CLIENT_GRANTED && strcmp(operation, "announce") != 0)
 		out_address(&l, "external_address", &r->external_address);
@@ -129,7 +144,7 @@ static const char *status_of(const struct client_result *r, const char *operatio
 {
 	switch (r->state) {
 	case CLIENT_GRANTED:
-		return strcmp(operation, "map") == 0 ? "mapped" : "ok";
+		return maps(operation) ? "mapped" : "ok";
 	case CLIENT_DELETED:
 		return "unmapped";
 	case CLIENT_REFUSED:
@@ -154,16 +169,18 @@ static void plain_result(const struct app *a, const char *operation, const char 
 		fprintf(stderr, "natpcpc: no answer from %s\n", codec_address_text(&a->server.address, t));
 		return;
 	}
-	printf("%s", r->state == CLIENT_GRANTED && strcmp(operation, "map") != 0 ? operation : status);
+	printf("%s", r->state == CLIENT_GRANTED && !maps(operation) ? operation : status);
 	if (r->state == CLIENT_REFUSED)
 		printf(" %s", operation);
-	if (strstr(operation, "map")) {
+	if (tells_mapping(operation)) {
 		host_port(inside(a), q->internal_port, from);
 		if (q->internal_port == 0)
 			snprintf(from, sizeof(from), "%s", codec_address_text(inside(a), t));
 		printf(" %s %s", who(q->protocol, p), from);
 	}
-	if (r->state == CLIENT_GRANTED && strcmp(operation, "map") == 0)
+	if (q->remote_port)
+		printf(" with %s", host_port(&q->remote_address, q->remote_port, to));
+	if (r->state == CLIENT_GRANTED && maps(operation))
 		printf(" -> %s for %" PRIu32 " s",
 		       known ? host_port(&r->external_address, r->external_port, to)
 			     : (snprintf(to, sizeof(to), "?:%u", r->external_port), to),

@@ -118,6 +118,26 @@ def t_map_by_pcp():
         same(r['nonce'], s.heard[1][24:36].hex())
 
 
+def t_peer():
+    with Server(both) as s:
+        same(run(s, 'peer', 'tcp', '8080', '203.0.113.5:443', '-l', '1h'),
+             (0, 'mapped tcp 127.0.0.1:8080 with 203.0.113.5:443 -> 198.51.100.1:40000 for 3600 s (pcp, epoch 12)\n', ''))
+        same((s.heard[0][1], len(s.heard[0])), (2, 80))
+        same(s.heard[0][42:44] + s.heard[0][60:], bytes(2) + struct.pack('!HH', 443, 0) + V4 + socket.inet_aton('203.0.113.5'))
+        code, out, _ = run(s, '--json', 'peer', 'udp', '53', '[2001:db8::5]:53', '5353')
+        r = json.loads(out)
+        same((code, r['operation'], r['status'], r['external_port'], r['remote_address'], r['remote_port']),
+             (0, 'peer', 'mapped', 5353, '2001:db8::5', 53))
+        # it ends without a word: PEER cannot delete
+        s.heard.clear()
+        p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), '--keep', 'peer', 'tcp', '1', '203.0.113.5:1'],
+                             stdout=subprocess.PIPE, text=True)
+        matches(p.stdout.readline(), 'mapped .*')
+        p.terminate()
+        same((p.wait(10), len(s.heard)), (0, 1))
+        p.stdout.close()
+
+
 def t_map_by_natpmp():
     with Server(natpmp) as s:
         want = (0, 'mapped udp 127.0.0.1:53 -> 198.51.100.1:53 for 7200 s (nat-pmp, epoch 12)\n', '')
@@ -211,7 +231,8 @@ def t_options_on_the_wire():
 
 
 def t_usage():
-    bad = [[], ['nonsense'], ['map'], ['map', 'tcp'], ['map', 'tcp', '65536'], ['map', 'tcp', '-1'], ['map', 'quic', '1'],
+    bad = [[], ['peer', 'tcp', '1'], ['peer', 'tcp', '1', '203.0.113.5'], ['peer', 'tcp', '1', '203.0.113.5/32:1'],
+           ['peer', 'tcp', '1', '203.0.113.5:0'], ['--natpmp', 'peer', 'tcp', '1', '203.0.113.5:1'], ['nonsense'], ['map'], ['map', 'tcp'], ['map', 'tcp', '65536'], ['map', 'tcp', '-1'], ['map', 'quic', '1'],
            ['map', '256', '1'], ['map', 'tcp', '1', '2', '3'], ['map', 'tcp', '1', '-l', '0'], ['map', 'tcp', '1', '-l', '2x'],
            ['map', 'tcp', '1', '--nonce', '00'], ['map', 'tcp', '1', '--filter', '203.0.113.0/33'],
            ['map', 'tcp', '1', '--external', 'here'], ['map', 'tcp', '1', '--third-party', '192.0.2'],
