@@ -26,6 +26,7 @@ struct mapping {
 	uint16_t external_port;
 	uint8_t protocol; /* IANA number */
 	uint8_t kind;	  /* enum mapping_kind */
+	uint8_t external; /* of NAT: index into conf.externals, of the one that the outside address is on */
 	/* a set of ports (RFC 7753): how many follow the first; then both sides have the same ports */
 	uint16_t more_ports;
 	/* not 0: traffic of this one peer only (RFC 6887 12) */

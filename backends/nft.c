@@ -13,13 +13,16 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
-#include "backends/nft_filter.h"
 #include "backends/nft_ruleset.h"
+#include "backends/nft_sets.h"
 
 #define BATCH_START    (256 << 10) /* octets of the batch buffer at first */
 #define SEND_BUFFER    (20 << 20)  /* above the largest batch */
 #define RECEIVE_BUFFER (16 << 20)  /* a refusal of every message of a batch fits: each takes about 800 octets */
-#define DUMP_TRIES     50	   /* of a dump under which somebody changes rulesets all the time */
+
+/* Numbers of messages that making the ruleset takes, with as many externals as there can be: sets, names and rules, and
+ * from SEQ_FLUSH on what is flushed and deleted. */
+enum { SEQ_FLUSH = 10000, SEQ_RULESET = 20000 };
 
 /* One message of an acknowledgement: its number and error. False if it is something else. */
 static bool read_ack(const struct nlmsghdr *h, uint32_t *seq, int *error)
@@ -120,47 +123,31 @@ static int change_one(struct nft *n, const struct change *c)
 	uint32_t first = n->seq;
 
 	nft_msg_begin(&n->batch, first);
-	nft_msg_change(&n->batch, n->conf->backend.table, &n->kernel, c, first + 1, 0);
+	nft_msg_change(&n->batch, n->conf, &n->kernel, c, first + 1, 0);
 	n->seq += 2 + NFT_MSG_SEQ_STEP;
 	return nft_transact_all(n, first);
 }
 
-struct gathered {
-	struct mapping mapping;
-	struct mapping_filter filter; /* if it has one: one of the mapping's */
+struct seen {
+	const struct conf *conf;
+	unsigned n;
 	uint64_t remaining_ms;
 };
 
-struct gather {
-	struct gathered *v;
-	size_t n, capacity;
-	bool failed;
-};
-
-static void gather(void *context, const struct mapping *m, uint64_t remaining_ms)
+static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
-	struct gather *g = context;
+	struct seen *s = context;
 
-	if (g->n == g->capacity) {
-		size_t capacity = g->capacity ? g->capacity * 2 : 1024;
-		struct gathered *v = realloc(g->v, capacity * sizeof(*v));
-
-		if (!v) {
-			g->failed = true;
-			return;
-		}
-		g->v = v;
-		g->capacity = capacity;
-	}
-	g->v[g->n] = (struct gathered){.mapping = *m, .remaining_ms = remaining_ms};
-	if (m->filters_n)
-		g->v[g->n].filter = m->filters[0];
-	g->v[g->n++].mapping.filters = NULL; /* not its own */
+	(void)m;
+	s->n++;
+	s->remaining_ms = remaining_ms;
 }
 
-static void gather_elements(void *context, const struct nlmsghdr *message)
+static void see_elements(void *context, const struct nlmsghdr *message)
 {
-	nft_msg_elements(message, gather, context);
+	struct seen *s = context;
+
+	nft_msg_elements(message, s->conf, see, s);
 }
 
 /*
@@ -174,7 +161,7 @@ static int probe(struct nft *n)
 	    .mapping = {.internal_address = none, .external_address = none, .kind = MAPPING_PINHOLE},
 	    .op = CHANGE_REMOVE,
 	};
-	struct gather g = {0};
+	struct seen seen = {.conf = n->conf};
 	int rc;
 
 	n->kernel = (struct nft_msg_kernel){.destroy = true, .update = true};
@@ -192,25 +179,52 @@ static int probe(struct nft *n)
 	if (change_one(n, &c) < 0)
 		n->kernel.update = false;
 	n->batch.length = 0;
-	nft_msg_get(&n->batch, n->conf->backend.table, &c.mapping, n->seq++);
-	rc = nft_query(n, gather_elements, &g);
-	if (rc || g.n != 1 || g.v[0].remaining_ms <= 10000)
+	nft_msg_get(&n->batch, n->conf, &c.mapping, n->seq++);
+	rc = nft_query(n, see_elements, &seen);
+	if (rc || seen.n != 1 || seen.remaining_ms <= 10000)
 		n->kernel.update = false;
-	free(g.v);
 	c.op = CHANGE_REMOVE;
 	return change_one(n, &c);
 }
 
-static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
+/* What the ruleset is made of, in the batch that was begun with number first. */
+static int fill_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty,
+			const struct nft_strays *strays, uint32_t first)
 {
-	uint32_t first = n->seq;
+	const char *table = conf->backend.table;
+	struct nft_msg_map map;
+	uint32_t seq = first + SEQ_FLUSH;
 	int rc;
 
-	n->seq += 1000; /* more than there are messages */
 	nft_msg_begin(&n->batch, first);
 	rc = nft_ruleset_put(&n->batch, conf, table_flags, anew, first + 1);
-	for (size_t i = 0; empty && rc == 0 && nft_msg_map(i); i++)
-		nft_msg_flush(&n->batch, conf->backend.table, nft_msg_map(i), first + 900 + (uint32_t)i);
+	for (size_t i = 0; empty && rc == 0 && nft_msg_map(conf, i, &map); i++) {
+		if (n->batch.capacity - n->batch.length < 2 * NFT_MSG_NAME_MAX + 64)
+			return -EMSGSIZE;
+		nft_msg_flush(&n->batch, table, map.name, seq++);
+	}
+	/* no rule has them any more */
+	for (size_t i = 0; !anew && rc == 0 && i < strays->n; i++) {
+		if (n->batch.capacity - n->batch.length < 2 * NFT_MSG_NAME_MAX + 64)
+			return -EMSGSIZE;
+		nft_sets_delete(&n->batch, table, strays->names[i], seq++);
+	}
+	return rc;
+}
+
+static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
+{
+	struct nft_strays strays;
+	uint32_t first;
+	int rc = nft_strays(n, conf, &strays);
+
+	if (rc)
+		return rc;
+	first = n->seq;
+	n->seq += SEQ_RULESET;
+	do
+		rc = fill_ruleset(n, conf, table_flags, anew, empty, &strays, first);
+	while (rc == -EMSGSIZE && (rc = nft_grow(&n->batch)) == 0);
 	return rc ? rc : nft_transact_all(n, first);
 }
 
@@ -253,87 +267,6 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 		    rc == -EPROTONOSUPPORT
 			? "the kernel lacks nf_tables or its NAT (modules nf_tables, nft_chain_nat, nft_nat, nft_ct)"
 			: strerror(-rc));
-	return rc;
-}
-
-/* Elements of one mapping stand together. */
-static int compare(const void *a, const void *b)
-{
-	const struct mapping *m = &((const struct gathered *)a)->mapping, *n = &((const struct gathered *)b)->mapping;
-	int by_address = memcmp(&m->external_address, &n->external_address, sizeof(m->external_address));
-
-	if (by_address || m->kind != n->kind)
-		return by_address ? by_address : m->kind - n->kind;
-	if (m->protocol != n->protocol || m->external_port != n->external_port)
-		return m->protocol != n->protocol ? m->protocol - n->protocol : m->external_port - n->external_port;
-	by_address = memcmp(&m->internal_address, &n->internal_address, sizeof(m->internal_address));
-	return by_address ? by_address : m->internal_port - n->internal_port;
-}
-
-/* Tells of the mappings that have filters. An element is a piece of a filter or a whole one, and pieces that look like
- * filters of their own are covered by what the others give. */
-static void tell_filtered(const struct gathered *v, size_t n, backend_list_fn *fn, void *context)
-{
-	struct mapping_filter filters[NFT_FILTER_INTERVALS_MAX];
-	size_t end;
-
-	for (size_t i = 0; i < n; i = end) {
-		struct mapping m = v[i].mapping;
-		uint64_t remaining_ms = v[i].remaining_ms;
-		size_t filters_n = 0;
-
-		for (end = i; end < n && compare(&v[i], &v[end]) == 0; end++) {
-			if (filters_n == NFT_FILTER_INTERVALS_MAX)
-				continue;
-			filters[filters_n++] = v[end].filter;
-			/* 0 = for ever */
-			if (remaining_ms && (v[end].remaining_ms == 0 || v[end].remaining_ms > remaining_ms))
-				remaining_ms = v[end].remaining_ms;
-		}
-		m.filters_n = (uint16_t)nft_filter_reduce(filters, filters_n);
-		m.filters = filters;
-		fn(context, &m, remaining_ms);
-	}
-}
-
-static int nft_list(struct backend *b, backend_list_fn *fn, void *context)
-{
-	struct nft *n = (struct nft *)b;
-	struct gather g = {0};
-	size_t kept = 0, filtered = 0;
-	int rc = 0;
-
-	for (size_t i = 0; nft_msg_map(i) && rc == 0; i++) {
-		for (int tries = 0; nft_msg_lists(i) && tries < DUMP_TRIES; tries++) {
-			struct nlmsghdr *h;
-
-			/* A dump under which something changed may have left something out. */
-			g.n = kept;
-			n->batch.length = 0;
-			h = nft_msg_open(&n->batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, NFPROTO_INET, n->seq++);
-			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, n->conf->backend.table);
-			mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, nft_msg_map(i));
-			nft_msg_close(&n->batch, h);
-			rc = nft_query(n, gather_elements, &g);
-			if (rc != -EINTR)
-				break;
-		}
-		kept = g.n;
-	}
-	if (rc == 0 && g.failed)
-		rc = -ENOMEM;
-	/* those with filters are few, and the others need not be sorted */
-	for (size_t i = 0; rc == 0 && i < g.n; i++) {
-		if (g.v[i].mapping.filters_n == 0)
-			fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
-		else
-			g.v[filtered++] = g.v[i];
-	}
-	if (rc == 0 && filtered) {
-		qsort(g.v, filtered, sizeof(*g.v), compare);
-		tell_filtered(g.v, filtered, fn, context);
-	}
-	free(g.v);
 	return rc;
 }
 

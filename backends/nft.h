@@ -77,6 +77,18 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 
 /* backend_ops.commit */
 int nft_commit(struct backend *b, struct change *changes, size_t n);
+/* Makes the batch buffer twice as large. 0; -ENOMEM; -EMSGSIZE: no transaction is that large. */
+int nft_grow(struct nft_msg_batch *b);
+
+/* backend_ops.list */
+int nft_list(struct backend *b, backend_list_fn *fn, void *context);
+/* Mirrors in our table of externals that conf does not have. Of more than fit the rest stays for the next time. */
+#define NFT_STRAYS_MAX 32
+struct nft_strays {
+	char names[NFT_STRAYS_MAX][NFT_MSG_NAME_MAX];
+	size_t n;
+};
+int nft_strays(struct nft *n, const struct conf *conf, struct nft_strays *strays);
 
 /* The rule in the operator's chain: made if it is not there exactly once, or if anew. *made tells if it was. */
 int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size);

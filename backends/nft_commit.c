@@ -38,7 +38,7 @@ static int reserve_slots(struct nft *n, size_t count)
 	return 0;
 }
 
-static int grow_batch(struct nft_msg_batch *b)
+int nft_grow(struct nft_msg_batch *b)
 {
 	uint8_t *data;
 
@@ -80,7 +80,7 @@ static int fill(struct chunk *c)
 		       b->capacity - b->length < nft_msg_room(&c->changes[i]) + NFT_MSG_FRAME) {
 			if (group > c->start)
 				goto full;
-			rc = grow_batch(b);
+			rc = nft_grow(b);
 			if (rc)
 				return rc;
 		}
@@ -94,7 +94,7 @@ static int fill(struct chunk *c)
 		slot->failed = 0;
 		slot->sent = c->changes[i].verdict == 0;
 		if (slot->sent)
-			nft_msg_change(b, n->conf->backend.table, &n->kernel, &c->changes[i],
+			nft_msg_change(b, n->conf, &n->kernel, &c->changes[i],
 				       c->first + 1 + NFT_MSG_SEQ_STEP * (uint32_t)(i - c->start), slot->skip);
 	}
 	group = i;

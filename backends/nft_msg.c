@@ -60,14 +60,65 @@ static const struct map *map_of(const struct mapping *m, bool v4, bool outside)
 	return t;
 }
 
-const char *nft_msg_map(size_t i)
+static bool is_plain(char c)
 {
-	return i < MAPS_N ? maps[i].name : NULL;
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
 }
 
-bool nft_msg_lists(size_t i)
+void nft_msg_mirror(char name[NFT_MSG_NAME_MAX], const char *base, const struct conf_external *external)
 {
-	return maps[i].outside;
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strlen(base);
+
+	memcpy(name, base, n);
+	name[n++] = '-';
+	/* a section's name has 63 octets at most, so it fits */
+	for (const char *c = external->name; *c && n < NFT_MSG_NAME_MAX - 4; c++) {
+		if (is_plain(*c)) {
+			name[n++] = *c;
+			continue;
+		}
+		name[n++] = '.';
+		name[n++] = digits[(uint8_t)*c >> 4];
+		name[n++] = digits[(uint8_t)*c & 15];
+	}
+	name[n] = '\0';
+}
+
+/* The i-th, and of which external. NULL at the end. */
+static const struct map *map_at(const struct conf *conf, size_t i, size_t *external)
+{
+	for (size_t k = 0; k < MAPS_N; k++) {
+		size_t n = maps[k].outside ? 1 : conf->externals_n;
+
+		*external = i;
+		if (i < n)
+			return &maps[k];
+		i -= n;
+	}
+	return NULL;
+}
+
+static void set_name(char name[NFT_MSG_NAME_MAX], const struct conf *conf, const struct map *map, size_t external)
+{
+	/* an external that is no more had its mirror deleted: whatever is done to that of another does no harm */
+	if (map->outside)
+		memcpy(name, map->name, strlen(map->name) + 1);
+	else
+		nft_msg_mirror(name, map->name, &conf->externals[external < conf->externals_n ? external : 0]);
+}
+
+bool nft_msg_map(const struct conf *conf, size_t i, struct nft_msg_map *map)
+{
+	size_t external;
+	const struct map *found = map_at(conf, i, &external);
+
+	if (!found)
+		return false;
+	set_name(map->name, conf, found, external);
+	map->mirror = !found->outside;
+	map->external = (uint8_t)external;
+	return true;
 }
 
 static struct nlmsghdr *put(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
@@ -130,7 +181,7 @@ static size_t put_port(uint8_t *out, uint16_t port)
 }
 
 struct element {
-	const char *set;
+	char set[NFT_MSG_NAME_MAX];
 	bool v4;
 	bool interval; /* up to last */
 	uint8_t key[V6_PEER_KEY], last[V6_PEER_KEY];
@@ -139,13 +190,13 @@ struct element {
 	uint8_t data[NAT_DATA];
 };
 
-static void to_element(struct element *e, const struct mapping *m, enum nft_msg_side side)
+static void to_element(struct element *e, const struct conf *conf, const struct mapping *m, enum nft_msg_side side)
 {
 	bool v4 = m->kind == MAPPING_NAT || codec_is_v4(&m->external_address);
 	bool outside = side == NFT_MSG_EXTERNAL;
 	size_t n = 4;
 
-	e->set = map_of(m, v4, outside)->name;
+	set_name(e->set, conf, map_of(m, v4, outside), m->external);
 	e->v4 = v4;
 	e->interval = m->more_ports != 0;
 	e->key[0] = m->protocol;
@@ -212,7 +263,7 @@ static void put_element(struct nlmsghdr *h, enum how how, const struct element *
 }
 
 /* The elements of one side of a mapping are one message: they stand or fall together anyhow. */
-static void put_side(struct nft_msg_batch *b, const char *table, enum how how, const struct mapping *m,
+static void put_side(struct nft_msg_batch *b, const struct conf *conf, enum how how, const struct mapping *m,
 		     enum nft_msg_side side, uint64_t timeout_ms, uint32_t seq)
 {
 	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
@@ -225,8 +276,8 @@ static void put_side(struct nft_msg_batch *b, const char *table, enum how how, c
 	struct nlattr *list;
 	struct element e;
 
-	to_element(&e, m, side);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, table);
+	to_element(&e, conf, m, side);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, conf->backend.table);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, e.set);
 	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	for (size_t i = 0; i < n; i++) {
@@ -249,7 +300,7 @@ size_t nft_msg_room(const struct change *c)
 	       2 * ELEMENT_MAX * nft_filter_intervals(c->mapping.filters, c->mapping.filters_n, intervals);
 }
 
-void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft_msg_kernel *kernel,
+void nft_msg_change(struct nft_msg_batch *b, const struct conf *conf, const struct nft_msg_kernel *kernel,
 		    const struct change *c, uint32_t seq, unsigned skip)
 {
 	int sides = c->mapping.kind == MAPPING_NAT ? NFT_MSG_SIDES : 1;
@@ -258,17 +309,17 @@ void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft
 	if (c->op != CHANGE_ADD && !update)
 		for (int side = 0; side < sides; side++)
 			if (!(skip & 1u << side))
-				put_side(b, table, c->op == CHANGE_REMOVE && kernel->destroy ? DESTROY : DELETE,
+				put_side(b, conf, c->op == CHANGE_REMOVE && kernel->destroy ? DESTROY : DELETE,
 					 &c->mapping, side, 0, seq + (uint32_t)side);
 	if (c->op != CHANGE_REMOVE)
 		for (int side = 0; side < sides; side++)
-			put_side(b, table, update ? UPDATE : ADD, &c->mapping, side, c->timeout_ms,
+			put_side(b, conf, update ? UPDATE : ADD, &c->mapping, side, c->timeout_ms,
 				 seq + 2 + (uint32_t)side);
 }
 
-void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq)
+void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq)
 {
-	put_side(b, table, GET, m, NFT_MSG_EXTERNAL, 0, seq);
+	put_side(b, conf, GET, m, NFT_MSG_EXTERNAL, 0, seq);
 }
 
 void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq)
@@ -332,6 +383,7 @@ static uint16_t get_port(const uint8_t *in)
 
 struct walk {
 	const struct map *map;
+	uint8_t external;
 	backend_list_fn *fn;
 	void *context;
 };
@@ -376,12 +428,24 @@ static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *l
 	return false;
 }
 
+/* A mirror's key is the inside. */
+static void turn(struct mapping *m)
+{
+	struct in6_addr address = m->internal_address;
+	uint16_t port = m->internal_port;
+
+	m->internal_address = m->external_address;
+	m->internal_port = m->external_port;
+	m->external_address = address;
+	m->external_port = port;
+}
+
 static int get_element(const struct nlattr *element, void *context)
 {
 	const struct walk *w = context;
 	const struct map *map = w->map;
 	size_t key_length = key_length_of(map);
-	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE};
+	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE, .external = w->external};
 	struct attributes t = {0};
 	struct mapping_filter filter;
 	const uint8_t *key, *data;
@@ -404,6 +468,8 @@ static int get_element(const struct nlattr *element, void *context)
 		m.internal_address = get_address(data, true);
 		if (map->shape != OF_PORTS)
 			m.internal_port = get_port(data + 4);
+		if (!map->outside)
+			turn(&m);
 	}
 	remaining_ms = get_ms(t.of[NFTA_SET_ELEM_EXPIRATION]);
 	/* An element that is about to end must not look like one that never does. */
@@ -413,8 +479,23 @@ static int get_element(const struct nlattr *element, void *context)
 	return MNL_CB_OK;
 }
 
-void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context)
+/* The map of that name, and of which external; NULL if it is none of ours. */
+static const struct map *map_named(const struct conf *conf, const char *name, size_t *external)
 {
+	char other[NFT_MSG_NAME_MAX];
+	const struct map *map;
+
+	for (size_t i = 0; (map = map_at(conf, i, external)); i++) {
+		set_name(other, conf, map, *external);
+		if (strcmp(name, other) == 0)
+			return map;
+	}
+	return NULL;
+}
+
+void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, backend_list_fn *fn, void *context)
+{
+	size_t external = 0;
 	struct attributes t = {0};
 	struct walk w = {.fn = fn, .context = context};
 	const struct nlattr *name;
@@ -424,10 +505,9 @@ void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void 
 	name = t.of[NFTA_SET_ELEM_LIST_SET];
 	if (!name || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 || !t.of[NFTA_SET_ELEM_LIST_ELEMENTS])
 		return;
-	for (size_t i = 0; i < MAPS_N && !w.map; i++)
-		if (maps[i].outside && strcmp(mnl_attr_get_str(name), maps[i].name) == 0)
-			w.map = &maps[i];
+	w.map = map_named(conf, mnl_attr_get_str(name), &external);
 	if (!w.map)
 		return;
+	w.external = w.map->outside ? 0 : (uint8_t)external;
 	mnl_attr_parse_nested(t.of[NFTA_SET_ELEM_LIST_ELEMENTS], get_element, &w);
 }

@@ -5,17 +5,19 @@
  * A mapping is one element of a pinhole set, or two elements of the NAT maps. Keys are concatenations of which each
  * field starts at a multiple of four octets:
  *   dnat4        protocol . external address . external port : internal address . internal port
- *   snat4        protocol . internal address . internal port : external address . external port
+ *   snat4-NAME   protocol . internal address . internal port : external address . external port
  *   pin4, pin6   protocol . address . port
  * A mapping for one peer has elements in maps of its own, whose keys have the peer's address and port behind these:
- *   peer-dnat4, peer-snat4, peer-pin4, peer-pin6
+ *   peer-dnat4, peer-snat4-NAME, peer-pin4, peer-pin6
  * One with filters has an element for each of them instead of its external one, in maps of intervals whose keys have the
  * peers' addresses and ports behind these; its internal element is like any other's:
  *   filter-dnat4, filter-pin4, filter-pin6
  * A set of ports is one element on each side, with a range of ports in its key; as the ports are the same on both sides,
  * only the address is data:
- *   ports-dnat4, ports-snat4, ports-pin4, ports-pin6
+ *   ports-dnat4, ports-snat4-NAME, ports-pin4, ports-pin6
  * The kernel makes a map of intervals anew in each transaction that changes it, and in no other.
+ * The mirrors, snat4 and those like it, are one for each external, whose section's name is NAME: what leaves by another one
+ * must not get an address of this one. A name is what stays the same over a reload.
  *
  * Functions that append need room: nft_msg_room() for a change, NFT_MSG_FRAME for begin and end.
  */
@@ -28,6 +30,7 @@
 
 #include "backends/backend.h"
 #include "backends/mapping.h"
+#include "conf/conf.h"
 
 struct nlmsghdr;
 
@@ -51,9 +54,20 @@ struct nlmsghdr;
 #define NFT_MSG_PORTS_PIN4   "ports-pin4"
 #define NFT_MSG_PORTS_PIN6   "ports-pin6"
 
-/* The name of the i-th map or set of mappings, NULL at the end; whether nft_msg_elements() reads it. */
-const char *nft_msg_map(size_t i);
-bool nft_msg_lists(size_t i);
+#define NFT_MSG_NAME_MAX 256 /* octets of a set's name with its NUL, the kernel's limit */
+
+/* The mirror that belongs to an external: base is NFT_MSG_SNAT4 or one like it. Octets of the section's name that
+ * nft could not read back are written as a dot and two hexadecimal digits. */
+void nft_msg_mirror(char name[NFT_MSG_NAME_MAX], const char *base, const struct conf_external *external);
+
+/* One map or set of mappings. */
+struct nft_msg_map {
+	char name[NFT_MSG_NAME_MAX];
+	bool mirror;
+	uint8_t external; /* of a mirror: index into conf.externals */
+};
+/* The i-th of all. False at the end. */
+bool nft_msg_map(const struct conf *conf, size_t i, struct nft_msg_map *map);
 
 /* The kernel's numbers that older headers lack. */
 #define NFT_MSG_DESTROY_TABLE	26
@@ -64,7 +78,7 @@ bool nft_msg_lists(size_t i);
 /* The elements of a mapping. */
 enum nft_msg_side {
 	NFT_MSG_EXTERNAL = 0, /* in dnat4, pin4 or pin6, or the same for peers or with filters */
-	NFT_MSG_INTERNAL = 1, /* in snat4 or peer-snat4 */
+	NFT_MSG_INTERNAL = 1, /* in a mirror */
 	NFT_MSG_SIDES = 2,
 };
 
@@ -103,18 +117,18 @@ size_t nft_msg_room(const struct change *c);
  * a removal. NAT is between IPv4 addresses. An ADD is refused with EEXIST if its key is there. A RENEW on a kernel that
  * updates makes an element that has vanished again; on others it is refused with ENOENT.
  */
-void nft_msg_change(struct nft_msg_batch *b, const char *table, const struct nft_msg_kernel *kernel,
+void nft_msg_change(struct nft_msg_batch *b, const struct conf *conf, const struct nft_msg_kernel *kernel,
 		    const struct change *c, uint32_t seq, unsigned skip);
 
 /* Appends the deletion of all elements of a set. */
 void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq);
 
 /* Appends the question for the external element of one mapping. */
-void nft_msg_get(struct nft_msg_batch *b, const char *table, const struct mapping *m, uint32_t seq);
+void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq);
 
-/* Calls fn for every mapping in one message of an answer about a map that nft_msg_lists(); for one with filters as often
- * as it has elements, each time with one filter. What does not look like an
- * element of ours is skipped. */
-void nft_msg_elements(const struct nlmsghdr *message, backend_list_fn *fn, void *context);
+/* Calls fn for every mapping in one message of an answer about one of the maps; for one with filters as often as it has
+ * elements, each time with one filter. Only a mirror knows the external. What does not look like an element of ours is
+ * skipped. */
+void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, backend_list_fn *fn, void *context);
 
 #endif

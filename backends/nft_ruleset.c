@@ -10,7 +10,6 @@
 #include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
-#include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
@@ -21,14 +20,9 @@
 #include <linux/netfilter_ipv4.h>
 
 #include "backends/nft_rule.h"
+#include "backends/nft_sets.h"
 
 #define NAME_LENGTH 16 /* of an interface, with its NUL */
-
-/* What nft calls the types of keys and data, so that it can list them: six bits for each field of a concatenation. */
-enum { TYPE_V4 = 7, TYPE_V6 = 8, TYPE_PROTOCOL = 12, TYPE_SERVICE = 13, TYPE_IFNAME = 41 };
-#define CONCAT2(a, b)	 ((a) << 6 | (b))
-#define CONCAT3(a, b, c) ((a) << 12 | (b) << 6 | (c))
-#define CONCAT5(a, b, c) ((a) << 24 | CONCAT2(b, c) << 12 | CONCAT2(b, c))
 
 #define FILTERED "filtered" /* the chain that packets of mappings with filters go to */
 
@@ -43,120 +37,6 @@ static void put_table(struct nft_rule_put *p, uint32_t flags)
 	if (flags)
 		mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, htonl(flags));
 	nft_msg_close(p->batch, h);
-}
-
-struct set {
-	const char *name;
-	uint32_t key_type, key_length, data_type, data_length;
-	bool intervals;
-};
-
-static const struct set sets[] = {
-    {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
-    {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
-    {NFT_MSG_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
-    {NFT_MSG_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
-    {NFT_MSG_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, false},
-    {NFT_MSG_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, false},
-    {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
-    {NFT_MSG_PEER_SNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
-    {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, false},
-    {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, false},
-    {NFT_MSG_FILTER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, true},
-    {NFT_MSG_FILTER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, true},
-    {NFT_MSG_FILTER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, true},
-    {NFT_MSG_PORTS_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
-    {NFT_MSG_PORTS_SNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
-    {NFT_MSG_PORTS_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, true},
-    {NFT_MSG_PORTS_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, true},
-};
-
-/*
- * The sets of mappings have no size: the number of leases is limited by the daemon, and a size would make the kernel
- * allot the whole hash table at once. The kernel's collection of expired elements stays at once a second, though it
- * walks all elements and costs 17 % of a processor with a million mappings: nft 1.0.6 prints a map's gc-interval and
- * cannot read it, and an operator's saved ruleset must load.
- */
-static void put_set(struct nft_rule_put *p, const struct set *t, uint32_t id)
-{
-	const uint8_t address = t->key_length == 12 || t->key_length == 20 ? 4 : 16;
-	const uint8_t fields[] = {1, address, 2, address, 2};
-	const uint32_t fields_n = t->key_length == 12 || t->key_length == 24 ? 3 : 5;
-	bool names = t->key_type == TYPE_IFNAME;
-	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
-	const uint32_t key_order = names;
-	uint8_t order[12] = {[0] = NFTNL_UDATA_SET_KEYBYTEORDER, [1] = 4, [6] = NFTNL_UDATA_SET_DATABYTEORDER, [7] = 4};
-	struct nftnl_set *s = nftnl_set_alloc();
-	struct nlmsghdr *h;
-
-	memcpy(order + 2, &key_order, sizeof(key_order));
-	if (!s) {
-		p->error = p->error ? p->error : -ENOMEM;
-		return;
-	}
-	if (nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table) < 0 || nftnl_set_set_str(s, NFTNL_SET_NAME, t->name) < 0 ||
-	    nftnl_set_set_data(s, NFTNL_SET_USERDATA, order, t->data_length ? 12 : 6) < 0)
-		p->error = p->error ? p->error : -ENOMEM;
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
-			  (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0) |
-			      (t->intervals ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0));
-	/* a concatenation of intervals is compared field by field, so the kernel wants to know them */
-	if (t->intervals && nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields, fields_n) < 0)
-		p->error = p->error ? p->error : -ENOMEM;
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, t->key_type);
-	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, t->key_length);
-	if (t->data_length) {
-		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, t->data_type);
-		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, t->data_length);
-	}
-	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
-	h = nft_rule_open(p, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET);
-	if (h) {
-		nftnl_set_nlmsg_build_payload(h, s);
-		nft_msg_close(p->batch, h);
-	}
-	nftnl_set_free(s);
-}
-
-static void put_name(struct nft_rule_put *p, const char *set, const char *interface)
-{
-	char key[NAME_LENGTH] = {0};
-	struct nlmsghdr *h;
-	struct nlattr *list, *element, *value;
-
-	if (interface[0] == '\0' || strlen(interface) >= sizeof(key))
-		return;
-	h = nft_rule_open(p, NFT_MSG_NEWSETELEM, NLM_F_CREATE, NFPROTO_INET);
-	if (!h)
-		return;
-	memcpy(key, interface, strlen(interface));
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, p->table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
-	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
-	element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
-	value = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
-	mnl_attr_put(h, NFTA_DATA_VALUE, sizeof(key), key);
-	mnl_attr_nest_end(h, value);
-	mnl_attr_nest_end(h, element);
-	mnl_attr_nest_end(h, list);
-	nft_msg_close(p->batch, h);
-}
-
-static void put_flush(struct nft_rule_put *p, const char *set)
-{
-	if (p->error == 0)
-		nft_msg_flush(p->batch, p->table, set, p->seq++);
-}
-
-static void put_names(struct nft_rule_put *p, const struct conf *conf)
-{
-	put_flush(p, "lan");
-	for (size_t i = 0; i < conf->listens_n; i++)
-		for (size_t j = 0; j < conf->listens[i].interfaces.n; j++)
-			put_name(p, "lan", conf->listens[i].interfaces.v[j]);
-	put_flush(p, "wan");
-	for (size_t i = 0; i < conf->externals_n; i++)
-		put_name(p, "wan", conf->externals[i].interface);
 }
 
 /* type NULL: a chain that rules go to. */
@@ -266,22 +146,22 @@ static void add_hairpin(struct nft_rule *r, uint32_t mark)
 }
 
 /* mark: 0, or a bit that the connection gets if there is a mapping; then the key is looked up twice, as in prerouting. */
-static void add_mirror(struct nft_rule *r, uint32_t mark)
+static void add_mirror(struct nft_rule *r, const char *map, uint32_t mark)
 {
 	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	if (mark) {
-		nft_rule_lookup(r, NFT_MSG_SNAT4, NFT_LOOKUP_IN);
+		nft_rule_lookup(r, map, NFT_LOOKUP_IN);
 		nft_rule_mark_connection(r, mark);
 		nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	}
-	nft_rule_lookup(r, NFT_MSG_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(r, NFT_NAT_SNAT, true);
 }
 
-static void add_ports_mirror(struct nft_rule *r)
+static void add_ports_mirror(struct nft_rule *r, const char *map)
 {
 	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
-	nft_rule_lookup(r, NFT_MSG_PORTS_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(r, NFT_NAT_SNAT, false);
 }
 
@@ -294,41 +174,67 @@ static void add_peer_mirror_key(struct nft_rule *r)
 	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TH_DESTINATION, 2, NFT_RULE_REG_1E);
 }
 
-static void add_peer_mirror(struct nft_rule *r, uint32_t mark)
+static void add_peer_mirror(struct nft_rule *r, const char *map, uint32_t mark)
 {
 	add_peer_mirror_key(r);
 	if (mark) {
-		nft_rule_lookup(r, NFT_MSG_PEER_SNAT4, NFT_LOOKUP_IN);
+		nft_rule_lookup(r, map, NFT_LOOKUP_IN);
 		nft_rule_mark_connection(r, mark);
 		add_peer_mirror_key(r);
 	}
-	nft_rule_lookup(r, NFT_MSG_PEER_SNAT4, NFT_LOOKUP_DATA);
+	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(r, NFT_NAT_SNAT, true);
+}
+
+/* By which interface a packet leaves for an external. One that names none is where neither the LAN nor another is. */
+static void add_way_out(struct nft_rule *r, const struct conf_external *external)
+{
+	char name[NAME_LENGTH] = {0};
+
+	if (external->interface[0] == '\0') {
+		nft_rule_interface(r, NFT_META_OIFNAME, "lan", NFT_LOOKUP_NOT_IN);
+		nft_rule_interface(r, NFT_META_OIFNAME, "wan", NFT_LOOKUP_NOT_IN);
+		return;
+	}
+	memcpy(name, external->interface, strnlen(external->interface, sizeof(name) - 1));
+	nft_rule_meta_get(r, NFT_META_OIFNAME, NFT_RULE_REG_1);
+	nft_rule_compare(r, NFT_CMP_EQ, name, sizeof(name));
+}
+
+/* Packets from a mapped port get the mapping's outside: of each external by itself, peers first. */
+static void put_mirrors(struct nft_rule_put *p, const struct conf *conf, bool hairpin)
+{
+	static const char *const maps[] = {NFT_MSG_PEER_SNAT4, NFT_MSG_SNAT4, NFT_MSG_PORTS_SNAT4};
+	uint32_t mark = hairpin ? 0 : conf->backend.hairpin_mark;
+
+	for (size_t i = 0; i < conf->externals_n; i++)
+		for (size_t k = 0; k < sizeof(maps) / sizeof(maps[0]); k++) {
+			char map[NFT_MSG_NAME_MAX];
+			struct nft_rule r;
+
+			nft_msg_mirror(map, maps[k], &conf->externals[i]);
+			nft_rule_begin(&r, p->table, "postrouting");
+			nft_rule_family(&r, NFPROTO_IPV4);
+			if (hairpin)
+				add_hairpin(&r, conf->backend.hairpin_mark);
+			else
+				add_way_out(&r, &conf->externals[i]);
+			if (k == 0)
+				add_peer_mirror(&r, map, mark);
+			else if (k == 1)
+				add_mirror(&r, map, mark);
+			else
+				add_ports_mirror(&r, map);
+			nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+		}
 }
 
 static void put_postrouting(struct nft_rule_put *p, const struct conf *conf)
 {
-	bool wan = conf->externals_n > 0;
 	struct nft_rule r;
 
-	for (size_t i = 0; i < conf->externals_n; i++)
-		wan = wan && conf->externals[i].interface[0] != '\0';
 	/* The interface that a packet came in on is not known here, hence the mark. From a LAN host with a mapping. */
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_peer_mirror(&r, 0);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_mirror(&r, 0);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	add_hairpin(&r, conf->backend.hairpin_mark);
-	add_ports_mirror(&r);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	put_mirrors(p, conf, true);
 	/* From another one: the host that is asked sees the address that was asked. */
 	nft_rule_begin(&r, p->table, "postrouting");
 	nft_rule_family(&r, NFPROTO_IPV4);
@@ -338,21 +244,7 @@ static void put_postrouting(struct nft_rule_put *p, const struct conf *conf)
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 	/* RFC 6886 3.9, RFC 6887 11: what goes out from a mapped port has the mapping's external port. The bit without the
 	 * other one says so of the connection when the mapping ends. */
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
-	add_peer_mirror(&r, conf->backend.hairpin_mark);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
-	add_mirror(&r, conf->backend.hairpin_mark);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	nft_rule_begin(&r, p->table, "postrouting");
-	nft_rule_family(&r, NFPROTO_IPV4);
-	nft_rule_interface(&r, NFT_META_OIFNAME, wan ? "wan" : "lan", wan ? NFT_LOOKUP_IN : NFT_LOOKUP_NOT_IN);
-	add_ports_mirror(&r);
-	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+	put_mirrors(p, conf, false);
 }
 
 /* Which pinholes a rule is for. */
@@ -406,9 +298,7 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 			nft_ruleset_delete(b, p.table, p.seq++);
 	}
 	put_table(&p, table_flags);
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		put_set(&p, &sets[i], (uint32_t)i + 1);
-	put_names(&p, conf);
+	nft_sets_put(&p, conf);
 	put_chain(&p, FILTERED, NULL, 0, 0);
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
 	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);

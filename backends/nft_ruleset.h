@@ -5,8 +5,10 @@
  *
  *   table inet NAME
  *     lan, wan                  sets of interface names
- *     dnat4, snat4, pin4, pin6  the mappings, see nft_msg.h; those for one peer are looked for first
+ *     dnat4, pin4, pin6         the mappings, see nft_msg.h; those for one peer are looked for first
+ *     snat4-...                 for each external
  *     peer-..., filter-..., ports-...
+ *                               the same for single peers, with filters, and for sets of ports
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external
  *     filtered      where prerouting translates what a filter admits
@@ -35,8 +37,6 @@ enum { NFT_RULESET_FORWARD_PRIORITY = -10 };
  * an owner would end with the daemon, so it is both or none. A table that was made without cannot get them later.
  */
 #define NFT_RULESET_KEPT 0x6
-
-#define NFT_RULESET_RULES 28 /* rules in our table */
 
 /*
  * Appends what makes the ruleset or, if it is there, brings it up to date: rules and interface names are replaced,

@@ -24,7 +24,9 @@ bool verdict_same_external(const struct mapping *a, const struct mapping *b)
 
 bool verdict_same_internal(const struct mapping *a, const struct mapping *b)
 {
-	return same_ports(a->internal_port, b->internal_port, a, b) && a->protocol == b->protocol &&
+	/* each external has a mirror of its own */
+	return (a->kind != MAPPING_NAT || a->external == b->external) &&
+	       same_ports(a->internal_port, b->internal_port, a, b) && a->protocol == b->protocol &&
 	       a->kind == b->kind && same_peer(a, b) &&
 	       memcmp(&a->internal_address, &b->internal_address, sizeof(a->internal_address)) == 0;
 }

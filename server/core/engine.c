@@ -28,6 +28,7 @@ struct mapping engine_mapping(const struct lease *l)
 				.external_port = l->external_port,
 				.protocol = l->protocol,
 				.kind = l->kind,
+				.external = l->external,
 				.more_ports = x->more_ports,
 				.remote_port = x->remote_port,
 				.remote_address = x->remote_address,

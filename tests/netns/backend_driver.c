@@ -3,9 +3,8 @@
  * Drives the nftables backend by lines on standard input, and answers each on standard output with one line or more,
  * of which the last is "ok" or "error ...":
  *   open CONF-FILE        reload CONF-FILE      close        clear
- *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP [PEER PEER-PORT]]]
- *                         queues a change;
- *                         INSIDE-PORT is FIRST-LAST for a set
+ *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP [PEER|- PEER-PORT [EXTERNAL]]]]
+ *                         queues a change; INSIDE-PORT is FIRST-LAST for a set
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
@@ -70,14 +69,14 @@ static void open_or_reload(const char *path, bool again)
 static void queue(const char *op, const char *rest)
 {
 	char kind[8], inside[64], outside[64], peer[64], ports[16], *last;
-	unsigned protocol, outside_port, peer_port = 0;
+	unsigned protocol, outside_port, peer_port = 0, external = 0;
 	unsigned long long timeout_ms = 60000;
 	struct change *c = &changes[changes_n];
 	unsigned group = (unsigned)changes_n + 100000;
 
 	if (changes_n == CHANGES_MAX ||
-	    sscanf(rest, "%7s %u %63s %15s %63s %u %llu %u %63s %u", kind, &protocol, inside, ports, outside,
-		   &outside_port, &timeout_ms, &group, peer, &peer_port) < 6) {
+	    sscanf(rest, "%7s %u %63s %15s %63s %u %llu %u %63s %u %u", kind, &protocol, inside, ports, outside,
+		   &outside_port, &timeout_ms, &group, peer, &peer_port, &external) < 6) {
 		puts("error usage");
 		return;
 	}
@@ -89,6 +88,7 @@ static void queue(const char *op, const char *rest)
 	c->mapping.more_ports = *last == '-' ? (uint16_t)(atoi(last + 1) - c->mapping.internal_port) : 0;
 	c->mapping.external_port = (uint16_t)outside_port;
 	c->mapping.remote_port = (uint16_t)peer_port;
+	c->mapping.external = (uint8_t)external;
 	if ((peer_port && !codec_address_parse(peer, strlen(peer), &c->mapping.remote_address)) ||
 	    !codec_address_parse(inside, strlen(inside), &c->mapping.internal_address) ||
 	    !codec_address_parse(outside, strlen(outside), &c->mapping.external_address)) {
@@ -126,6 +126,8 @@ static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 	       (unsigned long long)remaining_ms);
 	if (m->remote_port)
 		printf(" 0 %s %u", codec_address_text(&m->remote_address, peer), m->remote_port);
+	if (m->external)
+		printf(" external %u", m->external);
 	putchar('\n');
 }
 

@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import lab
-from lab import EXT, LAN, LAN2, LAN6, WAN, WAN2, WAN6, wait
+from lab import EXT, EXT2, LAN, LAN2, LAN6, WAN, WAN2, WAN6, wait
 
 DRIVER = os.path.join(lab.BUILD, 'tests/netns/backend_driver')
 CHAIN = 'forward-chain = "inet filter forward"'
@@ -25,7 +25,7 @@ def nat(protocol, port, external, inside=LAN, outside=EXT):
 class Driver:
     """One run of the driver in the router's namespace."""
 
-    def __init__(self, net, backend='', listen='br-lan', start=True):
+    def __init__(self, net, backend='', listen='br-lan', start=True, **externals):
         if not os.path.exists(DRIVER):
             raise lab.Skip('the driver was not built')
         self.net = net
@@ -33,12 +33,13 @@ class Driver:
                                         bufsize=0)
         self.pending = b''
         if start:
-            self.open(backend, listen)
+            self.open(backend, listen, **externals)
 
-    def conf(self, backend, listen='br-lan'):
+    def conf(self, backend, listen='br-lan', before='', extra=''):
         path = os.path.join(self.net.dir, 'backend.conf')
         with open(path, 'w') as f:
-            f.write(f'''external "wan" {{ interface = "wan0" }}
+            f.write(f'''{before}external "wan" {{ interface = "wan0" }}
+{extra}
 listen "lan" {{ interfaces = {{ "{listen}" }}  external = "wan" }}
 rule "all" {{ action = allow }}
 backend {{ type = "nftables"  {backend} }}
@@ -61,8 +62,8 @@ backend {{ type = "nftables"  {backend} }}
         out, self.pending = self.pending.decode().split('\n')[:-1], b''
         return out
 
-    def open(self, backend='', listen='br-lan'):
-        self.ask('open ' + self.conf(backend, listen))
+    def open(self, backend='', listen='br-lan', **externals):
+        self.ask('open ' + self.conf(backend, listen, **externals))
 
     def commit(self, *changes):
         """Queues the changes, commits them and returns the verdicts."""
@@ -103,7 +104,7 @@ def count(net, name):
 
 
 def counts(net):
-    return [count(net, name) for name in ('dnat4', 'snat4', 'pin4', 'pin6')]
+    return [count(net, name) for name in ('dnat4', 'snat4-wan', 'pin4', 'pin6')]
 
 
 def ours(net):
@@ -134,7 +135,7 @@ def test_peers(net):
     d = Driver(net)
 
     def peers():
-        return [count(net, 'peer-' + name) for name in ('dnat4', 'snat4', 'pin4', 'pin6')]
+        return [count(net, 'peer-' + name) for name in ('dnat4', 'snat4-wan', 'pin4', 'pin6')]
 
     def listed():
         return sorted(' '.join(w[:6] + w[8:]) for w in map(str.split, d.ask('list')))
@@ -409,7 +410,7 @@ def test_unprotected(net):
     assert d.commit(f'add {a}') == ['0'] and d.watch() == 'quiet intact'
     net.nft('flush', 'table', 'inet', 'natpcpd')
     assert d.watch() == 'readable repaired' and counts(net)[0] == 1 and 'dnat ip to' in net.table()
-    net.nft('flush', 'map', 'inet', 'natpcpd', 'snat4')
+    net.nft('flush', 'map', 'inet', 'natpcpd', 'snat4-wan')
     assert d.watch() == 'readable emptied' and counts(net) == [0, 0, 0, 0]
     assert d.commit(f'add {a}') == ['0']
     net.nft('flush', 'ruleset')
@@ -546,6 +547,34 @@ def test_listing_loads(net):
     # nft 1.0.6 prints flags that it cannot read
     net.nft('-f', '-', input='\n'.join(x for x in listing.split('\n') if x.strip() not in ('flags', 'flags owner')))
     assert counts(net) == [1, 1, 0, 1]
+
+
+TWO = 'external "b" { interface = "wan1" }\n'
+
+
+def test_mirrors(net):
+    """Each external has mirrors of its own; a mapping is listed with its external; an external that goes takes its mirrors"""
+    d = Driver(net, extra=TWO)
+    of_b = nat(UDP, 5001, 50001, LAN2, EXT2)
+    assert d.commit('add ' + nat(UDP, 5000, 50000), f'add {of_b} 60000 7 - 0 1') == ['0', '0']
+    assert counts(net) == [2, 1, 0, 0] and count(net, 'snat4-b') == 1
+    assert sorted(d.ask('list'))[1].endswith('external 1') and 'external' not in sorted(d.ask('list'))[0], d.ask('list')
+    # whatever their order is in the configuration, and in another process
+    d.end()
+    d = Driver(net, before=TWO)
+    assert [x.endswith('external 1') for x in sorted(d.ask('list'))] == [True, False], d.ask('list')
+    assert d.commit(f'remove {of_b} 0 7') == ['0'] and count(net, 'snat4-b') == 0
+    assert d.commit(f'add {of_b} 60000 7') == ['0'] and count(net, 'snat4-b') == 1
+    d.ask('reload ' + d.conf(''))
+    assert count(net, 'snat4-b') == count(net, 'peer-snat4-b') == -1 and counts(net) == [2, 1, 0, 0]
+    assert d.commit(f'remove {of_b} 0 7 - 0 9') == ['0'] and counts(net) == [1, 1, 0, 0]
+    # many of them, with names that nft has no words for
+    many = ''.join(f'external "Anschluß {i} \\"{"x" * 40}" {{ interface = "ppp{i}" }}\n' for i in range(250))
+    d.ask('reload ' + d.conf('', extra=many))
+    assert counts(net) == [1, 1, 0, 0] and net.table().count('map snat4-') == 251
+    d.ask('reload ' + d.conf(''))
+    d.ask('reload ' + d.conf(''))
+    d.end()
 
 
 def test_packets(net):

@@ -420,7 +420,7 @@ def test_refused_by_kernel(net):
     a, b = net.client(), net.client('lan2')
     a.public()
     # somebody else took the inner side of a mapping to come: its way in is free, its way out is not
-    net.nft('add', 'element', 'inet', 'natpcpd', 'snat4', '{ udp . 192.0.2.11 . 4000 : 198.51.100.1 . 50000 }')
+    net.nft('add', 'element', 'inet', 'natpcpd', 'snat4-wan', '{ udp . 192.0.2.11 . 4000 : 198.51.100.1 . 50000 }')
     n = net.elements()
     d.process.send_signal(lab.signal.SIGSTOP)
     for i in range(3):
@@ -436,7 +436,7 @@ def test_refused_by_kernel(net):
     net.through('lan', (LAN, 4001), (EXT, 40001))
     net.through('lan2', (LAN2, 4000), (EXT, 41000))
     # the way is free again: the same request works, though a port that was refused may be avoided for a while
-    net.nft('delete', 'element', 'inet', 'natpcpd', 'snat4', '{ udp . 192.0.2.11 . 4000 }')
+    net.nft('delete', 'element', 'inet', 'natpcpd', 'snat4-wan', '{ udp . 192.0.2.11 . 4000 }')
     r = a.map(UDP, 4000, 40000)
     assert r.result == SUCCESS and r.external, vars(r)
     net.through('lan', (LAN, 4000), (EXT, r.external))

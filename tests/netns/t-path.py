@@ -44,6 +44,7 @@ def second_wan(net):
     net.ip('gw', 'rule', 'add', 'iif', 'br-b', 'to', '192.0.2.0/24', 'lookup', 'main', 'priority', '98')
     net.ip('gw', 'rule', 'add', 'iif', 'br-b', 'lookup', '100', 'priority', '100')
     net.nft('add rule inet nat postrouting oifname "wan1" masquerade')
+    net.nft('add rule inet filter forward iifname "br-lan" oifname "wan1" accept')
 
 
 LANS = 'listen "b" { interfaces = { "br-b" }  external = "wan" }\n'
@@ -90,6 +91,15 @@ def test_two_wans(net):
     net.through('lan2', (LANB, 4000), (EXTB, 40000), source=(WANB, 0))
     assert leaves_as(net, 'lan', (LAN, 4000)) == (EXT, 40000)
     assert leaves_as(net, 'lan2', (LANB, 4000), (WANB, 9000)) == (EXTB, 40000)
+    # who goes out by the other one's WAN has none of its own address there, nor a port that is the other one's
+    net.ip('gw', 'rule', 'add', 'iif', 'br-lan', 'to', WANB, 'lookup', '100', 'priority', '97')
+    assert leaves_as(net, 'lan', (LAN, 4000), (WANB, 9001)) == (EXTB, 4000)
+    # the one WAN down: what is left carries its address, and each mapping still has its own when it is back
+    net.ip('gw', 'rule', 'del', 'iif', 'br-b', 'lookup', '100', 'priority', '100')
+    assert leaves_as(net, 'lan2', (LANB, 4000), (WAN, 9002)) == (EXT, 4000)
+    # hairpin from one inside to the other one's mapping: both see outside addresses
+    seen = net.through('lan2', (LANB, 4000), (EXTB, 40000), outer='lan', source=(LAN, 4000))
+    assert seen.inner == (EXT, 40000), seen.inner
 
 
 def pool_routed(net):

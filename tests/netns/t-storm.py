@@ -119,7 +119,7 @@ def compare(net, d, told, foreign=()):
         shown = {(number(x['protocol']), x['internal_address'], x['internal_port']):
                  (x['external_address'], x['external_port']) for x in d.leases()}
         into = {(number(p), ia, ip): (ea, ep) for (p, ea, ep), (ia, ip) in elements(net, 'dnat4', foreign).items()}
-        out = {(number(p), ia, ip): (ea, ep) for (p, ia, ip), (ea, ep) in elements(net, 'snat4', foreign).items()}
+        out = {(number(p), ia, ip): (ea, ep) for (p, ia, ip), (ea, ep) in elements(net, 'snat4-wan', foreign).items()}
         now = time.monotonic()
         for k in [k for k in told if told[k][2] < now - SLACK]:
             del told[k]
@@ -273,7 +273,7 @@ def test_others(net):
     for i in range(0, HOSTS, 4):
         inner[s.dice.choice(('tcp', 'udp')), f'192.0.2.{20 + i}', 4000 + s.dice.randrange(PORTS)] = (EXT, 9)
     out = ', '.join(f'{p} . {a} . {n} : {t[0]} . {t[1]}' for (p, a, n), t in inner.items())
-    net.nft('add', 'element', 'inet', 'natpcpd', 'snat4', '{', out, '}')
+    net.nft('add', 'element', 'inet', 'natpcpd', 'snat4-wan', '{', out, '}')
     foreign.update(inner)
     for _ in range(3):
         s.blow(15)

@@ -18,7 +18,7 @@
 
 /* Parts of messages: table "natpcpd" and each set, as attributes. */
 #define DNAT4 "0c0001006e617470637064000a000200646e617434000000"
-#define SNAT4 "0c0001006e617470637064000a000200736e617434000000"
+#define SNAT4 "0c0001006e617470637064000e000200736e6174342d77616e000000"
 #define PIN4  "0c0001006e617470637064000900020070696e3400000000"
 #define PIN6  "0c0001006e617470637064000900020070696e3600000000"
 /* The element's two sides: tcp . 198.51.100.1 . 8080 and tcp . 192.0.2.11 . 80. */
@@ -59,6 +59,9 @@ static struct mapping mapping(enum what what)
 	return m;
 }
 
+static char table_name[] = "natpcpd", external_name[] = "wan";
+static struct conf_external external = {.name = external_name};
+static const struct conf conf = {.externals = &external, .externals_n = 1, .backend.table = table_name};
 static const struct nft_msg_kernel old = {.destroy = false, .update = false};
 static const struct nft_msg_kernel new = {.destroy = true, .update = true};
 
@@ -74,11 +77,11 @@ static const struct {
     {"create element dnat4 { tcp . 198.51.100.1 . 8080 timeout 10s : 192.0.2.11 . 80 }, snat4 its mirror", CHANGE_ADD,
      NAT, &new, 10000, 0,
      "640000000c0a01060700000000000000"
-     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "640000000c0a01060800000000000000"
+     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "680000000c0a01060800000000000000"
      "01000000" SNAT4 "3800038034000180" TEN_S IN_KEY OUT_DATA},
     {"the same for ever", CHANGE_ADD, NAT, &old, 0, 0,
      "580000000c0a01060700000000000000"
-     "01000000" DNAT4 "2c00038028000180" OUT_KEY IN_DATA "580000000c0a01060800000000000000"
+     "01000000" DNAT4 "2c00038028000180" OUT_KEY IN_DATA "5c0000000c0a01060800000000000000"
      "01000000" SNAT4 "2c00038028000180" IN_KEY OUT_DATA},
     {"create element pin6 { udp . 2001:db8:1::11 . 5000 timeout 1h }", CHANGE_ADD, PIN_V6, &new, 3600000, 0,
      "600000000c0a01060700000000000000"
@@ -90,24 +93,24 @@ static const struct {
     {"renewal in place: timeout and expiration", CHANGE_RENEW, NAT, &new, 10000, 0,
      "700000000c0a01040700000000000000"
      "01000000" DNAT4 "4400038040000180" TEN_S "0c0005000000000000002710" OUT_KEY IN_DATA
-     "700000000c0a01040800000000000000"
+     "740000000c0a01040800000000000000"
      "01000000" SNAT4 "4400038040000180" TEN_S "0c0005000000000000002710" IN_KEY OUT_DATA},
     {"renewal in place, for ever from now", CHANGE_RENEW, PIN_V4, &new, 0, 0,
      "540000000c0a01040700000000000000"
      "01000000" PIN4 "28000380240001800c0004000000000000000000140001801000010011000000c000020b13880000"},
     {"renewal by delete and create", CHANGE_RENEW, NAT, &old, 10000, 0,
      "480000000e0a01000500000000000000"
-     "01000000" DNAT4 "1c00038018000180" OUT_KEY "480000000e0a01000600000000000000"
+     "01000000" DNAT4 "1c00038018000180" OUT_KEY "4c0000000e0a01000600000000000000"
      "01000000" SNAT4 "1c00038018000180" IN_KEY "640000000c0a01060700000000000000"
-     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "640000000c0a01060800000000000000"
+     "01000000" DNAT4 "3800038034000180" TEN_S OUT_KEY IN_DATA "680000000c0a01060800000000000000"
      "01000000" SNAT4 "3800038034000180" TEN_S IN_KEY OUT_DATA},
     {"delete element dnat4 { tcp . 198.51.100.1 . 8080 : 192.0.2.11 . 80 }, snat4 its mirror", CHANGE_REMOVE, NAT, &old,
      10000, 0,
      "480000000e0a01000500000000000000"
-     "01000000" DNAT4 "1c00038018000180" OUT_KEY "480000000e0a01000600000000000000"
+     "01000000" DNAT4 "1c00038018000180" OUT_KEY "4c0000000e0a01000600000000000000"
      "01000000" SNAT4 "1c00038018000180" IN_KEY},
     {"the same without one that is gone", CHANGE_REMOVE, NAT, &old, 10000, 1u << NFT_MSG_EXTERNAL,
-     "480000000e0a01000600000000000000"
+     "4c0000000e0a01000600000000000000"
      "01000000" SNAT4 "1c00038018000180" IN_KEY},
     {"destroy element pin4", CHANGE_REMOVE, PIN_V4, &new, 0, 0,
      "480000001e0a01000500000000000000"
@@ -118,8 +121,8 @@ static const struct {
      CHANGE_ADD, NAT_PEER, &new, 10000, 0,
      "700000000c0a01060700000000000000010000000c0001006e617470637064000f000200706565722d646e6174340000"
      "400003803c0001800c00040000000000000027101c0001801800010006000000c63364011f900000cb00710500350000"
-     "100002800c000100c000020b00500000700000000c0a01060800000000000000010000000c0001006e61747063706400"
-     "0f000200706565722d736e6174340000400003803c0001800c00040000000000000027101c0001801800010006000000"
+     "100002800c000100c000020b00500000740000000c0a01060800000000000000010000000c0001006e61747063706400"
+     "13000200706565722d736e6174342d77616e0000400003803c0001800c00040000000000000027101c0001801800010006000000"
      "c000020b00500000cb00710500350000100002800c000100c63364011f900000"},
     {"renewal for a peer in place", CHANGE_RENEW, PIN_V4_PEER, &new, 10000, 0,
      "6c0000000c0a01040700000000000000010000000c0001006e617470637064000e000200706565722d70696e34000000"
@@ -144,7 +147,7 @@ static void changes(void **state)
 		    .mapping = mapping(rows[i].what), .op = (uint8_t)rows[i].op, .timeout_ms = rows[i].timeout_ms};
 
 		memset(data, 0, sizeof(data));
-		nft_msg_change(&b, "natpcpd", rows[i].kernel, &c, 5, rows[i].skip);
+		nft_msg_change(&b, &conf, rows[i].kernel, &c, 5, rows[i].skip);
 		to_hex(data, b.length, hex);
 		if (strcmp(hex, rows[i].hex) != 0)
 			fail_msg("%s:\n%s\nnot\n%s", rows[i].name, hex, rows[i].hex);
@@ -156,12 +159,16 @@ static void longest(void **state)
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
 	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
 	struct change c = {.mapping = mapping(NAT_PEER), .op = CHANGE_RENEW, .timeout_ms = 1};
-	char table[NFT_MSG_TABLE_MAX];
+	char table[NFT_MSG_TABLE_MAX], name[64];
+	struct conf_external long_name = {.name = name};
+	const struct conf wide = {.externals = &long_name, .externals_n = 1, .backend.table = table};
 
 	(void)state;
 	memset(table, 'x', sizeof(table) - 1);
 	table[sizeof(table) - 1] = '\0';
-	nft_msg_change(&b, table, &old, &c, 1, 0);
+	memset(name, '.', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	nft_msg_change(&b, &wide, &old, &c, 1, 0);
 	assert_true(b.length <= NFT_MSG_CHANGE_MAX);
 }
 
@@ -182,19 +189,42 @@ static void frame(void **state)
 			    "2c0000000e0a0500050302010000000001000000" PIN6 "140000001100010006030201000000000000000a");
 }
 
-/* Each map once, and those that hold the external sides are listed. */
+/* Each map once, mirrors once for each external. */
 static void names(void **state)
 {
-	size_t n = 0, listed = 0;
+	char one[] = "wan", two[] = "DSL 2.";
+	struct conf_external externals[] = {{.name = one}, {.name = two}};
+	const struct conf c = {.externals = externals, .externals_n = 2};
+	struct nft_msg_map map, other;
+	size_t n = 0, mirrors = 0;
 
 	(void)state;
-	for (; nft_msg_map(n); n++) {
-		listed += nft_msg_lists(n);
-		for (size_t i = 0; i < n; i++)
-			assert_string_not_equal(nft_msg_map(i), nft_msg_map(n));
+	for (; nft_msg_map(&c, n, &map); n++) {
+		mirrors += map.mirror;
+		for (size_t i = 0; i < n; i++) {
+			assert_true(nft_msg_map(&c, i, &other));
+			assert_string_not_equal(map.name, other.name);
+		}
+		if (strcmp(map.name, "snat4-DSL.202.2e") == 0)
+			assert_int_equal(map.external, 1);
 	}
-	assert_int_equal(n, 15);
-	assert_int_equal(listed, 12);
+	assert_int_equal(n, 18);
+	assert_int_equal(mirrors, 6);
+	nft_msg_mirror(map.name, NFT_MSG_PEER_SNAT4, &externals[1]);
+	assert_string_equal(map.name, "peer-snat4-DSL.202.2e");
+}
+
+/* The name of a section has 63 octets at most: that of a set holds it, whatever they are. */
+static void longest_name(void **state)
+{
+	char section[64], name[NFT_MSG_NAME_MAX];
+	struct conf_external odd = {.name = section};
+
+	(void)state;
+	memset(section, '\xff', 63);
+	section[63] = '\0';
+	nft_msg_mirror(name, NFT_MSG_PEER_SNAT4, &odd);
+	assert_int_equal(strlen(name), strlen("peer-snat4-") + 3 * 63);
 }
 
 static void question(void **state)
@@ -205,7 +235,7 @@ static void question(void **state)
 	char hex[2 * sizeof(data) + 1];
 
 	(void)state;
-	nft_msg_get(&b, "natpcpd", &m, 9);
+	nft_msg_get(&b, &conf, &m, 9);
 	to_hex(data, b.length, hex);
 	assert_string_equal(hex, "480000000d0a05000900000000000000"
 				 "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000");
@@ -226,6 +256,35 @@ static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
 	s->remaining_ms = remaining_ms;
 }
 
+/* A mapping of another external is in another mirror; one of an external that is no more is in none that does harm. */
+static void mirrors(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+	char one[] = "wan", two[] = "b", table[] = "natpcpd";
+	struct conf_external externals[] = {{.name = one}, {.name = two}};
+	const struct conf c = {.externals = externals, .externals_n = 2, .backend.table = table};
+	static const char *const expected[] = {"snat4-wan", "snat4-b", "snat4-wan"};
+
+	(void)state;
+	for (uint8_t i = 0; i < 3; i++) {
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+		struct change add = {.mapping = mapping(NAT), .op = CHANGE_ADD};
+		struct seen seen = {0};
+
+		add.mapping.external = i;
+		memset(data, 0, sizeof(data));
+		nft_msg_change(&b, &c, &new, &add, 1, 0);
+		assert_string_equal((const char *)data + b.last + 16 + 4 + 12 + 4, expected[i]);
+		nft_msg_elements((const struct nlmsghdr *)(const void *)(data + b.last), &c, see, &seen);
+		assert_int_equal(seen.n, 1);
+		assert_int_equal(seen.mapping.external, i % 2);
+		assert_int_equal(seen.mapping.internal_port, add.mapping.internal_port);
+		assert_int_equal(seen.mapping.external_port, add.mapping.external_port);
+		assert_memory_equal(&seen.mapping.internal_address, &add.mapping.internal_address, 16);
+		assert_memory_equal(&seen.mapping.external_address, &add.mapping.external_address, 16);
+	}
+}
+
 /* What was written is read back; the kernel's answer has the same layout. Truncated at any attribute, nothing is read beyond. */
 static void elements(void **state)
 {
@@ -240,8 +299,8 @@ static void elements(void **state)
 		uint32_t length;
 
 		memset(data, 0, sizeof(data));
-		nft_msg_change(&b, "natpcpd", &new, &c, 1, 0);
-		nft_msg_elements(h, see, &seen);
+		nft_msg_change(&b, &conf, &new, &c, 1, 0);
+		nft_msg_elements(h, &conf, see, &seen);
 		assert_int_equal(seen.n, 1);
 		assert_memory_equal(&seen.mapping.internal_address, &c.mapping.internal_address, 16);
 		assert_memory_equal(&seen.mapping.external_address, &c.mapping.external_address, 16);
@@ -259,7 +318,7 @@ static void elements(void **state)
 			assert_non_null(copy);
 			memcpy(copy, data, cut);
 			((struct nlmsghdr *)(void *)copy)->nlmsg_len = cut;
-			nft_msg_elements((const struct nlmsghdr *)(const void *)copy, see, &seen);
+			nft_msg_elements((const struct nlmsghdr *)(const void *)copy, &conf, see, &seen);
 			free(copy);
 		}
 	}
@@ -288,9 +347,9 @@ static const struct {
      "01000000" PIN4 "1800038014000180100001800c00010011000000c000020b",
      0, 0},
     {"the mirror map",
-     "580000000c0a01060800000000000000"
+     "5c0000000c0a01060800000000000000"
      "01000000" SNAT4 "2c00038028000180" IN_KEY OUT_DATA,
-     0, 0},
+     1, 0},
     {"no data in dnat4",
      "480000000c0a01060700000000000000"
      "01000000" DNAT4 "1c00038018000180" OUT_KEY,
@@ -313,7 +372,7 @@ static void odd_answers(void **state)
 
 		print_message("%s\n", answers[i].name);
 		assert_int_equal(n, data[0]);
-		nft_msg_elements((const struct nlmsghdr *)(const void *)data, see, &seen);
+		nft_msg_elements((const struct nlmsghdr *)(const void *)data, &conf, see, &seen);
 		assert_int_equal(seen.n, answers[i].n);
 		assert_int_equal(seen.remaining_ms, answers[i].remaining_ms);
 	}
@@ -322,9 +381,9 @@ static void odd_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(changes),	   cmocka_unit_test(longest), cmocka_unit_test(frame),
-	    cmocka_unit_test(question),	   cmocka_unit_test(names),   cmocka_unit_test(elements),
-	    cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(changes),	cmocka_unit_test(longest),  cmocka_unit_test(frame),
+	    cmocka_unit_test(question), cmocka_unit_test(names),    cmocka_unit_test(longest_name),
+	    cmocka_unit_test(mirrors),	cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
