@@ -60,12 +60,25 @@ void engine_set_generation(struct lease *l, uint8_t generation)
 	l->flags = (uint8_t)((l->flags & ~LEASE_GENERATION) | generation << 4);
 }
 
+size_t engine_home(const struct engine *e, const struct lease *l)
+{
+	size_t owner;
+
+	if (l->origin == ENGINE_ORIGIN_STATIC)
+		return l->external;
+	if (l->listen < e->conf->listens_n)
+		return e->conf->listens[l->listen].external;
+	owner = outside_owner(e, &l->external_address);
+	return owner != SIZE_MAX ? owner : l->external;
+}
+
 bool engine_stranded(const struct engine *e, const struct lease *l)
 {
+	size_t home = engine_home(e, l);
 	struct in6_addr first;
 
-	return l->kind == MAPPING_NAT && l->external < e->conf->externals_n &&
-	       !outside_has(e, l->external, &l->external_address) && outside_at(e, l->external, 0, &first);
+	return l->kind == MAPPING_NAT && home < e->conf->externals_n && outside_at(e, home, 0, &first) &&
+	       !(l->external == home && outside_has(e, home, &l->external_address));
 }
 
 void engine_refresh(struct engine *e, const struct lease *l)

@@ -210,7 +210,8 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 			 struct mapper_plan *p)
 {
 	const struct lease *l = lease_peek(e->leases, i);
-	bool here = l->kind == p->kind && !(l->kind == MAPPING_NAT && engine_stranded(e, l));
+	bool here =
+	    l->kind == p->kind && !(l->kind == MAPPING_NAT && (l->external != p->external || engine_stranded(e, l)));
 	struct choice c = choice_for(l, w, p);
 
 	if (l->kind != p->kind) {
@@ -229,7 +230,7 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 	p->verdict.lease = i;
 	p->verdict.external_address = l->external_address;
 	p->verdict.external_port = l->external_port;
-	p->action = l->state == LEASE_ACTIVE && !mapper_stale(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
+	p->action = l->state == LEASE_ACTIVE && here && !engine_lost(e, l) ? MAPPER_RENEW : MAPPER_REPLACE;
 	mapper_set_tell(p, l);
 	if (!here && portset_more(l))
 		p->verdict.external_port = 0;
@@ -627,10 +628,12 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		  enum round_cause *cause)
 {
 	const struct lease *l = lease_peek(e->leases, lease);
-	bool stranded = engine_stranded(e, l), lost = engine_lost(e, l);
+	size_t home = engine_home(e, l);
+	bool lost = engine_lost(e, l), stranded = engine_stranded(e, l);
+	bool moves = stranded && !outside_has(e, home, &l->external_address);
 	struct in6_addr address = l->external_address;
 	uint16_t port = l->external_port;
-	struct choice c = {.external = l->external,
+	struct choice c = {.external = home,
 			   .protocol = l->protocol,
 			   .pcp = l->origin != ENGINE_ORIGIN_NATPMP,
 			   .client = l->internal_address,
@@ -639,21 +642,21 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 			   .ports = policy_ports(policy)};
 	struct round_step s = {.lease = lease,
 			       .answer = ROUND_NONE,
-			       .flags = (uint8_t)(ROUND_STEP_OWN | (stranded ? ROUND_STEP_EVENT : 0)),
+			       .flags = (uint8_t)(ROUND_STEP_OWN | (moves ? ROUND_STEP_EVENT : 0)),
 			       .event = ROUND_MOVED,
 			       .before = *l,
 			       .extra = l->extra};
 	uint64_t timeout_ms = 0;
 
 	*cause = ROUND_HOMELESS;
-	if (stranded && l->origin == ENGINE_ORIGIN_STATIC) {
-		if (!outside_at(e, l->external, 0, &address) ||
+	if (moves && l->origin == ENGINE_ORIGIN_STATIC) {
+		if (!outside_at(e, home, 0, &address) ||
 		    lease_find_external(e->leases, l->protocol, &address, port) != LEASE_NONE)
 			return false;
-	} else if (stranded && portset_more(l)) {
+	} else if (moves && portset_more(l)) {
 		if (!mapper_set_place(e, l, &c, &address, &port))
 			return false;
-	} else if (stranded) {
+	} else if (moves) {
 		bool beside = peer_side(e, l->protocol, &l->internal_address, l->internal_port, lease, &address, &port);
 		enum choice_result found = CHOICE_FOUND;
 
@@ -672,6 +675,8 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		s.lifetime_s = engine_remaining_s(l, now_ms);
 		timeout_ms = timeout_of(l->expires_ms > now_ms ? l->expires_ms - now_ms : 0);
 	}
+	if (stranded)
+		lease_at(e->leases, lease)->external = (uint8_t)home;
 	/* after a clean loss there is nothing to be cleared, unless that was tried and refused */
 	replace(e, lease, &address, port, timeout_ms, !lost || e->walk_again.wait_ms != 0, &s, r);
 	/* after the epoch has started anew a client may come with a new nonce, once */

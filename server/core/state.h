@@ -80,7 +80,10 @@ uint32_t engine_remaining_s(const struct lease *l, uint64_t now_ms);
 bool engine_lost(const struct engine *e, const struct lease *l);
 /* Says when the packet filter got it: e->generation = now, ENGINE_LOST = it has not. */
 void engine_set_generation(struct lease *l, uint8_t generation);
-/* True if the lease translates to an address that is ours no more, while another is there to go to. */
+/* The external where a lease belongs: that of its section, if it is known. Not one of conf's if there is none. */
+size_t engine_home(const struct engine *e, const struct lease *l);
+/* True if the lease translates to an address that is ours no more, or is on another external than its home, while there is
+ * an address to go to. */
 bool engine_stranded(const struct engine *e, const struct lease *l);
 /* Marks the ports of a lease, of both transports, as they are now. */
 void engine_refresh(struct engine *e, const struct lease *l);

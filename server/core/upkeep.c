@@ -83,26 +83,27 @@ static bool still_served(const struct engine *e, const struct lease *l)
 						 : true;
 }
 
-static bool is_static_port(const struct engine *e, const struct lease *l, uint16_t port)
+static bool is_static_port(const struct engine *e, const struct lease *l, size_t external, uint16_t port)
 {
 	for (size_t i = 0; i < e->conf->statics_n; i++)
-		if (e->conf->statics[i].external == l->external && e->conf->statics[i].protocol == l->protocol &&
+		if (e->conf->statics[i].external == external && e->conf->statics[i].protocol == l->protocol &&
 		    e->conf->statics[i].external_port == port)
 			return true;
 	return false;
 }
 
-static bool port_allowed(const struct engine *e, const struct lease *l, const struct conf_ranges *ports, uint16_t port)
+static bool port_allowed(const struct engine *e, const struct lease *l, size_t external,
+			 const struct conf_ranges *ports, uint16_t port)
 {
-	const struct conf_external *c = &e->conf->externals[l->external];
+	const struct conf_external *c = &e->conf->externals[external];
 
 	return (c->ports.n == 0 || conf_ranges_have(&c->ports, port)) &&
 	       (ports->n == 0 || conf_ranges_have(ports, port)) && !policy_reserved(e->conf, l->protocol, port) &&
-	       !is_static_port(e, l, port);
+	       !is_static_port(e, l, external, port);
 }
 
-/* True if the external side of a lease may still be given away. */
-static bool side_allowed(const struct engine *e, const struct lease *l, struct policy_verdict *v)
+/* True if the external side of a lease may still be given away by that external. */
+static bool side_allowed(const struct engine *e, const struct lease *l, size_t external, struct policy_verdict *v)
 {
 	struct conf_ranges ports = policy_ports(v);
 
@@ -111,13 +112,13 @@ static bool side_allowed(const struct engine *e, const struct lease *l, struct p
 			return true;
 		return !e->conf->externals[e->conf->listens[l->listen].external].nat;
 	}
-	if (l->external >= e->conf->externals_n || !e->conf->externals[l->external].nat)
+	if (external >= e->conf->externals_n || !e->conf->externals[external].nat)
 		return false;
 	/* a flow of its host's own may be on any port, and PEER only kept it there */
 	if (lease_is_peer(l))
 		return true;
 	for (uint32_t i = 0; i <= portset_more(l); i++)
-		if (!port_allowed(e, l, &ports, (uint16_t)(l->external_port + i)))
+		if (!port_allowed(e, l, external, &ports, (uint16_t)(l->external_port + i)))
 			return false;
 	return true;
 }
@@ -131,7 +132,8 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	size_t owner = l->kind == MAPPING_NAT ? outside_owner(e, &l->external_address) : SIZE_MAX;
 	enum round_cause cause;
 
-	if (owner != SIZE_MAX)
+	/* of one that is installed the packet filter has to be told */
+	if (l->state == LEASE_HELD && owner != SIZE_MAX)
 		l->external = (uint8_t)owner;
 	engine_refresh(e, l);
 	if (l->state == LEASE_HELD) {
@@ -143,14 +145,15 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	if (l->state != LEASE_ACTIVE || portset_follows(l))
 		return true;
 	if (l->origin != ENGINE_ORIGIN_STATIC) {
-		if (!still_served(e, l) || !judge_lease(e, l, &v) || !side_allowed(e, l, &v))
+		if (!still_served(e, l) || !judge_lease(e, l, &v) || !side_allowed(e, l, engine_home(e, l), &v))
 			return mapper_end_own(e, i, ROUND_FORBIDDEN, r);
 		l->rule = v.rule;
 	}
 	if (!engine_lost(e, l) && !engine_stranded(e, l))
 		return true;
 	/* what was to be this external side or none is none now: RFC 6887 14.2 */
-	if (engine_stranded(e, l) && l->flags & LEASE_PREFER_FAILURE) {
+	if (engine_stranded(e, l) && l->flags & LEASE_PREFER_FAILURE &&
+	    !outside_has(e, engine_home(e, l), &l->external_address)) {
 		if (!mapper_end_own(e, i, ROUND_HOMELESS, r))
 			return false;
 		update_failed(e, i, now_ms);
@@ -282,6 +285,11 @@ bool upkeep_leave_statics(struct engine *e, const struct conf *old_conf, struct 
 	return true;
 }
 
+static bool is_of_interface(const struct conf_external *c)
+{
+	return c->nat && c->addresses.n == 0;
+}
+
 /* The external that a found mapping belongs to; the addresses may not be known yet. SIZE_MAX = none. */
 static size_t guess_external(const struct engine *e, const struct mapping *m)
 {
@@ -291,8 +299,12 @@ static size_t guess_external(const struct engine *e, const struct mapping *m)
 		if (e->conf->externals[i].nat &&
 		    conf_prefixes_have(&e->conf->externals[i].addresses, &m->external_address))
 			owner = i;
+	/* the packet filter knows which, if it is still there */
+	if (owner == SIZE_MAX && m->external < e->conf->externals_n &&
+	    is_of_interface(&e->conf->externals[m->external]))
+		owner = m->external;
 	for (size_t i = 0; owner == SIZE_MAX && i < e->conf->externals_n; i++)
-		if (e->conf->externals[i].nat && e->conf->externals[i].addresses.n == 0)
+		if (is_of_interface(&e->conf->externals[i]))
 			owner = i;
 	return owner;
 }
@@ -395,7 +407,7 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	extra_drop(l.extra);
 	if (i == LEASE_NONE)
 		return -ENOMEM;
-	if (!fixed && (!judge_lease(e, &l, &v) || !side_allowed(e, &l, &v)))
+	if (!fixed && (!judge_lease(e, &l, &v) || !side_allowed(e, &l, l.external, &v)))
 		return mapper_end_own(e, i, ROUND_FORBIDDEN, r) ? 0 : -ENOMEM;
 	if (fixed && remaining_ms != 0)
 		keep_for_ever(e, i, r);
