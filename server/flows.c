@@ -31,6 +31,7 @@ static void step(void *context)
 	struct flows *f = context;
 	int error = ender_step(f->ender, loop_now_ms(f->loop));
 
+	loop_worked(f->loop);
 	if (error)
 		complain(f, error);
 	if (ender_idle(f->ender) && ender_count(f->ender) != f->told) {

@@ -70,6 +70,11 @@ uint64_t loop_now_ms(struct loop *l)
 	return l->now_ms;
 }
 
+void loop_worked(struct loop *l)
+{
+	l->now_read = false;
+}
+
 static void fire(evutil_socket_t fd, short what, void *context)
 {
 	struct loop_event *e = context;

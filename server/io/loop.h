@@ -21,6 +21,9 @@ void loop_free(struct loop *l);
 
 /* CLOCK_BOOTTIME in milliseconds, read once per wake-up. */
 uint64_t loop_now_ms(struct loop *l);
+/* What was just done may have taken long: whoever comes after it in this wake-up reads the clock anew, so that no gap
+ * between announcements is shorter than it should be (RFC 6887 14.1.3). */
+void loop_worked(struct loop *l);
 
 /* Calls fn while fd is readable. The descriptor stays the caller's. NULL if out of memory. */
 struct loop_event *loop_readable(struct loop *l, int fd, loop_fn *fn, void *context);

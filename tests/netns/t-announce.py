@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import select
+import struct
 import time
 
 import lab
@@ -18,15 +19,17 @@ V4, V6 = '224.0.0.1', 'ff02::1'
 
 def hear(sockets, seconds, enough=lambda heard: False):
     """Announcements from now on: (seconds since now, group, decoded, sender)."""
-    begin, heard = time.monotonic(), []
+    begin, offset, heard = time.monotonic(), time.time(), []
     while not enough(heard):
         left = begin + seconds - time.monotonic()
         ready, _, _ = select.select(list(sockets), [], [], max(left, 0))
         if not ready:
             break
         for s in ready:
-            data, sender = s.recvfrom(2048)
-            heard.append((time.monotonic() - begin, sockets[s], pcp.decode(data), sender))
+            # the kernel says when it came, however late this is read
+            data, ancillary, _, sender = s.recvmsg(2048, 64)
+            whole, nanoseconds = struct.unpack('qq', ancillary[0][2][:16])
+            heard.append((whole + nanoseconds / 1e9 - offset, sockets[s], pcp.decode(data), sender))
     return heard
 
 

@@ -54,6 +54,13 @@ static void clock_is_boottime(void **state)
 	clock_gettime(CLOCK_BOOTTIME, &after);
 	assert_true(now_ms >= (uint64_t)before.tv_sec * 1000 + (uint64_t)before.tv_nsec / 1000000);
 	assert_true(now_ms <= (uint64_t)after.tv_sec * 1000 + (uint64_t)after.tv_nsec / 1000000);
+	/* it stands still until the next wake-up, or until somebody says that he took long */
+	do
+		clock_gettime(CLOCK_BOOTTIME, &after);
+	while ((uint64_t)after.tv_sec * 1000 + (uint64_t)after.tv_nsec / 1000000 < now_ms + 2);
+	assert_int_equal(loop_now_ms(l), now_ms);
+	loop_worked(l);
+	assert_true(loop_now_ms(l) >= now_ms + 2);
 	loop_free(l);
 }
 
