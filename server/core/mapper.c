@@ -59,6 +59,17 @@ void mapper_tell(const struct engine *e, const struct lease *l, uint32_t i, uint
 	p->verdict.rule = engine_rule_name(e, l);
 }
 
+/* True if a NAT-PMP client would be told of a port on an address that it does not know: the protocol has a word for the
+ * first of its external alone (RFC 6886 3.2). */
+static bool is_unsaid(const struct engine *e, const struct mapper_want *w, const struct lease *l,
+		      const struct mapper_plan *p)
+{
+	struct in6_addr first;
+
+	return !w->pcp && l->kind == MAPPING_NAT && outside_at(e, p->external, 0, &first) &&
+	       !engine_same_address(&first, &l->external_address);
+}
+
 /* RFC 6887 11.3 and 15.1, RFC 6886 3.4: the operator's own mappings are shown, and never touched. */
 static void plan_static(const struct engine *e, const struct mapper_want *w, uint32_t i, struct mapper_plan *p)
 {
@@ -72,6 +83,8 @@ static void plan_static(const struct engine *e, const struct mapper_want *w, uin
 		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "a static mapping has another external side", 1800);
 	else if (w->terms && w->terms->filters_n)
 		refuse(p, MAPPER_FILTERS, "a static mapping has no filters");
+	else if (is_unsaid(e, w, l, p))
+		refuse(p, MAPPER_NO_RESOURCES, "the mapping is on another address than NAT-PMP knows of");
 	else
 		mapper_tell(e, l, i, w->pcp ? CODEC_LIFETIME_FOREVER : w->lifetime_s, p);
 }
@@ -85,6 +98,10 @@ static void plan_natpmp_on_pcp(const struct engine *e, const struct mapper_want 
 
 	if (w->lifetime_s == 0) {
 		refuse(p, MAPPER_NOT_AUTHORIZED, "the mapping was made by PCP");
+		return;
+	}
+	if (is_unsaid(e, w, l, p)) {
+		refuse(p, MAPPER_NO_RESOURCES, "the mapping is on another address than NAT-PMP knows of");
 		return;
 	}
 	mapper_tell(e, l, i, w->lifetime_s < remaining_s ? w->lifetime_s : remaining_s, p);
@@ -210,8 +227,8 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 			 struct mapper_plan *p)
 {
 	const struct lease *l = lease_peek(e->leases, i);
-	bool here =
-	    l->kind == p->kind && !(l->kind == MAPPING_NAT && (l->external != p->external || engine_stranded(e, l)));
+	bool here = l->kind == p->kind && !is_unsaid(e, w, l, p) &&
+		    !(l->kind == MAPPING_NAT && (l->external != p->external || engine_stranded(e, l)));
 	struct choice c = choice_for(l, w, p);
 
 	if (l->kind != p->kind) {
