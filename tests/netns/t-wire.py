@@ -188,6 +188,28 @@ def test_flow_on_the_same_port(net):
         assert server.recvfrom(100) == (b'new', (WAN2, 8888))
 
 
+def test_flow_outlives_mapping(net):
+    """A flow that a host began by itself is there before, beside and after a mapping of its port (6887-11.3-23)"""
+    net.daemon()
+    c = net.client()
+    with lab.probe.udp(net.ns('wan'), WAN, 7777) as far, lab.probe.udp(net.ns('lan'), LAN, 4000) as near:
+        near.sendto(b'before', (WAN, 7777))
+        data, peer = far.recvfrom(100)
+        assert (data, peer) == (b'before', (EXT, 4000))
+
+        def both_ways(text):
+            far.sendto(text, peer)
+            assert near.recvfrom(100) == (text, (WAN, 7777))
+            near.sendto(text, (WAN, 7777))
+            assert far.recvfrom(100) == (text, peer)
+        both_ways(b'flow')
+        assert c.map(UDP, 4000).external == 4000
+        both_ways(b'beside')
+        assert c.map(UDP, 4000, 4000, 0).result == SUCCESS
+        wait(lambda: net.closed((EXT, 4000), source=(WAN2, 0), timeout=0.3), 5)
+        both_ways(b'after')
+
+
 def test_both_ways(net):
     """Implicit, explicit and static mappings work in both directions, with the daemon's rules loaded (6886-3.9-01, 6886-3.9-05)"""
     net.daemon(conf('static "s" { protocol = "udp"  external-port = 443  to = "192.0.2.11:8443" }'))
