@@ -17,7 +17,7 @@
 static void reply_json(struct control_request *q, int status, json_t *value)
 {
 	static const char broken[] = "{\"error\": \"out of memory\"}\n";
-	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	if (text)
 		control_reply(q, status, text, strlen(text));

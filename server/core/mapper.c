@@ -425,6 +425,17 @@ static void replace(struct engine *e, uint32_t i, const struct in6_addr *address
 	portset_refresh(e, i);
 }
 
+/* The ports that a lease had on another external are marked there, and it knows only where it is now. */
+static void refresh_left(struct engine *e, uint32_t i, const struct lease *before)
+{
+	struct lease left = *before;
+
+	if (before->external == lease_peek(e->leases, i)->external)
+		return;
+	for (uint32_t n = portset_more(before) + 1u; n > 0; n--, left.external_port++)
+		engine_refresh(e, &left);
+}
+
 static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
 		       struct mapper_plan *p)
 {
@@ -441,6 +452,7 @@ static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t n
 	portset_extra(e, i, p->extra);
 	replace(e, i, &p->verdict.external_address, p->verdict.external_port,
 		timeout_of((uint64_t)p->verdict.lifetime_s * 1000), true, &s, r);
+	refresh_left(e, i, &s.before);
 	take_terms(e, i, w, p, now_ms);
 }
 
@@ -696,6 +708,7 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		lease_at(e->leases, lease)->external = (uint8_t)home;
 	/* after a clean loss there is nothing to be cleared, unless that was tried and refused */
 	replace(e, lease, &address, port, timeout_ms, !lost || e->walk_again.wait_ms != 0, &s, r);
+	refresh_left(e, lease, &s.before);
 	/* after the epoch has started anew a client may come with a new nonce, once */
 	if (lost && l->origin == ENGINE_ORIGIN_PCP)
 		lease_at(e->leases, lease)->flags |= LEASE_NONCE_OPEN;

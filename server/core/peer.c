@@ -2,6 +2,7 @@
 #include "server/core/peer.h"
 
 #include "server/core/choice.h"
+#include "server/core/portset.h"
 
 bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, struct engine_flow_key *k)
 {
@@ -120,11 +121,38 @@ static void choose(const struct engine *e, const struct mapper_want *w, struct m
 	}
 }
 
+/*
+ * A flow chooses its source port, and the operator's NAT keeps it if no connection has it: it may well be one that is
+ * kept for somebody. The flow may go on there for as long as the kernel lets it, but what a PEER takes from the place's
+ * owner is more: all that this peer begins, for as long as the client likes. Places of other flows do no harm, as each
+ * is for its own peer.
+ */
+static bool flow_intrudes(const struct engine *e, const struct mapper_want *w, size_t external)
+{
+	const struct in6_addr *address = &w->flow->external_address;
+	uint16_t port = w->flow->external_port;
+	uint32_t i = lease_find_external(e->leases, w->protocol, address, port);
+
+	if (i != LEASE_NONE) {
+		const struct lease *l = lease_peek(e->leases, i);
+
+		if (!engine_same_address(&l->internal_address, &w->internal_address))
+			return true;
+		if (l->state != LEASE_HELD)
+			return portset_more(l) == 0 && l->internal_port != w->internal_port;
+	}
+	return outside_barred(e, external, address, w->protocol, port);
+}
+
 /* RFC 6887 12.3: a flow that is there has its place already, and the suggestion does not count. */
 static void follow_flow(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
 	if (p->kind == MAPPING_NAT && !outside_has(e, p->external, &w->flow->external_address)) {
 		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "the flow leaves by an address that is not ours", 0);
+		return;
+	}
+	if (p->kind == MAPPING_NAT && w->lifetime_s != 0 && flow_intrudes(e, w, p->external)) {
+		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "the flow is at a place outside that is not its host's", 0);
 		return;
 	}
 	p->verdict.external_address = p->kind == MAPPING_NAT ? w->flow->external_address : w->internal_address;

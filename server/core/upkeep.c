@@ -87,7 +87,9 @@ static bool is_static_port(const struct engine *e, const struct lease *l, size_t
 {
 	for (size_t i = 0; i < e->conf->statics_n; i++)
 		if (e->conf->statics[i].external == external && e->conf->statics[i].protocol == l->protocol &&
-		    e->conf->statics[i].external_port == port)
+		    e->conf->statics[i].external_port == port &&
+		    !(lease_is_peer(l) && e->conf->statics[i].to_port == l->internal_port &&
+		      engine_same_address(&e->conf->statics[i].to_address, &l->internal_address)))
 			return true;
 	return false;
 }
@@ -114,9 +116,10 @@ static bool side_allowed(const struct engine *e, const struct lease *l, size_t e
 	}
 	if (external >= e->conf->externals_n || !e->conf->externals[external].nat)
 		return false;
-	/* a flow of its host's own may be on any port, and PEER only kept it there */
+	/* a flow of its host's own may be on any port of its rule, but not at somebody else's place */
 	if (lease_is_peer(l))
-		return true;
+		return !policy_reserved(e->conf, l->protocol, l->external_port) &&
+		       !is_static_port(e, l, external, l->external_port);
 	for (uint32_t i = 0; i <= portset_more(l); i++)
 		if (!port_allowed(e, l, external, &ports, (uint16_t)(l->external_port + i)))
 			return false;
