@@ -96,7 +96,9 @@ int engine_reload(struct engine *e, const struct conf *conf, uint64_t now_ms, st
 	e->outsides = outsides;
 	apply(e, &n, from);
 	limit_rate(e->limit, conf->limits.requests_per_second, conf->limits.burst);
-	if (addresses_changed(e, from, old, &n)) {
+	/* a change of addresses: RFC 6887 8.5; sets of ports come or go: RFC 7753 4.3 */
+	if (addresses_changed(e, from, old, &n) ||
+	    (from->limits.port_set_max == 0) != (conf->limits.port_set_max == 0)) {
 		epoch_set(&e->epoch_pcp, 0, now_ms);
 		announce_begin(&e->announce, now_ms);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/reply.h"
 
-enum { DATA_MAX = 1104, LENGTH_MIN = 80 };
+/* LENGTH_MORE: an answer may have a PORT_SET where its request had none. */
+enum { DATA_MAX = 1104, LENGTH_MIN = 64, LENGTH_MORE = 12 };
 
 struct round_answer *reply_begin(const struct engine_datagram *d, bool pcp, uint8_t opcode, struct round *r)
 {
@@ -14,7 +15,7 @@ struct round_answer *reply_begin(const struct engine_datagram *d, bool pcp, uint
 				  .listen = d->listen,
 				  .pcp = pcp};
 	size_t padded = (q.length + 3) & ~(size_t)3;
-	uint32_t i = round_answer(r, &q, padded < LENGTH_MIN ? LENGTH_MIN : padded);
+	uint32_t i = round_answer(r, &q, (padded < LENGTH_MIN ? LENGTH_MIN : padded) + LENGTH_MORE);
 
 	if (i == ROUND_NONE)
 		return NULL;

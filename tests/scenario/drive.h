@@ -160,6 +160,14 @@ static inline void drive_options(struct drive *d, uint8_t *options, size_t *leng
 					.length = (uint16_t)drive_number(d, 12)};
 		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
 	}
+	while (drive_number(d, 4) == 1) {
+		o = (struct pcp_option){
+		    .code = PCP_OPTION_PORT_SET,
+		    .port_set = {.size = (uint16_t)(1 + drive_number(d, 9)), .parity = drive_number(d, 2)}};
+		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
+		if (drive_number(d, 20))
+			break;
+	}
 	if (drive_number(d, 20) == 0) {
 		o = (struct pcp_option){.code = (uint8_t)drive_number(d, 256)};
 		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
@@ -253,9 +261,11 @@ static inline void drive_find(void *context, const struct mapping *m, uint64_t r
 	struct world_compare *c = context;
 
 	(void)remaining_ms;
-	if (c->v->protocol == m->protocol && c->v->internal_port == m->internal_port &&
-	    c->v->remote_port == m->remote_port && memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 &&
-	    c->v->external_port == m->external_port && memcmp(&c->v->internal_address, &m->internal_address, 16) == 0)
+	if (c->v->protocol == m->protocol && c->v->internal_port >= m->internal_port &&
+	    c->v->internal_port - m->internal_port <= m->more_ports && c->v->remote_port == m->remote_port &&
+	    memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 &&
+	    c->v->external_port - m->external_port == c->v->internal_port - m->internal_port &&
+	    memcmp(&c->v->internal_address, &m->internal_address, 16) == 0)
 		c->n++;
 }
 
@@ -264,7 +274,7 @@ static inline void drive_check_grant(struct drive *d, const struct round_reply *
 {
 	struct mapping want = {.internal_address = reply->destination};
 	struct world_compare c = {.v = &want};
-	size_t at = 0;
+	size_t at = 0, ports = 1;
 	struct pcp_option o;
 
 	if (m->protocol == CODEC_VERSION_NATPMP) {
@@ -287,9 +297,18 @@ static inline void drive_check_grant(struct drive *d, const struct round_reply *
 		while (pcp_option_next(m->pcp.options, m->pcp.options_length, &at, &o, NULL) == CODEC_OK)
 			if (o.code == PCP_OPTION_THIRD_PARTY)
 				want.internal_address = o.third_party;
+			else if (o.code == PCP_OPTION_PORT_SET) {
+				ports = o.port_set.size;
+				want.internal_port = o.port_set.first_internal_port;
+			}
 	}
-	d->w.backend->ops->list(d->w.backend, drive_find, &c);
-	if (c.n != 1)
+	for (size_t i = 0; i < ports; i++) {
+		d->w.backend->ops->list(d->w.backend, drive_find, &c);
+		want.internal_port++;
+		want.external_port++;
+	}
+	want.external_port = (uint16_t)(want.external_port - ports);
+	if (c.n != ports)
 		drive_complain(d, "a success was told that is not in the packet filter");
 	if (want.protocol == 17 && want.remote_port == 0 &&
 	    (want.external_port == 5350 || want.external_port == 5351) && codec_is_v4(&want.internal_address) &&
@@ -306,6 +325,8 @@ static inline void drive_check(struct drive *d, bool failing)
 		unsigned request = replies[i].destination_port - 40000u;
 		struct codec_message m;
 
+		if (replies[i].length == 0)
+			continue; /* settled to silence */
 		if (codec_parse(replies[i].data, replies[i].length, &m, NULL) != CODEC_OK) {
 			/* the answer to an opcode or version that nobody knows may have any form */
 			if (replies[i].length < 4 || !(replies[i].data[1] & 0x80))
@@ -393,6 +414,9 @@ static inline void drive_adopt(struct drive *d)
 	if (drive_number(d, 3) == 0) {
 		c.mapping.remote_address = codec_from_v4(0xcb007101);
 		c.mapping.remote_port = (uint16_t)(1000 + drive_number(d, 3));
+	} else if (drive_number(d, 3) == 0) {
+		c.mapping.more_ports = (uint16_t)(1 + drive_number(d, 4));
+		c.mapping.internal_port = c.mapping.external_port;
 	}
 	backend_memory_refuse(d->w.backend, 0, 0);
 	d->w.backend->ops->commit(d->w.backend, &c, 1);

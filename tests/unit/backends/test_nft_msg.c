@@ -37,13 +37,16 @@ static const struct in6_addr remote4 = {
 static const struct in6_addr remote6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2}};
 static const struct in6_addr inside6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 0x11}};
 
-enum what { NAT, PIN_V4, PIN_V6, NAT_PEER, PIN_V4_PEER, PIN_V6_PEER };
+enum what { NAT, PIN_V4, PIN_V6, NAT_PEER, PIN_V4_PEER, PIN_V6_PEER, NAT_PORTS, PIN_V4_PORTS, PIN_V6_PORTS };
 
 static struct mapping mapping(enum what what)
 {
 	struct mapping m = {.kind = MAPPING_PINHOLE, .protocol = 17, .internal_port = 5000, .external_port = 5000};
 
-	if (what >= NAT_PEER) {
+	if (what >= NAT_PORTS) {
+		what -= NAT_PORTS;
+		m.more_ports = 31;
+	} else if (what >= NAT_PEER) {
 		what -= NAT_PEER;
 		m.remote_address = what == PIN_V6 ? remote6 : remote4;
 		m.remote_port = 53;
@@ -56,6 +59,8 @@ static struct mapping mapping(enum what what)
 		m.external_port = 8080;
 		m.external_address = outside4;
 	}
+	if (m.more_ports)
+		m.external_port = m.internal_port;
 	return m;
 }
 
@@ -133,6 +138,28 @@ static const struct {
      "6c0000001e0a01000500000000000000010000000c0001006e617470637064000e000200706565722d70696e36000000"
      "3c0003803800018034000180300001001100000020010db80001000000000000000000111388000020010db800020000"
      "000000000000000200350000"},
+    {"create element ports-dnat4 { tcp . 198.51.100.1 . 80-111 timeout 10s : 192.0.2.11 }, ports-snat4 its mirror",
+     CHANGE_ADD, NAT_PORTS, &new, 10000, 0,
+     "780000000c0a01060700000000000000010000000c0001006e6174706370640010000200706f7274732d646e61743400"
+     "48000380440001800c0004000000000000002710140001801000010006000000c63364010050000014000a8010000100"
+     "06000000c6336401006f00000c00028008000100c000020b7c0000000c0a01060800000000000000010000000c000100"
+     "6e6174706370640014000200706f7274732d736e6174342d77616e0048000380440001800c0004000000000000002710"
+     "140001801000010006000000c000020b0050000014000a801000010006000000c000020b006f00000c00028008000100"
+     "c6336401"},
+    {"renewal of a set in place", CHANGE_RENEW, NAT_PORTS, &new, 10000, 0,
+     "840000000c0a01040700000000000000010000000c0001006e6174706370640010000200706f7274732d646e61743400"
+     "54000380500001800c00040000000000000027100c0005000000000000002710140001801000010006000000c6336401"
+     "0050000014000a801000010006000000c6336401006f00000c00028008000100c000020b880000000c0a010408000000"
+     "00000000010000000c0001006e6174706370640014000200706f7274732d736e6174342d77616e005400038050000180"
+     "0c00040000000000000027100c0005000000000000002710140001801000010006000000c000020b0050000014000a80"
+     "1000010006000000c000020b006f00000c00028008000100c6336401"},
+    {"create element ports-pin4 { udp . 192.0.2.11 . 5000-5031 }", CHANGE_ADD, PIN_V4_PORTS, &new, 0, 0,
+     "600000000c0a01060700000000000000010000000c0001006e617470637064000f000200706f7274732d70696e340000"
+     "300003802c000180140001801000010011000000c000020b1388000014000a801000010011000000c000020b13a70000"},
+    {"destroy element ports-pin6 { udp . 2001:db8:1::11 . 5000-5031 }", CHANGE_REMOVE, PIN_V6_PORTS, &new, 0, 0,
+     "780000001e0a01000500000000000000010000000c0001006e617470637064000f000200706f7274732d70696e360000"
+     "4800038044000180200001801c0001001100000020010db80001000000000000000000111388000020000a801c000100"
+     "1100000020010db800010000000000000000001113a70000"},
 };
 
 static void changes(void **state)
@@ -187,6 +214,42 @@ static void frame(void **state)
 	assert_string_equal(hex,
 			    "140000001000010004030201000000000000000a"
 			    "2c0000000e0a0500050302010000000001000000" PIN6 "140000001100010006030201000000000000000a");
+}
+
+static void note_set(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	(void)remaining_ms;
+	*(struct mapping *)context = *m;
+}
+
+/* What is written of a set is read as that set; a range that ends before it begins is none of ours. */
+static void sets(void **state)
+{
+	static const enum what whats[] = {NAT_PORTS, PIN_V4_PORTS, PIN_V6_PORTS};
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(whats) / sizeof(whats[0]); i++) {
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+		struct change c = {.mapping = mapping(whats[i]), .op = CHANGE_ADD, .timeout_ms = 1000};
+		struct mapping read = {0};
+		uint16_t last;
+
+		memset(data, 0, sizeof(data));
+		nft_msg_change(&b, &conf, &new, &c, 5, 0);
+		nft_msg_elements((const struct nlmsghdr *)(const void *)data, &conf, note_set, &read);
+		assert_memory_equal(&read, &c.mapping, offsetof(struct mapping, filters_n));
+		last = (uint16_t)(c.mapping.external_port + c.mapping.more_ports);
+		for (size_t at = ((const struct nlmsghdr *)(const void *)data)->nlmsg_len - 1; at > 0; at--)
+			if (data[at - 1] == last >> 8 && data[at] == (last & 0xff)) {
+				data[at - 1] = 0;
+				data[at] = 1;
+				break;
+			}
+		read.protocol = 0;
+		nft_msg_elements((const struct nlmsghdr *)(const void *)data, &conf, note_set, &read);
+		assert_int_equal(read.protocol, 0);
+	}
 }
 
 /* Each map once, mirrors once for each external. */
@@ -381,9 +444,10 @@ static void odd_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(changes),	cmocka_unit_test(longest),  cmocka_unit_test(frame),
-	    cmocka_unit_test(question), cmocka_unit_test(names),    cmocka_unit_test(longest_name),
-	    cmocka_unit_test(mirrors),	cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(changes),	   cmocka_unit_test(longest), cmocka_unit_test(frame),
+	    cmocka_unit_test(question),	   cmocka_unit_test(names),   cmocka_unit_test(longest_name),
+	    cmocka_unit_test(sets),	   cmocka_unit_test(mirrors), cmocka_unit_test(elements),
+	    cmocka_unit_test(odd_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

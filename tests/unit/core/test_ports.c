@@ -183,6 +183,87 @@ static void test_uniform(void **state)
 	ports_free(p);
 }
 
+/* Runs of free ports: where the ranges and what is taken leave them; RFC 7753 P. */
+static void test_runs(void **state)
+{
+	static struct conf_range few[] = {{100, 109}, {200, 204}};
+	static struct conf_range part[] = {{103, 203}};
+	const struct conf_ranges a = {few, 2}, b = {part, 1};
+	static const struct {
+		struct ports_run run;
+		uint32_t random;
+		uint32_t n, first;
+	} rows[] = {
+	    {{.n = 4}, 0, 4, 103},
+	    {{.n = 4}, 106u << 16, 4, 106},
+	    {{.n = 4}, 107u << 16, 4, 200},
+	    /* behind the place there is none */
+	    {{.n = 4}, 201u << 16, 4, 103},
+	    /* the longest */
+	    {{.n = 50}, 201u << 16, 7, 103},
+	    /* even and odd */
+	    {{.n = 50, .parity = true, .odd = false}, 0, 6, 104},
+	    {{.n = 50, .parity = true, .odd = true}, 0, 7, 103},
+	    {{.n = 3, .parity = true, .odd = true}, 104u << 16, 3, 105},
+	};
+	struct ports *p = ports_new();
+	uint16_t first = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(ports_find_run(p, 6, &a, &b, &rows[i].run, rows[i].random, &first), rows[i].n);
+		assert_int_equal(first, rows[i].first);
+	}
+	/* some are taken */
+	ports_set(p, 6, 105, true);
+	assert_int_equal(ports_find_run(p, 6, &a, &b, &rows[4].run, 0, &first), 4);
+	assert_int_equal(first, 106);
+	assert_int_equal(ports_find_run(p, 17, &a, &b, &rows[4].run, 0, &first), 7);
+	/* to the last port, and none at all */
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, UINT32_MAX, &first), 10);
+	for (unsigned port = 1; port < 65536; port++)
+		ports_set(p, 17, (uint16_t)port, port != 65535);
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, random_32(), &first), 1);
+	assert_int_equal(first, 65535);
+	ports_set(p, 17, 65535, true);
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, random_32(), &first), 0);
+	ports_free(p);
+}
+
+/* The length found is the longest there is, up to what is wanted; all of it is free and in the ranges. */
+static void test_runs_model(void **state)
+{
+	static bool taken[65536];
+	struct ports *p = ports_new();
+
+	(void)state;
+	memset(taken, 0, sizeof(taken));
+	for (int i = 0; i < 3000; i++) {
+		struct conf_range range = {(uint16_t)(5000 + random_32() % 200), (uint16_t)(5200 + random_32() % 200)};
+		struct conf_ranges ranges = {&range, 1};
+		struct ports_run run = {.n = 1 + random_32() % 12, .parity = random_32() % 2, .odd = random_32() % 2};
+		uint16_t port = (uint16_t)(5000 + random_32() % 400), first = 0;
+		uint32_t best = 0, n;
+
+		taken[port] = random_32() % 3;
+		ports_set(p, 6, port, taken[port]);
+		n = ports_find_run(p, 6, i % 2 ? &ranges : &any, i % 2 ? &any : &ranges, &run, random_32(), &first);
+		for (uint32_t at = range.first; at <= range.last; at++) {
+			uint32_t length = 0;
+
+			while (at + length <= range.last && length < run.n && !taken[at + length])
+				length++;
+			if ((!run.parity || (at & 1) == run.odd) && length > best)
+				best = length;
+		}
+		assert_int_equal(n, best);
+		for (uint32_t k = 0; k < n; k++)
+			assert_true(first + k >= range.first && first + k <= range.last && !taken[first + k]);
+		assert_true(n == 0 || !run.parity || (first & 1) == run.odd);
+	}
+	ports_free(p);
+}
+
 #if FAILMALLOC
 static void test_no_memory(void **state)
 {
@@ -210,6 +291,8 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_uniform),
+		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_runs_model),
 #if FAILMALLOC
 		cmocka_unit_test(test_no_memory),
 #endif
