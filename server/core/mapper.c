@@ -456,27 +456,6 @@ static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t n
 	take_terms(e, i, w, p, now_ms);
 }
 
-/* Held ports count against the client's mappings, so that nobody can take all ports by making and deleting. */
-static void trim_held(struct engine *e, const struct in6_addr *address, uint32_t most)
-{
-	const struct lease_client *client = lease_client(e->leases, address);
-	uint32_t i = client ? client->first : LEASE_NONE;
-
-	while (i != LEASE_NONE && client->held > 0 && client->active + client->held >= most) {
-		struct lease l = *lease_peek(e->leases, i);
-
-		if (l.state == LEASE_HELD) {
-			bool last = client->active + client->held == 1;
-
-			lease_free(e->leases, i);
-			engine_refresh(e, &l);
-			if (last)
-				return;
-		}
-		i = l.client_next;
-	}
-}
-
 static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_ms, struct round *r,
 		    struct mapper_plan *p)
 {
@@ -498,7 +477,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
 		return;
 	}
-	trim_held(e, &w->internal_address, most - (n - 1));
+	portset_trim_held(e, &w->internal_address, most - (n - 1));
 	portset_free_held(e, &init);
 	engine_set_generation(&init, e->generation);
 	i = portset_new(e, &init);

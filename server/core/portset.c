@@ -116,6 +116,26 @@ void portset_free_held(struct engine *e, const struct lease *l)
 	}
 }
 
+void portset_trim_held(struct engine *e, const struct in6_addr *address, uint32_t most)
+{
+	const struct lease_client *client = lease_client(e->leases, address);
+	uint32_t i = client ? client->first : LEASE_NONE;
+
+	while (i != LEASE_NONE && client->held > 0 && client->active + client->held >= most) {
+		struct lease l = *lease_peek(e->leases, i);
+
+		if (l.state == LEASE_HELD) {
+			bool last = client->active + client->held == 1;
+
+			lease_free(e->leases, i);
+			engine_refresh(e, &l);
+			if (last)
+				return;
+		}
+		i = l.client_next;
+	}
+}
+
 /* From the end that leads, so that none comes to where another still is. */
 void portset_move(struct engine *e, uint32_t head, const struct in6_addr *address, uint16_t port)
 {

@@ -55,6 +55,10 @@ void portset_refresh(struct engine *e, uint32_t head);
 /* The places that a lease comes to, which are held for the same client, are given up; one for a peer needs none. */
 void portset_free_held(struct engine *e, const struct lease *l);
 
+/* Held ports count against the client's mappings, so that nobody can take all ports by making and deleting: frees some
+ * until there are fewer than most in all. */
+void portset_trim_held(struct engine *e, const struct in6_addr *address, uint32_t most);
+
 /* What one request's ports have to do with mappings that are there already: RFC 7753 4.4.1. */
 enum { PORTSET_TOUCHED_MAX = 16 };
 /* First leases of mappings in force that have some of n ports from a first one on, by their internal ports; the first
