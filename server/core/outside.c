@@ -477,7 +477,8 @@ static struct outside_place *place(struct engine *e, size_t external, const stru
 {
 	struct outside_place *p;
 
-	if (!outside_mappable(protocol) || !outside_has(e, external, address))
+	/* a lease may be of an external that a reload took away */
+	if (external >= e->conf->externals_n || !outside_mappable(protocol) || !outside_has(e, external, address))
 		return NULL;
 	p = find_or_make_place(&e->outsides[external], address);
 	return p && prepare(e, external, p, protocol) ? p : NULL;
