@@ -134,13 +134,12 @@ struct seen {
 	uint64_t remaining_ms;
 };
 
-static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
+static void see(void *context, const struct nft_msg_found *found)
 {
 	struct seen *s = context;
 
-	(void)m;
 	s->n++;
-	s->remaining_ms = remaining_ms;
+	s->remaining_ms = found->remaining_ms;
 }
 
 static void see_elements(void *context, const struct nlmsghdr *message)

@@ -1,118 +1,110 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "backends/nft_filter.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-static uint8_t bits_of_octet(unsigned prefix_length, unsigned octet)
+#include "codec/codec.h"
+
+#define V4_BITS 96 /* of a mapped address, before IPv4 begins */
+
+/* True if both addresses have the same first bits. */
+static bool same_bits(const struct in6_addr *a, const struct in6_addr *b, unsigned length)
 {
-	if (prefix_length >= octet * 8 + 8)
-		return 0xff;
-	return prefix_length > octet * 8 ? (uint8_t)(0xff00 >> (prefix_length - octet * 8)) : 0;
+	unsigned octets = length / 8, rest = length % 8;
+
+	return memcmp(a, b, octets) == 0 &&
+	       (rest == 0 || ((a->s6_addr[octets] ^ b->s6_addr[octets]) & 0xff00 >> rest & 0xff) == 0);
 }
 
-/* True if all addresses of b are addresses of a. */
-static bool contains(const struct mapping_filter *a, const struct mapping_filter *b)
+/* How filters are compared: with those of the same port only, or also with those of any port. */
+enum compare { SAME_PORT, ANY_PORT };
+
+static bool covers(const struct mapping_filter *a, const struct mapping_filter *b, enum compare how)
 {
-	if (a->prefix_length > b->prefix_length)
-		return false;
-	for (unsigned i = 0; i < 16; i++)
-		if ((a->address.s6_addr[i] ^ b->address.s6_addr[i]) & bits_of_octet(a->prefix_length, i))
-			return false;
-	return true;
+	return a->prefix_length <= b->prefix_length && (a->port == b->port || (a->port == 0 && how == ANY_PORT)) &&
+	       same_bits(&a->address, &b->address, a->prefix_length);
 }
 
-static bool covers(const struct mapping_filter *a, const struct mapping_filter *b)
+/* Adds one to those that are there, unless it is covered; those that it covers go. Returns how many there are then. */
+static size_t add(struct mapping_filter *v, size_t n, const struct mapping_filter *filter, enum compare how)
 {
-	return contains(a, b) && (a->port == 0 || a->port == b->port);
-}
-
-size_t nft_filter_reduce(struct mapping_filter *filters, size_t n)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct mapping_filter f = filters[i];
-		size_t left = 0;
-		bool covered = false;
-
-		for (size_t j = 0; j < kept && !covered; j++)
-			covered = covers(&filters[j], &f);
-		if (covered)
-			continue;
-		for (size_t j = 0; j < kept; j++)
-			if (!covers(&f, &filters[j]))
-				filters[left++] = filters[j];
-		filters[left++] = f;
-		kept = left;
-	}
-	return kept;
-}
-
-static void put(struct nft_filter_interval *out, const struct mapping_filter *f, unsigned first_port,
-		unsigned last_port)
-{
-	*out = (struct nft_filter_interval){.first_port = (uint16_t)first_port, .last_port = (uint16_t)last_port};
-	for (unsigned i = 0; i < 16; i++) {
-		uint8_t bits = bits_of_octet(f->prefix_length, i);
-
-		out->first_address.s6_addr[i] = f->address.s6_addr[i] & bits;
-		out->last_address.s6_addr[i] = f->address.s6_addr[i] | (uint8_t)~bits;
-	}
-}
-
-/* The lowest port, from this one on, that a filter around f has for itself; 65536 = none. */
-static unsigned next_port(const struct mapping_filter *filters, size_t n, const struct mapping_filter *f, unsigned from)
-{
-	unsigned next = 65536;
+	struct mapping_filter f = *filter; /* it may stand in v */
+	size_t left = 0;
 
 	for (size_t i = 0; i < n; i++)
-		if (filters[i].port && filters[i].port >= from && filters[i].port < next && contains(&filters[i], f))
-			next = filters[i].port;
-	return next;
+		if (covers(&v[i], &f, how))
+			return n;
+	for (size_t i = 0; i < n; i++)
+		if (!covers(&f, &v[i], how))
+			v[left++] = v[i];
+	v[left++] = f;
+	return left;
 }
 
-size_t nft_filter_intervals(const struct mapping_filter *filters, size_t n,
-			    struct nft_filter_interval out[NFT_FILTER_INTERVALS_MAX])
+/* The network of which it is one half. */
+static struct mapping_filter whole(const struct mapping_filter *half)
+{
+	struct mapping_filter f = *half;
+
+	f.prefix_length--;
+	f.address.s6_addr[f.prefix_length / 8] &= (uint8_t) ~(0x80 >> f.prefix_length % 8);
+	return f;
+}
+
+/* An IPv6 prefix of no length would not be a filter. */
+static bool is_half(const struct mapping_filter *f)
+{
+	return f->prefix_length > (codec_is_v4(&f->address) ? V4_BITS : 1);
+}
+
+/* As few as say the same: none covers another, and no two are the halves of a third. */
+static size_t join(struct mapping_filter *v, size_t n, enum compare how)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++)
+		left = add(v, left, &v[i], how);
+	for (size_t i = 0; i < left; i++) {
+		struct mapping_filter f = is_half(&v[i]) ? whole(&v[i]) : v[i];
+
+		for (size_t j = 0; j < left && is_half(&v[i]); j++) {
+			if (j == i || v[j].prefix_length != v[i].prefix_length || !covers(&f, &v[j], SAME_PORT))
+				continue;
+			left = add(v, left, &f, how);
+			i = SIZE_MAX; /* from the first again */
+			break;
+		}
+	}
+	return left;
+}
+
+size_t nft_filter_join(struct mapping_filter *pieces, size_t n)
+{
+	return join(pieces, n, SAME_PORT);
+}
+
+size_t nft_filter_pieces(const struct mapping_filter *filters, size_t n,
+			 struct mapping_filter out[NFT_FILTER_PIECES_MAX])
 {
 	struct mapping_filter v[NFT_FILTER_MAX];
 	size_t used = 0;
 
 	n = n < NFT_FILTER_MAX ? n : NFT_FILTER_MAX;
 	memcpy(v, filters, n * sizeof(*v));
-	n = nft_filter_reduce(v, n);
+	n = join(v, n, ANY_PORT);
 	for (size_t i = 0; i < n; i++) {
-		unsigned from = 0, next;
+		unsigned length = v[i].prefix_length;
+		unsigned none = codec_is_v4(&v[i].address) ? V4_BITS : 0;
+		unsigned cut = length == none ? none + NFT_FILTER_STEP
+					      : (length + NFT_FILTER_STEP - 1) / NFT_FILTER_STEP * NFT_FILTER_STEP;
 
-		if (v[i].port) {
-			put(&out[used++], &v[i], v[i].port, v[i].port);
-			continue;
+		for (unsigned part = 0; part < 1u << (cut - length); part++) {
+			out[used] = v[i];
+			out[used].prefix_length = (uint8_t)cut;
+			/* the bits from length to cut stand in one octet, for the step divides eight */
+			out[used++].address.s6_addr[(cut - 1) / 8] |= (uint8_t)(part << (7 - (cut - 1) % 8));
 		}
-		/* what wider networks have for one port is left out of it */
-		do {
-			next = next_port(v, n, &v[i], from);
-			if (next > from)
-				put(&out[used++], &v[i], from, next - 1);
-			from = next + 1;
-		} while (from < 65536);
 	}
 	return used;
-}
-
-bool nft_filter_from(const struct nft_filter_interval *i, struct mapping_filter *filter)
-{
-	unsigned length = 0;
-
-	while (length < 128 &&
-	       !((i->first_address.s6_addr[length / 8] ^ i->last_address.s6_addr[length / 8]) & 0x80 >> length % 8))
-		length++;
-	*filter = (struct mapping_filter){.address = i->first_address,
-					  .port = i->first_port == i->last_port ? i->first_port : 0,
-					  .prefix_length = (uint8_t)length};
-	for (unsigned n = 0; n < 16; n++) {
-		uint8_t bits = bits_of_octet(length, n);
-
-		if (i->first_address.s6_addr[n] & ~bits || (i->last_address.s6_addr[n] | bits) != 0xff)
-			return false;
-	}
-	return true;
 }

@@ -12,29 +12,24 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "backends/nft_filter.h"
+#include "codec/codec.h"
 
 #define DUMP_TRIES 50 /* of a dump under which somebody changes rulesets all the time */
 
-struct gathered {
-	struct mapping mapping;
-	struct mapping_filter filter; /* if it has one: one of the mapping's */
-	uint64_t remaining_ms;
-};
-
 struct gather {
 	const struct conf *conf;
-	struct gathered *v;
+	struct nft_msg_found *v;
 	size_t n, capacity;
 	bool failed;
 };
 
-static void gather(void *context, const struct mapping *m, uint64_t remaining_ms)
+static void gather(void *context, const struct nft_msg_found *found)
 {
 	struct gather *g = context;
 
 	if (g->n == g->capacity) {
 		size_t capacity = g->capacity ? g->capacity * 2 : 1024;
-		struct gathered *v = realloc(g->v, capacity * sizeof(*v));
+		struct nft_msg_found *v = realloc(g->v, capacity * sizeof(*v));
 
 		if (!v) {
 			g->failed = true;
@@ -43,10 +38,7 @@ static void gather(void *context, const struct mapping *m, uint64_t remaining_ms
 		g->v = v;
 		g->capacity = capacity;
 	}
-	g->v[g->n] = (struct gathered){.mapping = *m, .remaining_ms = remaining_ms};
-	if (m->filters_n)
-		g->v[g->n].filter = m->filters[0];
-	g->v[g->n++].mapping.filters = NULL; /* not its own */
+	g->v[g->n++] = *found;
 }
 
 static void gather_elements(void *context, const struct nlmsghdr *message)
@@ -93,7 +85,8 @@ static int gather_maps(struct nft *n, bool mirrors, struct gather *g)
 /* By all that is the same in a mapping and its mirror. */
 static int compare_internal(const void *a, const void *b)
 {
-	const struct mapping *x = &((const struct gathered *)a)->mapping, *y = &((const struct gathered *)b)->mapping;
+	const struct mapping *x = &((const struct nft_msg_found *)a)->mapping,
+			     *y = &((const struct nft_msg_found *)b)->mapping;
 	int order = memcmp(&x->internal_address, &y->internal_address, sizeof(x->internal_address));
 
 	if (order == 0)
@@ -120,53 +113,57 @@ static int find_externals(struct nft *n, struct gather *g)
 	if (rc == 0 && mirrors.n)
 		qsort(mirrors.v, mirrors.n, sizeof(*mirrors.v), compare_internal);
 	for (size_t i = 0; rc == 0 && mirrors.n && i < g->n; i++) {
-		const struct gathered *found =
+		const struct nft_msg_found *found =
 		    bsearch(&g->v[i], mirrors.v, mirrors.n, sizeof(*mirrors.v), compare_internal);
 
-		if (found && g->v[i].mapping.kind == MAPPING_NAT)
+		if (found && g->v[i].kind != NFT_MSG_PIECE && g->v[i].mapping.kind == MAPPING_NAT)
 			g->v[i].mapping.external = found->mapping.external;
 	}
 	free(mirrors.v);
 	return rc;
 }
 
-/* Elements of one mapping stand together. */
-static int compare_external(const void *a, const void *b)
+static int compare_place(const struct mapping *m, const struct mapping *n)
 {
-	const struct mapping *m = &((const struct gathered *)a)->mapping, *n = &((const struct gathered *)b)->mapping;
 	int by_address = memcmp(&m->external_address, &n->external_address, sizeof(m->external_address));
 
-	if (by_address || m->kind != n->kind)
-		return by_address ? by_address : m->kind - n->kind;
-	if (m->protocol != n->protocol || m->external_port != n->external_port)
-		return m->protocol != n->protocol ? m->protocol - n->protocol : m->external_port - n->external_port;
-	by_address = memcmp(&m->internal_address, &n->internal_address, sizeof(m->internal_address));
-	return by_address ? by_address : m->internal_port - n->internal_port;
+	if (by_address)
+		return by_address;
+	return m->protocol != n->protocol ? m->protocol - n->protocol : m->external_port - n->external_port;
 }
 
-/* Tells of the mappings that have filters. An element is a piece of a filter or a whole one, and pieces that look like
- * filters of their own are covered by what the others give. */
-static void tell_filtered(const struct gathered *v, size_t n, backend_list_fn *fn, void *context)
+/* A mapping with filters stands before their pieces. */
+static int compare_external(const void *a, const void *b)
 {
-	struct mapping_filter filters[NFT_FILTER_INTERVALS_MAX];
-	size_t end;
+	const struct nft_msg_found *m = a, *n = b;
+	int by_place = compare_place(&m->mapping, &n->mapping);
 
-	for (size_t i = 0; i < n; i = end) {
+	return by_place ? by_place : (int)m->kind - (int)n->kind;
+}
+
+/* Tells of the mappings that have filters. Pieces without a mapping let nobody in and end by themselves. */
+static void tell_filtered(const struct nft_msg_found *v, size_t n, backend_list_fn *fn, void *context)
+{
+	struct mapping_filter filters[NFT_FILTER_PIECES_MAX];
+
+	for (size_t i = 0; i < n;) {
 		struct mapping m = v[i].mapping;
-		uint64_t remaining_ms = v[i].remaining_ms;
-		size_t filters_n = 0;
+		size_t mapping = i, filters_n = 0;
 
-		for (end = i; end < n && compare_external(&v[i], &v[end]) == 0; end++) {
-			if (filters_n == NFT_FILTER_INTERVALS_MAX)
-				continue;
-			filters[filters_n++] = v[end].filter;
-			/* 0 = for ever */
-			if (remaining_ms && (v[end].remaining_ms == 0 || v[end].remaining_ms > remaining_ms))
-				remaining_ms = v[end].remaining_ms;
-		}
-		m.filters_n = (uint16_t)nft_filter_reduce(filters, filters_n);
+		for (i++; i < n && v[i].kind == NFT_MSG_PIECE && compare_place(&m, &v[i].mapping) == 0; i++)
+			if (filters_n < NFT_FILTER_PIECES_MAX)
+				filters[filters_n++] = v[i].filter;
+		if (v[mapping].kind != NFT_MSG_FILTERED)
+			continue;
+		filters_n = nft_filter_join(filters, filters_n);
+		/* who has lost all of them is open for nobody; without a filter it would be for everybody */
+		if (filters_n == 0)
+			filters[filters_n++] = (struct mapping_filter){
+			    .address = codec_is_v4(&m.internal_address) ? codec_from_v4(0) : in6addr_any,
+			    .prefix_length = 128};
+		m.filters_n = (uint16_t)filters_n;
 		m.filters = filters;
-		fn(context, &m, remaining_ms);
+		fn(context, &m, v[mapping].remaining_ms);
 	}
 }
 
@@ -181,7 +178,7 @@ int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 		rc = find_externals(n, &g);
 	/* those with filters are few, and the others need not be sorted */
 	for (size_t i = 0; rc == 0 && i < g.n; i++) {
-		if (g.v[i].mapping.filters_n == 0)
+		if (g.v[i].kind == NFT_MSG_WHOLE)
 			fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
 		else
 			g.v[filtered++] = g.v[i];

@@ -13,38 +13,94 @@
 #include "backends/nft_filter.h"
 #include "codec/codec.h"
 
-/* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer or with peers have two more. */
+/* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer or a network have two more. */
 enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8, PORTS_DATA = 4 };
 
-/* Octets of an element with an interval: timeouts, two keys with two headers each, and its own header. */
-enum { ELEMENT_MAX = 4 + 2 * 12 + 2 * (8 + V6_PEER_KEY) };
+/* Octets of the longest piece: timeouts, a key with two headers, and its own header; of all else in a message. */
+enum { PIECE_MAX = 4 + 2 * 12 + 8 + V6_PEER_KEY, AROUND_MAX = 20 + 4 + NFT_MSG_TABLE_MAX + 4 + 12 + 4 };
 
-enum { MAPS_N = 15 };
+/* Maps of mappings, and sets of the pieces of filters, by the length of their prefixes. */
+enum {
+	WHOLE_N = 15,
+	FROM4_N = 32 / NFT_FILTER_STEP,
+	FROM6_N = 128 / NFT_FILTER_STEP,
+	MAPS_N = WHOLE_N + FROM4_N + FROM6_N
+};
 
-/* What an element is for: everybody, one peer, peers by filters, or a set of ports. */
-enum shape { FOR_ALL, FOR_PEER, FOR_FILTER, OF_PORTS };
+/* What an element is for: everybody, one peer, those whom filters admit; or it is a set of ports, or a piece of a filter. */
+enum shape { FOR_ALL, FOR_PEER, FOR_FILTER, OF_PORTS, PIECE };
+
+#define FROM4(n)                                                                                                       \
+	{                                                                                                              \
+		"from4-" #n, PIECE, false, true, true, n                                                               \
+	}
+#define FROM6(n)                                                                                                       \
+	{                                                                                                              \
+		"from6-" #n, PIECE, false, false, true, n                                                              \
+	}
 
 /* What the elements of a map are. */
 static const struct map {
 	const char *name;
 	enum shape shape;
 	bool nat, v4, outside;
+	uint8_t length; /* of a prefix */
 } maps[MAPS_N] = {
-    {NFT_MSG_DNAT4, FOR_ALL, true, true, true},
-    {NFT_MSG_SNAT4, FOR_ALL, true, true, false},
-    {NFT_MSG_PIN4, FOR_ALL, false, true, true},
-    {NFT_MSG_PIN6, FOR_ALL, false, false, true},
-    {NFT_MSG_PEER_DNAT4, FOR_PEER, true, true, true},
-    {NFT_MSG_PEER_SNAT4, FOR_PEER, true, true, false},
-    {NFT_MSG_PEER_PIN4, FOR_PEER, false, true, true},
-    {NFT_MSG_PEER_PIN6, FOR_PEER, false, false, true},
-    {NFT_MSG_FILTER_DNAT4, FOR_FILTER, true, true, true},
-    {NFT_MSG_FILTER_PIN4, FOR_FILTER, false, true, true},
-    {NFT_MSG_FILTER_PIN6, FOR_FILTER, false, false, true},
-    {NFT_MSG_PORTS_DNAT4, OF_PORTS, true, true, true},
-    {NFT_MSG_PORTS_SNAT4, OF_PORTS, true, true, false},
-    {NFT_MSG_PORTS_PIN4, OF_PORTS, false, true, true},
-    {NFT_MSG_PORTS_PIN6, OF_PORTS, false, false, true},
+    {NFT_MSG_DNAT4, FOR_ALL, true, true, true, 0},
+    {NFT_MSG_SNAT4, FOR_ALL, true, true, false, 0},
+    {NFT_MSG_PIN4, FOR_ALL, false, true, true, 0},
+    {NFT_MSG_PIN6, FOR_ALL, false, false, true, 0},
+    {NFT_MSG_PEER_DNAT4, FOR_PEER, true, true, true, 0},
+    {NFT_MSG_PEER_SNAT4, FOR_PEER, true, true, false, 0},
+    {NFT_MSG_PEER_PIN4, FOR_PEER, false, true, true, 0},
+    {NFT_MSG_PEER_PIN6, FOR_PEER, false, false, true, 0},
+    {NFT_MSG_FILTER_DNAT4, FOR_FILTER, true, true, true, 0},
+    {NFT_MSG_FILTER_PIN4, FOR_FILTER, false, true, true, 0},
+    {NFT_MSG_FILTER_PIN6, FOR_FILTER, false, false, true, 0},
+    {NFT_MSG_PORTS_DNAT4, OF_PORTS, true, true, true, 0},
+    {NFT_MSG_PORTS_SNAT4, OF_PORTS, true, true, false, 0},
+    {NFT_MSG_PORTS_PIN4, OF_PORTS, false, true, true, 0},
+    {NFT_MSG_PORTS_PIN6, OF_PORTS, false, false, true, 0},
+    FROM4(4),
+    FROM4(8),
+    FROM4(12),
+    FROM4(16),
+    FROM4(20),
+    FROM4(24),
+    FROM4(28),
+    FROM4(32),
+    FROM6(4),
+    FROM6(8),
+    FROM6(12),
+    FROM6(16),
+    FROM6(20),
+    FROM6(24),
+    FROM6(28),
+    FROM6(32),
+    FROM6(36),
+    FROM6(40),
+    FROM6(44),
+    FROM6(48),
+    FROM6(52),
+    FROM6(56),
+    FROM6(60),
+    FROM6(64),
+    FROM6(68),
+    FROM6(72),
+    FROM6(76),
+    FROM6(80),
+    FROM6(84),
+    FROM6(88),
+    FROM6(92),
+    FROM6(96),
+    FROM6(100),
+    FROM6(104),
+    FROM6(108),
+    FROM6(112),
+    FROM6(116),
+    FROM6(120),
+    FROM6(124),
+    FROM6(128),
 };
 
 static const struct map *map_of(const struct mapping *m, bool v4, bool outside)
@@ -58,6 +114,11 @@ static const struct map *map_of(const struct mapping *m, bool v4, bool outside)
 	while (t->nat != (m->kind == MAPPING_NAT) || t->v4 != v4 || t->shape != shape || t->outside != outside)
 		t++;
 	return t;
+}
+
+const char *nft_msg_from(bool v4, unsigned length)
+{
+	return maps[WHOLE_N + (v4 ? 0 : FROM4_N) + length / NFT_FILTER_STEP - 1].name;
 }
 
 static bool is_plain(char c)
@@ -221,18 +282,21 @@ static void to_element(struct element *e, const struct conf *conf, const struct 
 	}
 }
 
-/* Puts the peers of an interval behind what the key of a filtered mapping begins with. */
-static void to_interval(struct element *e, const struct nft_filter_interval *i)
+/* The element of a piece of a filter, whose key begins like the mapping's. */
+static void to_piece(struct element *e, const struct conf *conf, const struct mapping *m,
+		     const struct mapping_filter *f)
 {
-	size_t address_length = e->v4 ? 4 : 16, n = 8 + address_length;
+	const char *set;
+	size_t n;
 
-	memcpy(e->last, e->key, n);
-	put_address(e->key + n, &i->first_address, e->v4);
-	n += put_address(e->last + n, &i->last_address, e->v4);
-	put_port(e->key + n, i->first_port);
-	n += put_port(e->last + n, i->last_port);
+	to_element(e, conf, m, NFT_MSG_EXTERNAL);
+	set = nft_msg_from(e->v4, f->prefix_length - (e->v4 ? 96u : 0u));
+	memcpy(e->set, set, strlen(set) + 1);
+	n = e->key_length;
+	n += put_address(e->key + n, &f->address, e->v4);
+	n += put_port(e->key + n, f->port);
 	e->key_length = (uint8_t)n;
-	e->interval = true;
+	e->data_length = 0;
 }
 
 enum how { ADD, UPDATE, DELETE, DESTROY, GET };
@@ -262,42 +326,85 @@ static void put_element(struct nlmsghdr *h, enum how how, const struct element *
 	mnl_attr_nest_end(h, element);
 }
 
-/* The elements of one side of a mapping are one message: they stand or fall together anyhow. */
-static void put_side(struct nft_msg_batch *b, const struct conf *conf, enum how how, const struct mapping *m,
-		     enum nft_msg_side side, uint64_t timeout_ms, uint32_t seq)
+/* A message about elements of one set, up to the list of them. */
+struct elements {
+	struct nlmsghdr *message;
+	struct nlattr *list;
+};
+
+static struct elements open_elements(struct nft_msg_batch *b, const char *table, enum how how, const char *set,
+				     uint32_t seq)
 {
 	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
 					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM};
 	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK};
-	struct nlmsghdr *h = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq);
-	struct nft_filter_interval intervals[NFT_FILTER_INTERVALS_MAX];
-	bool filtered = side == NFT_MSG_EXTERNAL && m->filters_n;
-	size_t n = filtered ? nft_filter_intervals(m->filters, m->filters_n, intervals) : 0;
-	struct nlattr *list;
+	struct elements v = {.message = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq)};
+
+	mnl_attr_put_strz(v.message, NFTA_SET_ELEM_LIST_TABLE, table);
+	mnl_attr_put_strz(v.message, NFTA_SET_ELEM_LIST_SET, set);
+	v.list = mnl_attr_nest_start(v.message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	return v;
+}
+
+static void close_elements(struct nft_msg_batch *b, const struct elements *v)
+{
+	mnl_attr_nest_end(v->message, v->list);
+	nft_msg_close(b, v->message);
+}
+
+/* A message for each length of which there are pieces. They bear the number of their mapping's external element. */
+static void put_pieces(struct nft_msg_batch *b, const struct conf *conf, enum how how, const struct mapping *m,
+		       uint64_t timeout_ms, uint32_t seq)
+{
+	struct mapping_filter v[NFT_FILTER_PIECES_MAX];
+	size_t n = nft_filter_pieces(m->filters, m->filters_n, v);
+
+	for (size_t i = 0; i < n; i++) {
+		struct elements list;
+		struct element e;
+
+		if (v[i].prefix_length == 0)
+			continue; /* done with others of its length */
+		to_piece(&e, conf, m, &v[i]);
+		list = open_elements(b, conf->backend.table, how, e.set, seq);
+		put_element(list.message, how, &e, timeout_ms);
+		for (size_t j = i + 1; j < n; j++) {
+			if (v[j].prefix_length != v[i].prefix_length)
+				continue;
+			to_piece(&e, conf, m, &v[j]);
+			put_element(list.message, how, &e, timeout_ms);
+			v[j].prefix_length = 0;
+		}
+		close_elements(b, &list);
+	}
+}
+
+static void put_side(struct nft_msg_batch *b, const struct conf *conf, enum how how, const struct mapping *m,
+		     enum nft_msg_side side, uint64_t timeout_ms, uint32_t seq)
+{
+	struct elements list;
 	struct element e;
 
+	if (side == NFT_MSG_EXTERNAL && m->filters_n)
+		put_pieces(b, conf, how, m, timeout_ms, seq);
 	to_element(&e, conf, m, side);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, conf->backend.table);
-	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, e.set);
-	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
-	for (size_t i = 0; i < n; i++) {
-		to_interval(&e, &intervals[i]);
-		put_element(h, how, &e, timeout_ms);
-	}
-	if (!filtered)
-		put_element(h, how, &e, timeout_ms);
-	mnl_attr_nest_end(h, list);
-	nft_msg_close(b, h);
+	list = open_elements(b, conf->backend.table, how, e.set, seq);
+	put_element(list.message, how, &e, timeout_ms);
+	close_elements(b, &list);
+}
+
+static size_t pieces_room(const struct mapping *m)
+{
+	struct mapping_filter v[NFT_FILTER_PIECES_MAX];
+	size_t n = nft_filter_pieces(m->filters, m->filters_n, v);
+
+	return n * PIECE_MAX + (n < FROM6_N ? n : FROM6_N) * AROUND_MAX;
 }
 
 size_t nft_msg_room(const struct change *c)
 {
-	struct nft_filter_interval intervals[NFT_FILTER_INTERVALS_MAX];
-
-	if (c->mapping.filters_n == 0)
-		return NFT_MSG_CHANGE_MAX;
-	return NFT_MSG_CHANGE_MAX +
-	       2 * ELEMENT_MAX * nft_filter_intervals(c->mapping.filters, c->mapping.filters_n, intervals);
+	/* a renewal on an older kernel has them twice */
+	return NFT_MSG_CHANGE_MAX + (c->mapping.filters_n ? 2 * pieces_room(&c->mapping) : 0);
 }
 
 void nft_msg_change(struct nft_msg_batch *b, const struct conf *conf, const struct nft_msg_kernel *kernel,
@@ -384,23 +491,22 @@ static uint16_t get_port(const uint8_t *in)
 struct walk {
 	const struct map *map;
 	uint8_t external;
-	backend_list_fn *fn;
+	nft_msg_found_fn *fn;
 	void *context;
 };
 
 static size_t key_length_of(const struct map *map)
 {
-	if (map->shape == FOR_PEER || map->shape == FOR_FILTER)
+	if (map->shape == FOR_PEER || map->shape == PIECE)
 		return map->v4 ? V4_PEER_KEY : V6_PEER_KEY;
 	return map->v4 ? V4_KEY : V6_KEY;
 }
 
 /* What an element has beyond protocol, address and port. False if it does not look like one of ours. */
-static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *last, struct mapping *m,
-		     struct mapping_filter *filter)
+static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *last, struct nft_msg_found *f)
 {
 	size_t address_length = map->v4 ? 4 : 16, length = 8 + address_length;
-	struct nft_filter_interval i;
+	struct mapping *m = &f->mapping;
 
 	switch (map->shape) {
 	case FOR_ALL:
@@ -410,19 +516,18 @@ static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *l
 		m->remote_port = get_port(key + length + address_length);
 		return true;
 	case FOR_FILTER:
-		if (!last || memcmp(key, last, length) != 0)
-			return false;
-		i.first_address = get_address(key + length, map->v4);
-		i.last_address = get_address(last + length, map->v4);
-		i.first_port = get_port(key + length + address_length);
-		i.last_port = get_port(last + length + address_length);
-		m->filters = filter;
-		m->filters_n = 1;
-		return nft_filter_from(&i, filter);
+		f->kind = NFT_MSG_FILTERED;
+		return true;
 	case OF_PORTS:
 		if (!last || memcmp(key, last, length - 4) != 0 || get_port(last + length - 4) <= m->external_port)
 			return false;
 		m->more_ports = (uint16_t)(get_port(last + length - 4) - m->external_port);
+		return true;
+	case PIECE:
+		f->kind = NFT_MSG_PIECE;
+		f->filter.address = get_address(key + length, map->v4);
+		f->filter.port = get_port(key + length + address_length);
+		f->filter.prefix_length = (uint8_t)(map->length + (map->v4 ? 96 : 0));
 		return true;
 	}
 	return false;
@@ -445,37 +550,38 @@ static int get_element(const struct nlattr *element, void *context)
 	const struct walk *w = context;
 	const struct map *map = w->map;
 	size_t key_length = key_length_of(map);
-	struct mapping m = {.kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE, .external = w->external};
+	struct nft_msg_found f = {.kind = NFT_MSG_WHOLE};
+	struct mapping *m = &f.mapping;
 	struct attributes t = {0};
-	struct mapping_filter filter;
 	const uint8_t *key, *data;
-	uint64_t remaining_ms;
 
 	if (mnl_attr_parse_nested(element, collect, &t) != MNL_CB_OK)
 		return MNL_CB_OK;
 	key = get_value(t.of[NFTA_SET_ELEM_KEY], key_length);
 	if (!key)
 		return MNL_CB_OK;
-	m.protocol = key[0];
-	m.internal_address = m.external_address = get_address(key + 4, map->v4);
-	m.internal_port = m.external_port = get_port(key + 4 + (map->v4 ? 4 : 16));
-	if (!get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &m, &filter))
+	m->kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE;
+	m->external = w->external;
+	m->protocol = key[0];
+	m->internal_address = m->external_address = get_address(key + 4, map->v4);
+	m->internal_port = m->external_port = get_port(key + 4 + (map->v4 ? 4 : 16));
+	if (!get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &f))
 		return MNL_CB_OK;
 	if (map->nat) {
 		data = get_value(t.of[NFTA_SET_ELEM_DATA], map->shape == OF_PORTS ? PORTS_DATA : NAT_DATA);
 		if (!data)
 			return MNL_CB_OK;
-		m.internal_address = get_address(data, true);
+		m->internal_address = get_address(data, true);
 		if (map->shape != OF_PORTS)
-			m.internal_port = get_port(data + 4);
+			m->internal_port = get_port(data + 4);
 		if (!map->outside)
-			turn(&m);
+			turn(m);
 	}
-	remaining_ms = get_ms(t.of[NFTA_SET_ELEM_EXPIRATION]);
+	f.remaining_ms = get_ms(t.of[NFTA_SET_ELEM_EXPIRATION]);
 	/* An element that is about to end must not look like one that never does. */
-	if (remaining_ms == 0 && get_ms(t.of[NFTA_SET_ELEM_TIMEOUT]) != 0)
-		remaining_ms = 1;
-	w->fn(w->context, &m, remaining_ms);
+	if (f.remaining_ms == 0 && get_ms(t.of[NFTA_SET_ELEM_TIMEOUT]) != 0)
+		f.remaining_ms = 1;
+	w->fn(w->context, &f);
 	return MNL_CB_OK;
 }
 
@@ -493,7 +599,7 @@ static const struct map *map_named(const struct conf *conf, const char *name, si
 	return NULL;
 }
 
-void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, backend_list_fn *fn, void *context)
+void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, nft_msg_found_fn *fn, void *context)
 {
 	size_t external = 0;
 	struct attributes t = {0};

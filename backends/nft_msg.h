@@ -9,9 +9,11 @@
  *   pin4, pin6   protocol . address . port
  * A mapping for one peer has elements in maps of its own, whose keys have the peer's address and port behind these:
  *   peer-dnat4, peer-snat4-NAME, peer-pin4, peer-pin6
- * One with filters has an element for each of them instead of its external one, in maps of intervals whose keys have the
- * peers' addresses and ports behind these; its internal element is like any other's:
+ * One with filters has its external element in maps of its own. Beside it there is an element for each piece of a filter
+ * (nft_filter.h) in a set for prefixes of that length, keyed like that of a peer; port 0 stands for any. Its internal
+ * element is like any other's:
  *   filter-dnat4, filter-pin4, filter-pin6
+ *   from4-4, from4-8 ... from4-32, from6-4 ... from6-128
  * A set of ports is one element on each side, with a range of ports in its key; as the ports are the same on both sides,
  * only the address is data:
  *   ports-dnat4, ports-snat4-NAME, ports-pin4, ports-pin6
@@ -109,6 +111,9 @@ void nft_msg_close(struct nft_msg_batch *b, struct nlmsghdr *message);
 #define NFT_MSG_SEQ_SIDE(n) ((n)&1)
 #define NFT_MSG_SEQ_MADE(n) ((n)&2)
 
+/* The set of the pieces of that length: a multiple of four, up to 32 or 128. */
+const char *nft_msg_from(bool v4, unsigned length);
+
 /* Octets that a change takes at most. */
 size_t nft_msg_room(const struct change *c);
 
@@ -126,9 +131,22 @@ void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, 
 /* Appends the question for the external element of one mapping. */
 void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq);
 
-/* Calls fn for every mapping in one message of an answer about one of the maps; for one with filters as often as it has
- * elements, each time with one filter. Only a mirror knows the external. What does not look like an element of ours is
- * skipped. */
-void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, backend_list_fn *fn, void *context);
+/* What an element is. */
+enum nft_msg_kind {
+	NFT_MSG_WHOLE,	  /* a mapping */
+	NFT_MSG_FILTERED, /* a mapping whose filters are elsewhere */
+	NFT_MSG_PIECE,	  /* of the filters of one: known are filter, protocol, external address and port */
+};
+struct nft_msg_found {
+	enum nft_msg_kind kind;
+	struct mapping mapping; /* without filters */
+	struct mapping_filter filter;
+	uint64_t remaining_ms; /* 0 = no timeout */
+};
+typedef void nft_msg_found_fn(void *context, const struct nft_msg_found *found);
+
+/* Calls fn for every element in one message of an answer about one of the maps. Only a mirror knows the external. What
+ * does not look like an element of ours is skipped. */
+void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, nft_msg_found_fn *fn, void *context);
 
 #endif

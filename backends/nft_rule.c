@@ -144,14 +144,14 @@ void nft_rule_nat(struct nft_rule *r, uint32_t type, bool port)
 	}
 }
 
-void nft_rule_goto(struct nft_rule *r, const char *chain)
+void nft_rule_verdict(struct nft_rule *r, int verdict, const char *chain)
 {
 	struct nftnl_expr *e = nft_rule_add(r, "immediate");
 
 	if (e) {
 		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)NFT_GOTO);
-		if (nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+		if (chain && nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain) < 0)
 			r->failed = true;
 	}
 }
@@ -212,6 +212,40 @@ void nft_rule_key(struct nft_rule *r, uint32_t address_offset, uint32_t port_off
 	nft_rule_meta_get(r, NFT_META_L4PROTO, NFT_RULE_REG_1);
 	nft_rule_payload(r, NFT_PAYLOAD_NETWORK_HEADER, address_offset, v6 ? 16 : 4, NFT_RULE_REG_1B);
 	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, v6 ? NFT_RULE_REG_1F : NFT_RULE_REG_1C);
+}
+
+static void mask(struct nft_rule *r, uint32_t reg, uint32_t length, const uint8_t bits[16])
+{
+	static const uint8_t none[16];
+	struct nftnl_expr *e = nft_rule_add(r, "bitwise");
+
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, reg);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, reg);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, length);
+		if (nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, bits, length) < 0 ||
+		    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, none, length) < 0)
+			r->failed = true;
+	}
+}
+
+void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, bool any_port)
+{
+	static const uint8_t none[16];
+	unsigned octets = v4 ? 4 : 16;
+	uint8_t bits[16] = {0};
+
+	for (unsigned i = 0; i < prefix_length; i++)
+		bits[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	nft_rule_key(r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
+	nft_rule_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v4 ? NFT_RULE_V4_SOURCE : NFT_RULE_V6_SOURCE, octets,
+			 v4 ? NFT_RULE_REG_1D : NFT_RULE_REG_1G);
+	if (prefix_length < octets * 8)
+		mask(r, v4 ? NFT_RULE_REG_1D : NFT_RULE_REG_1G, octets, bits);
+	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TH_SOURCE, 2,
+			 v4 ? NFT_RULE_REG_1E : NFT_RULE_REG_1K);
+	if (any_port)
+		mask(r, v4 ? NFT_RULE_REG_1E : NFT_RULE_REG_1K, 2, none);
 }
 
 void nft_rule_peer_key(struct nft_rule *r, bool v4)

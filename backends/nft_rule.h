@@ -69,7 +69,8 @@ enum nft_lookup { NFT_LOOKUP_IN, NFT_LOOKUP_NOT_IN, NFT_LOOKUP_DATA };
 void nft_rule_lookup(struct nft_rule *r, const char *set, enum nft_lookup how);
 /* Translates to the address and, if port, to the port in the registers. */
 void nft_rule_nat(struct nft_rule *r, uint32_t type, bool port);
-void nft_rule_goto(struct nft_rule *r, const char *chain);
+/* NFT_GOTO or NFT_JUMP to a chain, NFT_RETURN with NULL. */
+void nft_rule_verdict(struct nft_rule *r, int verdict, const char *chain);
 void nft_rule_family(struct nft_rule *r, uint8_t family);
 void nft_rule_interface(struct nft_rule *r, uint32_t key, const char *set, enum nft_lookup how);
 void nft_rule_connection_has(struct nft_rule *r, uint32_t mark);
@@ -81,6 +82,8 @@ void nft_rule_mark_packet(struct nft_rule *r, uint32_t mark);
 void nft_rule_key(struct nft_rule *r, uint32_t address_offset, uint32_t port_offset);
 /* The same for an incoming packet, with its sender behind. */
 void nft_rule_peer_key(struct nft_rule *r, bool v4);
+/* The same with the sender's network instead; any_port: with 0 for its port. */
+void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, bool any_port);
 
 /* Starts a rule in a chain; puts it into the batch and forgets it, with the flags of the message. */
 void nft_rule_begin(struct nft_rule *r, const char *table, const char *chain);

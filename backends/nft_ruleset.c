@@ -19,12 +19,17 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter_ipv4.h>
 
+#include "backends/nft_filter.h"
 #include "backends/nft_rule.h"
 #include "backends/nft_sets.h"
 
 #define NAME_LENGTH 16 /* of an interface, with its NUL */
 
-#define FILTERED "filtered" /* the chain that packets of mappings with filters go to */
+/* The chains that packets of mappings with filters go to, and the one where those whom a filter admits are translated. */
+#define FILTERED4     "filtered4"
+#define ADMITTED4     "admitted4"
+#define FILTERED_PIN4 "filtered-pin4"
+#define FILTERED_PIN6 "filtered-pin6"
 
 static void put_table(struct nft_rule_put *p, uint32_t flags)
 {
@@ -70,12 +75,13 @@ static void put_chain(struct nft_rule_put *p, const char *name, const char *type
  * The key is looked up twice on a hit: as a match, so that the mark is set for mapped destinations only also after
  * "nft list" and "nft -f" have put the translation last, and for its data. A miss costs one lookup.
  */
-static void put_prerouting(struct nft_rule_put *p, enum nft_lookup lan, const char *map, uint32_t mark)
+static void put_prerouting(struct nft_rule_put *p, const char *chain, enum nft_lookup lan, const char *map,
+			   uint32_t mark)
 {
-	bool port = strcmp(map, NFT_MSG_DNAT4) == 0; /* ports of sets stay as they are */
+	bool port = strcmp(map, NFT_MSG_PORTS_DNAT4) != 0; /* ports of sets stay as they are */
 	struct nft_rule r;
 
-	nft_rule_begin(&r, p->table, "prerouting");
+	nft_rule_begin(&r, p->table, chain);
 	nft_rule_family(&r, NFPROTO_IPV4);
 	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", lan);
 	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
@@ -105,38 +111,44 @@ static void put_peer_prerouting(struct nft_rule_put *p, uint32_t mark)
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
-/* From the hosts that a mapping has filters for: RFC 6887 13.3. What no filter admits is not translated, and so comes to
- * the router itself. From the LAN it is the host's own address that counts. */
-static void put_filter_prerouting(struct nft_rule_put *p, enum nft_lookup lan, uint32_t mark)
+/* Looks whether a filter admits the sender to a mapping: RFC 6887 13.3. A rule for each length of prefixes that
+ * there are pieces of filters for, with the sender's port and with any. */
+static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, uint32_t mark)
 {
+	bool nat = strcmp(chain, FILTERED4) == 0;
+	struct nft_rule r;
+
+	for (unsigned length = v4 ? 32 : 128; length > 0; length -= NFT_FILTER_STEP)
+		for (int any_port = 1; any_port >= 0; any_port--) {
+			nft_rule_begin(&r, p->table, chain);
+			nft_rule_family(&r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+			nft_rule_network_key(&r, v4, length, any_port);
+			nft_rule_lookup(&r, nft_msg_from(v4, length), NFT_LOOKUP_IN);
+			if (!nat)
+				nft_rule_mark_connection(&r, mark);
+			nft_rule_verdict(&r, nat ? NFT_GOTO : NFT_RETURN, nat ? ADMITTED4 : NULL);
+			nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
+		}
+}
+
+/* Whom no filter admits is not translated, and so comes to the router itself. Of LAN hosts it is their own address that
+ * counts. */
+static void put_filtered(struct nft_rule_put *p, const struct conf *conf)
+{
+	uint32_t mark = conf->backend.mark;
 	struct nft_rule r;
 
 	nft_rule_begin(&r, p->table, "prerouting");
 	nft_rule_family(&r, NFPROTO_IPV4);
-	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", lan);
-	nft_rule_peer_key(&r, true);
+	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
 	nft_rule_lookup(&r, NFT_MSG_FILTER_DNAT4, NFT_LOOKUP_IN);
-	nft_rule_mark_connection(&r, mark);
-	nft_rule_goto(&r, FILTERED);
+	nft_rule_verdict(&r, NFT_GOTO, FILTERED4);
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-}
-
-/* nft 1.0.6 cannot read back a rule that translates by a map of intervals if it does not say for which protocol. */
-static void put_filtered(struct nft_rule_put *p)
-{
-	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_UDPLITE};
-	struct nft_rule r;
-
-	for (size_t i = 0; i < sizeof(protocols); i++) {
-		nft_rule_begin(&r, p->table, FILTERED);
-		nft_rule_family(&r, NFPROTO_IPV4);
-		nft_rule_meta_get(&r, NFT_META_L4PROTO, NFT_RULE_REG_1);
-		nft_rule_compare(&r, NFT_CMP_EQ, &protocols[i], sizeof(protocols[i]));
-		nft_rule_peer_key(&r, true);
-		nft_rule_lookup(&r, NFT_MSG_FILTER_DNAT4, NFT_LOOKUP_DATA);
-		nft_rule_nat(&r, NFT_NAT_DNAT, true);
-		nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	}
+	put_filters(p, FILTERED4, true, mark);
+	put_filters(p, FILTERED_PIN4, true, mark);
+	put_filters(p, FILTERED_PIN6, false, mark);
+	put_prerouting(p, ADMITTED4, NFT_LOOKUP_IN, NFT_MSG_FILTER_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(p, ADMITTED4, NFT_LOOKUP_NOT_IN, NFT_MSG_FILTER_DNAT4, mark);
 }
 
 static void add_hairpin(struct nft_rule *r, uint32_t mark)
@@ -262,12 +274,15 @@ static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes wh
 	nft_rule_begin(&r, p->table, "forward");
 	nft_rule_family(&r, family);
 	nft_rule_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
-	if (which == FOR_ALL || which == OF_PORTS)
-		nft_rule_key(&r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
-	else
+	if (which == FOR_PEER)
 		nft_rule_peer_key(&r, v4);
+	else
+		nft_rule_key(&r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
 	nft_rule_lookup(&r, sets_of[which][v4], NFT_LOOKUP_IN);
-	nft_rule_mark_connection(&r, mark);
+	if (which == FOR_FILTERED)
+		nft_rule_verdict(&r, NFT_JUMP, v4 ? FILTERED_PIN4 : FILTERED_PIN6);
+	else
+		nft_rule_mark_connection(&r, mark);
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
@@ -287,6 +302,7 @@ static void put_forward(struct nft_rule_put *p, uint32_t mark)
 
 int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t table_flags, bool anew, uint32_t seq)
 {
+	static const char *const chains[] = {FILTERED4, ADMITTED4, FILTERED_PIN4, FILTERED_PIN6};
 	struct nft_rule_put p = {.batch = b, .table = conf->backend.table, .seq = seq};
 	uint32_t mark = conf->backend.mark;
 	struct nlmsghdr *h;
@@ -299,7 +315,8 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	}
 	put_table(&p, table_flags);
 	nft_sets_put(&p, conf);
-	put_chain(&p, FILTERED, NULL, 0, 0);
+	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+		put_chain(&p, chains[i], NULL, 0, 0);
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
 	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
 	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
@@ -309,13 +326,11 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 		nft_msg_close(b, h);
 	}
 	put_peer_prerouting(&p, mark);
-	put_prerouting(&p, NFT_LOOKUP_IN, NFT_MSG_DNAT4, mark | conf->backend.hairpin_mark);
-	put_prerouting(&p, NFT_LOOKUP_NOT_IN, NFT_MSG_DNAT4, mark);
-	put_prerouting(&p, NFT_LOOKUP_IN, NFT_MSG_PORTS_DNAT4, mark | conf->backend.hairpin_mark);
-	put_prerouting(&p, NFT_LOOKUP_NOT_IN, NFT_MSG_PORTS_DNAT4, mark);
-	put_filter_prerouting(&p, NFT_LOOKUP_IN, mark | conf->backend.hairpin_mark);
-	put_filter_prerouting(&p, NFT_LOOKUP_NOT_IN, mark);
-	put_filtered(&p);
+	put_prerouting(&p, "prerouting", NFT_LOOKUP_IN, NFT_MSG_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, "prerouting", NFT_LOOKUP_NOT_IN, NFT_MSG_DNAT4, mark);
+	put_prerouting(&p, "prerouting", NFT_LOOKUP_IN, NFT_MSG_PORTS_DNAT4, mark | conf->backend.hairpin_mark);
+	put_prerouting(&p, "prerouting", NFT_LOOKUP_NOT_IN, NFT_MSG_PORTS_DNAT4, mark);
+	put_filtered(&p, conf);
 	put_postrouting(&p, conf);
 	put_forward(&p, mark);
 	return p.error;

@@ -9,9 +9,10 @@
  *     snat4-...                 for each external
  *     peer-..., filter-..., ports-...
  *                               the same for single peers, with filters, and for sets of ports
+ *     from4-..., from6-...      whom filters admit, by the length of prefixes
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external
- *     filtered      where prerouting translates what a filter admits
+ *     filtered...   where new flows of mappings with filters go; admitted4 where those are translated that one admits
  *     forward       filter, filter - 10: marks the packets of mapped flows; accepts everything
  *
  * Every rule is bound to its family, for a raw match of IPv4 fields would take crafted IPv6 packets too. Interfaces are

@@ -11,6 +11,8 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_filter.h"
+
 #define NAME_LENGTH 16 /* of an interface, with its NUL */
 
 /* What nft calls the types of keys and data, so that it can list them: six bits for each field of a concatenation. */
@@ -34,13 +36,17 @@ static const struct set sets[] = {
     {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
     {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, false},
     {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, false},
-    {NFT_MSG_FILTER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, true},
-    {NFT_MSG_FILTER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, true},
-    {NFT_MSG_FILTER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, true},
+    {NFT_MSG_FILTER_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
+    {NFT_MSG_FILTER_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, false},
+    {NFT_MSG_FILTER_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, false},
     {NFT_MSG_PORTS_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
     {NFT_MSG_PORTS_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, true},
     {NFT_MSG_PORTS_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, true},
 };
+
+/* One for each length of the pieces of filters. */
+static const struct set from4 = {NULL, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, false};
+static const struct set from6 = {NULL, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, false};
 
 /* One for each external. */
 static const struct set mirrors[] = {
@@ -57,9 +63,7 @@ static const struct set mirrors[] = {
  */
 static void put_set(struct nft_rule_put *p, const struct set *t, const char *name, uint32_t id)
 {
-	const uint8_t address = t->key_length == 12 || t->key_length == 20 ? 4 : 16;
-	const uint8_t fields[] = {1, address, 2, address, 2};
-	const uint32_t fields_n = t->key_length == 12 || t->key_length == 24 ? 3 : 5;
+	const uint8_t fields[] = {1, t->key_length == 12 ? 4 : 16, 2};
 	bool names = t->key_type == TYPE_IFNAME;
 	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
 	const uint32_t key_order = names;
@@ -79,7 +83,7 @@ static void put_set(struct nft_rule_put *p, const struct set *t, const char *nam
 			  (names ? 0 : NFT_SET_TIMEOUT) | (t->data_length ? NFT_SET_MAP : 0) |
 			      (t->intervals ? NFT_SET_INTERVAL | NFT_SET_CONCAT : 0));
 	/* a concatenation of intervals is compared field by field, so the kernel wants to know them */
-	if (t->intervals && nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields, fields_n) < 0)
+	if (t->intervals && nftnl_set_set_data(s, NFTNL_SET_DESC_CONCAT, fields, sizeof(fields)) < 0)
 		p->error = p->error ? p->error : -ENOMEM;
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, t->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, t->key_length);
@@ -144,6 +148,10 @@ void nft_sets_put(struct nft_rule_put *p, const struct conf *conf)
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		put_set(p, &sets[i], sets[i].name, ++id);
+	for (unsigned length = NFT_FILTER_STEP; length <= 32; length += NFT_FILTER_STEP)
+		put_set(p, &from4, nft_msg_from(true, length), ++id);
+	for (unsigned length = NFT_FILTER_STEP; length <= 128; length += NFT_FILTER_STEP)
+		put_set(p, &from6, nft_msg_from(false, length), ++id);
 	for (size_t i = 0; i < conf->externals_n; i++)
 		for (size_t j = 0; j < sizeof(mirrors) / sizeof(mirrors[0]); j++) {
 			nft_msg_mirror(name, mirrors[j].name, &conf->externals[i]);

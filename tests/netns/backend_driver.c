@@ -4,7 +4,7 @@
  * of which the last is "ok" or "error ...":
  *   open CONF-FILE        reload CONF-FILE      close        clear
  *   add|renew|remove nat|pin PROTOCOL INSIDE INSIDE-PORT OUTSIDE OUTSIDE-PORT [MS [GROUP [PEER|- PEER-PORT [EXTERNAL]]]]
- *                         queues a change; INSIDE-PORT is FIRST-LAST for a set
+ *                         [filters=ADDRESS/PREFIX:PORT,...]    queues a change; INSIDE-PORT is FIRST-LAST for a set
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
  *   watch                 readable|quiet and the event
@@ -12,6 +12,7 @@
  *   features              what the kernel can do, as the backend has found out
  *   pretend DESTROY UPDATE   makes it believe in an older kernel (0) from now on
  *   fill N                adds N mappings, 64 in a transaction
+ *   filter 0|1            whether the numbered mappings of fill and bench have a filter each from now on
  *   bench N               microseconds for one transaction with 1 and with 64 mappings, with N more mappings there
  */
 #include <errno.h>
@@ -25,10 +26,15 @@
 #include "backends/nft.h"
 #include "codec/codec.h"
 #include "conf/conf.h"
+#include "tests/scenario/words.h"
 
-#define CHANGES_MAX 8192
+#define CHANGES_MAX  8192
+#define FILTERED_MAX 256
+#define FILTERS_MAX  40
 
 static struct change changes[CHANGES_MAX];
+static bool filtering;
+static struct mapping_filter queued[FILTERED_MAX][FILTERS_MAX]; /* of the last queued changes */
 static size_t changes_n;
 static struct backend *backend;
 static struct conf *running;
@@ -73,14 +79,28 @@ static void queue(const char *op, const char *rest)
 	unsigned long long timeout_ms = 60000;
 	struct change *c = &changes[changes_n];
 	unsigned group = (unsigned)changes_n + 100000;
+	const char *given = strstr(rest, " filters=");
+	char fields[512];
 
+	snprintf(fields, sizeof(fields), "%.*s", given ? (int)(given - rest) : (int)strlen(rest), rest);
 	if (changes_n == CHANGES_MAX ||
-	    sscanf(rest, "%7s %u %63s %15s %63s %u %llu %u %63s %u %u", kind, &protocol, inside, ports, outside,
+	    sscanf(fields, "%7s %u %63s %15s %63s %u %llu %u %63s %u %u", kind, &protocol, inside, ports, outside,
 		   &outside_port, &timeout_ms, &group, peer, &peer_port, &external) < 6) {
 		puts("error usage");
 		return;
 	}
 	*c = (struct change){.timeout_ms = timeout_ms, .group = group, .verdict = 1};
+	if (given) {
+		size_t n =
+		    words_read_filters(given + strlen(" filters="), queued[changes_n % FILTERED_MAX], FILTERS_MAX);
+
+		if (n == SIZE_MAX) {
+			puts("error filters");
+			return;
+		}
+		c->mapping.filters = queued[changes_n % FILTERED_MAX];
+		c->mapping.filters_n = (uint16_t)n;
+	}
 	c->op = strcmp(op, "add") == 0 ? CHANGE_ADD : strcmp(op, "renew") == 0 ? CHANGE_RENEW : CHANGE_REMOVE;
 	c->mapping.kind = strcmp(kind, "nat") == 0 ? MAPPING_NAT : MAPPING_PINHOLE;
 	c->mapping.protocol = (uint8_t)protocol;
@@ -116,6 +136,7 @@ static void commit(void)
 static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
 	char inside[CODEC_ADDRESS_TEXT], outside[CODEC_ADDRESS_TEXT], peer[CODEC_ADDRESS_TEXT];
+	char filters[4096];
 
 	(void)context;
 	printf("%s %u %s %u", m->kind == MAPPING_NAT ? "nat" : "pin", m->protocol,
@@ -128,6 +149,8 @@ static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 		printf(" 0 %s %u", codec_address_text(&m->remote_address, peer), m->remote_port);
 	if (m->external)
 		printf(" external %u", m->external);
+	words_filters(m->filters, m->filters_n, filters, sizeof(filters));
+	printf("%s", filters);
 	putchar('\n');
 }
 
@@ -175,6 +198,14 @@ static struct mapping numbered(uint32_t i)
 	m.internal_port = (uint16_t)(1000 + i / 50000);
 	m.external_address = codec_from_v4(0xcb007100u + i / 60000);
 	m.external_port = (uint16_t)(1024 + i % 60000);
+	if (filtering) {
+		struct mapping_filter *f = &queued[i % FILTERED_MAX][0];
+
+		*f = (struct mapping_filter){.address = codec_from_v4(0xc6120000u + (i % 512) * 256),
+					     .prefix_length = 120};
+		m.filters = f;
+		m.filters_n = 1;
+	}
 	return m;
 }
 
@@ -212,11 +243,12 @@ static bool fill(uint32_t from, uint32_t n)
 /* Median and best of many transactions of n additions (or renewals), each of them undone outside the clock. */
 static bool measure(const char *name, size_t n, enum change_op op)
 {
-	enum { ROUNDS = 2001 };
-	static uint64_t took[ROUNDS];
+	enum { ROUNDS_MAX = 2001, ROUNDS_FILTERED = 101 };
+	static uint64_t took[ROUNDS_MAX];
+	const size_t rounds = filtering ? ROUNDS_FILTERED : ROUNDS_MAX;
 	const uint32_t from = 3000000;
 
-	for (size_t r = 0; r < ROUNDS; r++) {
+	for (size_t r = 0; r < rounds; r++) {
 		uint64_t begin;
 
 		if (op != CHANGE_ADD) {
@@ -235,14 +267,14 @@ static bool measure(const char *name, size_t n, enum change_op op)
 				return false;
 		}
 	}
-	for (size_t i = 1; i < ROUNDS; i++)
+	for (size_t i = 1; i < rounds; i++)
 		for (size_t j = i; j > 0 && took[j - 1] > took[j]; j--) {
 			uint64_t t = took[j];
 
 			took[j] = took[j - 1];
 			took[j - 1] = t;
 		}
-	printf("%s %zu: median %.1f us, best %.1f us\n", name, n, (double)took[ROUNDS / 2] / 1000,
+	printf("%s %zu: median %.1f us, best %.1f us\n", name, n, (double)took[rounds / 2] / 1000,
 	       (double)took[0] / 1000);
 	return true;
 }
@@ -254,6 +286,12 @@ static void bench(uint32_t n)
 		  measure("remove", 1, CHANGE_REMOVE) && measure("remove", 64, CHANGE_REMOVE);
 
 	puts(ok ? "ok" : "error");
+}
+
+static void filter(const char *rest)
+{
+	filtering = atoi(rest) != 0;
+	puts("ok");
 }
 
 static void pretend(const char *rest)
@@ -303,6 +341,8 @@ static void obey(char *line)
 		pretend(rest);
 	else if (strcmp(line, "fill") == 0)
 		puts(fill(0, (uint32_t)atoi(rest)) ? "ok" : "error");
+	else if (strcmp(line, "filter") == 0)
+		filter(rest);
 	else if (strcmp(line, "bench") == 0)
 		bench((uint32_t)atoi(rest));
 	else if (strcmp(line, "close") == 0 || strcmp(line, "clear") == 0)
@@ -313,7 +353,7 @@ static void obey(char *line)
 
 int main(void)
 {
-	char line[512];
+	char line[4096];
 
 	while (fgets(line, sizeof(line), stdin)) {
 		obey(line);

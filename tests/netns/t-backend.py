@@ -93,14 +93,20 @@ backend {{ type = "nftables"  {backend} }}
         assert self.process.wait(10) == 0
 
 
-def count(net, name):
-    """How many elements a set or map holds, as the kernel lists them."""
+def elements(net, name):
+    """The elements of a set or map, as the kernel lists them; None if it is not there."""
     p = net.run('gw', 'nft', '-j', 'list', 'table', 'inet', 'natpcpd')
     for o in json.loads(p.stdout or '{"nftables": []}')['nftables']:
         for kind in ('map', 'set'):
             if o.get(kind, {}).get('name') == name:
-                return len(o[kind].get('elem', []))
-    return -1
+                return o[kind].get('elem', [])
+    return None
+
+
+def count(net, name):
+    """How many there are, -1 if it is not there."""
+    v = elements(net, name)
+    return -1 if v is None else len(v)
 
 
 def counts(net):
@@ -160,6 +166,74 @@ def test_peers(net):
     d.end()
     d = Driver(net)
     assert listed() == sorted([f'{a} {same}', f'{a} {other}', f'{four} {same}'])
+    d.end('clear')
+
+
+def test_filters(net):
+    """Mappings with filters, for old kernels and new ones: made, changed, renewed, ended, and read back as filters
+
+    6887-13.3-03, 6887-13.3-15, 6887-13.3-16, 6887-13.3-19
+    """
+    d = Driver(net)
+
+    def filtered():
+        """Mappings with filters, and the pieces of their filters."""
+        sets = {o[k]['name']: len(o[k].get('elem', [])) for k in ('map', 'set')
+                for o in json.loads(net.nft('-j', 'list', 'table', 'inet', 'natpcpd'))['nftables'] if k in o}
+        return [*(sets['filter-' + name] for name in ('dnat4', 'pin4', 'pin6')),
+                sum(n for name, n in sets.items() if name.startswith('from'))]
+
+    def listed():
+        return sorted(' '.join(w[:6] + w[7:]) for w in map(str.split, d.ask('list')))
+    a, b = nat(UDP, 5000, 5000), nat(TCP, 5001, 5001)
+    six, four = f'pin 17 {LAN6} 5000 {LAN6} 5000', f'pin 17 {LAN} 5002 {LAN} 5002'
+    one, two = 'filters=203.0.113.0/120:0', 'filters=203.0.113.0/120:443,203.0.113.7/128:0,198.51.100.0/120:53'
+    for kernel in ('1 1', '1 0', '0 0'):
+        d.ask('pretend ' + kernel)
+        assert d.commit(f'add {a} 60000 {one}', f'add {b} 60000', f'add {six} 0 filters=2001:db8:2::/48:443',
+                        f'add {four} 60000 {two}') == ['0'] * 4
+        assert counts(net) == [1, 2, 0, 0] and filtered() == [1, 1, 1, 5], net.table()
+        everything = sorted([f'{a} {one}', b, f'{six} filters=2001:db8:2::/48:443', f'{four} {two}'])
+        assert [sorted(x.replace('=', ',').split(',')) for x in listed()] == \
+            [sorted(x.replace('=', ',').split(',')) for x in everything], listed()
+        # taken, inside or outside, and by itself
+        assert d.commit(f'add {nat(UDP, 5000, 5009)} 60000 {one}', f'add {nat(UDP, 5009, 5000)} 60000 {one}',
+                        f'add {a} 60000 {one}') == ['EEXIST'] * 3
+        # others in their place, in one group; the second of its changes is refused, so the first is not done
+        assert d.commit(f'remove {a} 0 1 {one}', f'add {a} 60000 1 {two}') == ['0', '0'] and filtered() == [1, 1, 1, 7]
+        assert d.commit(f'remove {a} 0 1 {two}', f'add {nat(UDP, 5000, 5000)} 60000 1 {one}',
+                        f'add {b} 60000 1') == ['EEXIST'] * 3 and filtered() == [1, 1, 1, 7]
+        assert d.commit(f'remove {a} 0 1 {two}', f'add {a} 60000 1') == ['0', '0']
+        assert counts(net) == [2, 2, 0, 0] and filtered() == [0, 1, 1, 4]
+        assert d.commit(f'remove {a} 0 1', f'add {a} 1000000 1 {one}') == ['0', '0']
+        # renewals are of every element
+        assert d.commit(f'renew {four} 600000 1 {two}', f'renew {six} 700000 2 filters=2001:db8:2::/48:443') == ['0'] * 2
+        for name, low in (('filter-pin4', 590000), ('from4-32', 590000), ('filter-pin6', 690000), ('from6-48', 690000)):
+            left = [e['elem']['expires'] for e in elements(net, name)]
+            assert left and all(low / 1000 <= x <= 701 for x in left), left
+        # other families, and more than there may be
+        assert d.commit(f'add {nat(UDP, 1, 1)} 600 1 filters=2001:db8::/32:0',
+                        f'add pin 17 {LAN6} 1 {LAN6} 1 600 2 filters=203.0.113.0/120:0',
+                        f'add {nat(UDP, 1, 1)} 600 3 filters=203.0.113.0/90:0',
+                        f'add {nat(UDP, 2, 2)} 600 4 filters={",".join(["203.0.113.0/120:0"] * 33)}') == \
+            ['EAFNOSUPPORT'] * 3 + ['E2BIG']
+        assert d.commit(f'remove {a} 0 1 {one}', f'remove {b} 0 2', f'remove {four} 0 3 {two}',
+                        f'remove {six} 0 4 filters=2001:db8:2::/48:443') == ['0'] * 4
+        assert counts(net) == [0, 0, 0, 0] and filtered() == [0, 0, 0, 0], net.table()
+    # as many as there can be, in one transaction with others; they are gone when their time is over
+    most = ','.join(f'0.0.0.0/96:{i + 1}' for i in range(32))
+    d.ask('pretend 1 1')
+    assert d.commit(*(f'add {nat(UDP, 6000 + i, 6000 + i)} 5000 {i} filters={most}' for i in range(4))) == ['0'] * 4
+    assert filtered() == [4, 0, 0, 4 * 512]
+    assert [len(x.split('=')[1].split(',')) for x in listed()] == [32] * 4
+    wait(lambda: filtered() == [0, 0, 0, 0], 15)
+    # pieces without their mapping are for nobody, a mapping without its pieces is too, and says so
+    assert d.commit(f'add {a} 60000 1 {one}', f'add {six} 60000 2 filters=2001:db8:2::/48:443') == ['0'] * 2
+    d.end()
+    net.nft('delete', 'element', 'inet', 'natpcpd', 'from4-24', f'{{ udp . {EXT} . 5000 . 203.0.113.0 . 0 }}')
+    net.nft('delete', 'element', 'inet', 'natpcpd', 'filter-pin6', f'{{ udp . {LAN6} . 5000 }}')
+    d = Driver(net)
+    assert listed() == [f'{a} filters=0.0.0.0/128:0']
     d.end('clear')
 
 

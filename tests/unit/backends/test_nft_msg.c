@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <libmnl/libmnl.h>
 
+#include "backends/nft_filter.h"
 #include "codec/codec.h"
 #include "tests/unit/backends/hex.h"
 
@@ -37,13 +38,39 @@ static const struct in6_addr remote4 = {
 static const struct in6_addr remote6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2}};
 static const struct in6_addr inside6 = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 0x11}};
 
-enum what { NAT, PIN_V4, PIN_V6, NAT_PEER, PIN_V4_PEER, PIN_V6_PEER, NAT_PORTS, PIN_V4_PORTS, PIN_V6_PORTS };
+static const struct mapping_filter filters4[] = {
+    {.address = {.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 203, [13] = 0, [14] = 113}},
+     .port = 443,
+     .prefix_length = 120},
+    {.address = {.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 100, [15] = 7}},
+     .prefix_length = 128}};
+static const struct mapping_filter filters6[] = {
+    {.address = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8, 0, 2}}, .port = 443, .prefix_length = 48}};
+
+enum what {
+	NAT,
+	PIN_V4,
+	PIN_V6,
+	NAT_PEER,
+	PIN_V4_PEER,
+	PIN_V6_PEER,
+	NAT_PORTS,
+	PIN_V4_PORTS,
+	PIN_V6_PORTS,
+	NAT_FILTER,
+	PIN_V4_FILTER,
+	PIN_V6_FILTER
+};
 
 static struct mapping mapping(enum what what)
 {
 	struct mapping m = {.kind = MAPPING_PINHOLE, .protocol = 17, .internal_port = 5000, .external_port = 5000};
 
-	if (what >= NAT_PORTS) {
+	if (what >= NAT_FILTER) {
+		what -= NAT_FILTER;
+		m.filters = what == PIN_V6 ? filters6 : filters4;
+		m.filters_n = what == PIN_V6 ? 1 : 2;
+	} else if (what >= NAT_PORTS) {
 		what -= NAT_PORTS;
 		m.more_ports = 31;
 	} else if (what >= NAT_PEER) {
@@ -160,6 +187,47 @@ static const struct {
      "780000001e0a01000500000000000000010000000c0001006e617470637064000f000200706f7274732d70696e360000"
      "4800038044000180200001801c0001001100000020010db80001000000000000000000111388000020000a801c000100"
      "1100000020010db800010000000000000000001113a70000"},
+    {"create element from4-24 { tcp . 198.51.100.1 . 8080 . 203.0.113.0 . 443 timeout 10s }, from4-32 { ... . "
+     "198.51.100.7 "
+     ". 0 ... }, filter-dnat4 like dnat4, snat4 its mirror",
+     CHANGE_ADD, NAT_FILTER, &new, 10000, 0,
+     "600000000c0a01060700000000000000010000000c0001006e617470637064000d00020066726f6d342d323400000000"
+     "300003802c0001800c00040000000000000027101c0001801800010006000000c63364011f900000cb00710001bb0000"
+     "600000000c0a01060700000000000000010000000c0001006e617470637064000d00020066726f6d342d333200000000"
+     "300003802c0001800c00040000000000000027101c0001801800010006000000c63364011f900000c633640700000000"
+     "6c0000000c0a01060700000000000000010000000c0001006e617470637064001100020066696c7465722d646e617434"
+     "0000000038000380340001800c0004000000000000002710140001801000010006000000c63364011f90000010000280"
+     "0c000100c000020b00500000"
+     "680000000c0a01060800000000000000"
+     "01000000" SNAT4 "3800038034000180" TEN_S IN_KEY OUT_DATA},
+    {"renewal in place, with filters", CHANGE_RENEW, NAT_FILTER, &new, 10000, 0,
+     "6c0000000c0a01040700000000000000010000000c0001006e617470637064000d00020066726f6d342d323400000000"
+     "3c000380380001800c00040000000000000027100c00050000000000000027101c0001801800010006000000c6336401"
+     "1f900000cb00710001bb0000"
+     "6c0000000c0a01040700000000000000010000000c0001006e617470637064000d00020066726f6d342d333200000000"
+     "3c000380380001800c00040000000000000027100c00050000000000000027101c0001801800010006000000c6336401"
+     "1f900000c633640700000000"
+     "780000000c0a01040700000000000000010000000c0001006e617470637064001100020066696c7465722d646e617434"
+     "0000000044000380400001800c00040000000000000027100c0005000000000000002710140001801000010006000000"
+     "c63364011f900000100002800c000100c000020b00500000"
+     "740000000c0a01040800000000000000"
+     "01000000" SNAT4 "4400038040000180" TEN_S "0c0005000000000000002710" IN_KEY OUT_DATA},
+    {"delete element from4-24, from4-32, filter-dnat4, snat4", CHANGE_REMOVE, NAT_FILTER, &old, 0, 0,
+     "540000000e0a01000500000000000000010000000c0001006e617470637064000d00020066726f6d342d323400000000"
+     "24000380200001801c0001801800010006000000c63364011f900000cb00710001bb0000"
+     "540000000e0a01000500000000000000010000000c0001006e617470637064000d00020066726f6d342d333200000000"
+     "24000380200001801c0001801800010006000000c63364011f900000c633640700000000"
+     "500000000e0a01000500000000000000010000000c0001006e617470637064001100020066696c7465722d646e617434"
+     "000000001c00038018000180140001801000010006000000c63364011f900000"
+     "4c0000000e0a01000600000000000000"
+     "01000000" SNAT4 "1c00038018000180" IN_KEY},
+    {"destroy element from6-48 { udp . 2001:db8:1::11 . 5000 . 2001:db8:2:: . 443 }, filter-pin6", CHANGE_REMOVE,
+     PIN_V6_FILTER, &new, 0, 0,
+     "6c0000001e0a01000500000000000000010000000c0001006e617470637064000d00020066726f6d362d343800000000"
+     "3c0003803800018034000180300001001100000020010db80001000000000000000000111388000020010db800020000"
+     "000000000000000001bb0000"
+     "580000001e0a01000500000000000000010000000c0001006e617470637064001000020066696c7465722d70696e3600"
+     "2800038024000180200001801c0001001100000020010db800010000000000000000001113880000"},
 };
 
 static void changes(void **state)
@@ -199,6 +267,109 @@ static void longest(void **state)
 	assert_true(b.length <= NFT_MSG_CHANGE_MAX);
 }
 
+struct seen {
+	unsigned n;
+	unsigned kinds[NFT_MSG_PIECE + 1];
+	struct nft_msg_found last;
+};
+
+static void see(void *context, const struct nft_msg_found *found)
+{
+	struct seen *s = context;
+
+	s->n++;
+	s->kinds[found->kind]++;
+	s->last = *found;
+}
+
+/* A mapping of another external is in another mirror; one of an external that is no more is in none that does harm. */
+static void mirrors(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+	char one[] = "wan", two[] = "b", table[] = "natpcpd";
+	struct conf_external externals[] = {{.name = one}, {.name = two}};
+	const struct conf c = {.externals = externals, .externals_n = 2, .backend.table = table};
+	static const char *const expected[] = {"snat4-wan", "snat4-b", "snat4-wan"};
+
+	(void)state;
+	for (uint8_t i = 0; i < 3; i++) {
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+		struct change add = {.mapping = mapping(NAT), .op = CHANGE_ADD};
+		struct seen seen = {0};
+
+		add.mapping.external = i;
+		memset(data, 0, sizeof(data));
+		nft_msg_change(&b, &c, &new, &add, 1, 0);
+		assert_string_equal((const char *)data + b.last + 16 + 4 + 12 + 4, expected[i]);
+		nft_msg_elements((const struct nlmsghdr *)(const void *)(data + b.last), &c, see, &seen);
+		assert_int_equal(seen.n, 1);
+		assert_int_equal(seen.last.mapping.external, i % 2);
+		assert_int_equal(seen.last.mapping.internal_port, add.mapping.internal_port);
+		assert_int_equal(seen.last.mapping.external_port, add.mapping.external_port);
+		assert_memory_equal(&seen.last.mapping.internal_address, &add.mapping.internal_address, 16);
+		assert_memory_equal(&seen.last.mapping.external_address, &add.mapping.external_address, 16);
+	}
+}
+
+/* Reads every message of a batch. */
+static void see_all(const struct nft_msg_batch *b, struct seen *seen)
+{
+	for (size_t at = 0; at < b->length;) {
+		const struct nlmsghdr *h = (const void *)(b->data + at);
+
+		nft_msg_elements(h, &conf, see, seen);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+}
+
+/* The most elements that filters can make: there is room for their messages, and the kernel can count their octets. */
+static void most_filters(void **state)
+{
+	struct mapping_filter filters[NFT_FILTER_MAX];
+	char table[NFT_MSG_TABLE_MAX];
+	struct conf named = conf;
+
+	(void)state;
+	memset(table, 'x', sizeof(table) - 1);
+	table[sizeof(table) - 1] = '\0';
+	named.backend.table = table;
+	for (enum what what = NAT_FILTER; what <= PIN_V6_FILTER; what++) {
+		for (unsigned spread = 0; spread < 2; spread++) {
+			struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 1};
+			struct nft_msg_batch b = {0};
+			struct seen seen = {0};
+			unsigned pieces = 0;
+
+			/* all of the same length, or as many lengths as there are */
+			for (unsigned i = 0; i < NFT_FILTER_MAX; i++) {
+				bool v4 = what != PIN_V6_FILTER;
+				unsigned length = spread ? (v4 ? 97 + i : 1 + 4 * i) : v4 ? 96 : 1;
+
+				filters[i] = (struct mapping_filter){.port = (uint16_t)(i + 1),
+								     .prefix_length = (uint8_t)length};
+				if (v4)
+					filters[i].address.s6_addr[10] = filters[i].address.s6_addr[11] = 0xff;
+				pieces += length == 96 ? 16 : 1u << (3 - (length + 3) % 4);
+			}
+			c.mapping.filters = filters;
+			c.mapping.filters_n = NFT_FILTER_MAX;
+			b.capacity = nft_msg_room(&c);
+			b.data = calloc(1, b.capacity);
+			assert_non_null(b.data);
+			nft_msg_change(&b, &named, &old, &c, 1, 0);
+			assert_true(b.length <= b.capacity);
+			for (size_t at = 0; at < b.length;
+			     at += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)(b.data + at))->nlmsg_len))
+				assert_true(((const struct nlmsghdr *)(const void *)(b.data + at))->nlmsg_len <
+					    UINT16_MAX);
+			see_all(&b, &seen);
+			/* deleted and made */
+			assert_int_equal(seen.kinds[NFT_MSG_PIECE], 2 * pieces);
+			free(b.data);
+		}
+	}
+}
+
 static void frame(void **state)
 {
 	static _Alignas(8) uint8_t data[256];
@@ -216,10 +387,9 @@ static void frame(void **state)
 			    "2c0000000e0a0500050302010000000001000000" PIN6 "140000001100010006030201000000000000000a");
 }
 
-static void note_set(void *context, const struct mapping *m, uint64_t remaining_ms)
+static void note_set(void *context, const struct nft_msg_found *found)
 {
-	(void)remaining_ms;
-	*(struct mapping *)context = *m;
+	*(struct mapping *)context = found->mapping;
 }
 
 /* What is written of a set is read as that set; a range that ends before it begins is none of ours. */
@@ -271,7 +441,7 @@ static void names(void **state)
 		if (strcmp(map.name, "snat4-DSL.202.2e") == 0)
 			assert_int_equal(map.external, 1);
 	}
-	assert_int_equal(n, 18);
+	assert_int_equal(n, 58);
 	assert_int_equal(mirrors, 6);
 	nft_msg_mirror(map.name, NFT_MSG_PEER_SNAT4, &externals[1]);
 	assert_string_equal(map.name, "peer-snat4-DSL.202.2e");
@@ -304,57 +474,13 @@ static void question(void **state)
 				 "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000");
 }
 
-struct seen {
-	unsigned n;
-	struct mapping mapping;
-	uint64_t remaining_ms;
-};
-
-static void see(void *context, const struct mapping *m, uint64_t remaining_ms)
-{
-	struct seen *s = context;
-
-	s->n++;
-	s->mapping = *m;
-	s->remaining_ms = remaining_ms;
-}
-
-/* A mapping of another external is in another mirror; one of an external that is no more is in none that does harm. */
-static void mirrors(void **state)
-{
-	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
-	char one[] = "wan", two[] = "b", table[] = "natpcpd";
-	struct conf_external externals[] = {{.name = one}, {.name = two}};
-	const struct conf c = {.externals = externals, .externals_n = 2, .backend.table = table};
-	static const char *const expected[] = {"snat4-wan", "snat4-b", "snat4-wan"};
-
-	(void)state;
-	for (uint8_t i = 0; i < 3; i++) {
-		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
-		struct change add = {.mapping = mapping(NAT), .op = CHANGE_ADD};
-		struct seen seen = {0};
-
-		add.mapping.external = i;
-		memset(data, 0, sizeof(data));
-		nft_msg_change(&b, &c, &new, &add, 1, 0);
-		assert_string_equal((const char *)data + b.last + 16 + 4 + 12 + 4, expected[i]);
-		nft_msg_elements((const struct nlmsghdr *)(const void *)(data + b.last), &c, see, &seen);
-		assert_int_equal(seen.n, 1);
-		assert_int_equal(seen.mapping.external, i % 2);
-		assert_int_equal(seen.mapping.internal_port, add.mapping.internal_port);
-		assert_int_equal(seen.mapping.external_port, add.mapping.external_port);
-		assert_memory_equal(&seen.mapping.internal_address, &add.mapping.internal_address, 16);
-		assert_memory_equal(&seen.mapping.external_address, &add.mapping.external_address, 16);
-	}
-}
-
 /* What was written is read back; the kernel's answer has the same layout. Truncated at any attribute, nothing is read beyond. */
 static void elements(void **state)
 {
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
 
 	(void)state;
-	for (enum what what = NAT; what <= PIN_V6_PEER; what++) {
+	for (enum what what = NAT; what <= PIN_V6_FILTER; what++) {
 		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
 		struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 77000};
 		struct nlmsghdr *h = (struct nlmsghdr *)(void *)data;
@@ -363,17 +489,21 @@ static void elements(void **state)
 
 		memset(data, 0, sizeof(data));
 		nft_msg_change(&b, &conf, &new, &c, 1, 0);
-		nft_msg_elements(h, &conf, see, &seen);
-		assert_int_equal(seen.n, 1);
-		assert_memory_equal(&seen.mapping.internal_address, &c.mapping.internal_address, 16);
-		assert_memory_equal(&seen.mapping.external_address, &c.mapping.external_address, 16);
-		assert_int_equal(seen.mapping.internal_port, c.mapping.internal_port);
-		assert_int_equal(seen.mapping.external_port, c.mapping.external_port);
-		assert_int_equal(seen.mapping.protocol, c.mapping.protocol);
-		assert_int_equal(seen.mapping.kind, c.mapping.kind);
-		assert_memory_equal(&seen.mapping.remote_address, &c.mapping.remote_address, 16);
-		assert_int_equal(seen.mapping.remote_port, c.mapping.remote_port);
-		assert_int_equal(seen.remaining_ms, 77000);
+		see_all(&b, &seen);
+		assert_int_equal(seen.kinds[NFT_MSG_PIECE], c.mapping.filters_n);
+		assert_int_equal(seen.kinds[NFT_MSG_FILTERED], c.mapping.filters_n != 0);
+		/* and its mirror */
+		assert_int_equal(seen.kinds[NFT_MSG_WHOLE],
+				 (c.mapping.filters_n == 0) + (c.mapping.kind == MAPPING_NAT));
+		assert_memory_equal(&seen.last.mapping.internal_address, &c.mapping.internal_address, 16);
+		assert_memory_equal(&seen.last.mapping.external_address, &c.mapping.external_address, 16);
+		assert_int_equal(seen.last.mapping.internal_port, c.mapping.internal_port);
+		assert_int_equal(seen.last.mapping.external_port, c.mapping.external_port);
+		assert_int_equal(seen.last.mapping.protocol, c.mapping.protocol);
+		assert_int_equal(seen.last.mapping.kind, c.mapping.kind);
+		assert_memory_equal(&seen.last.mapping.remote_address, &c.mapping.remote_address, 16);
+		assert_int_equal(seen.last.mapping.remote_port, c.mapping.remote_port);
+		assert_int_equal(seen.last.remaining_ms, 77000);
 		length = h->nlmsg_len;
 		for (uint32_t cut = sizeof(*h) + 4; cut < length; cut += 4) {
 			uint8_t *copy = malloc(cut);
@@ -437,17 +567,17 @@ static void odd_answers(void **state)
 		assert_int_equal(n, data[0]);
 		nft_msg_elements((const struct nlmsghdr *)(const void *)data, &conf, see, &seen);
 		assert_int_equal(seen.n, answers[i].n);
-		assert_int_equal(seen.remaining_ms, answers[i].remaining_ms);
+		assert_int_equal(seen.last.remaining_ms, answers[i].remaining_ms);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(changes),	   cmocka_unit_test(longest), cmocka_unit_test(frame),
-	    cmocka_unit_test(question),	   cmocka_unit_test(names),   cmocka_unit_test(longest_name),
-	    cmocka_unit_test(sets),	   cmocka_unit_test(mirrors), cmocka_unit_test(elements),
-	    cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(changes),	    cmocka_unit_test(longest),	   cmocka_unit_test(most_filters),
+	    cmocka_unit_test(frame),	    cmocka_unit_test(question),	   cmocka_unit_test(names),
+	    cmocka_unit_test(longest_name), cmocka_unit_test(sets),	   cmocka_unit_test(mirrors),
+	    cmocka_unit_test(elements),	    cmocka_unit_test(odd_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
