@@ -65,7 +65,7 @@ def strict(net):
 
 
 def cut(net, flow, *words):
-    wait(lambda: not entries(net, *words), 5, f'no connection with {words}')
+    wait(lambda: not entries(net, *words), 20, f'no connection with {words}')
     assert not flow.inward(0.3)
 
 
