@@ -21,8 +21,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 # libmnl's loops cast const away; clang complains of that at their user, gcc does not
 WARN += $(if $(findstring clang,$(CC)),-Wno-cast-qual)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-XCFLAGS  = -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
-XLDFLAGS = $(SANF) $(LDFLAGS)
+XCFLAGS  = -std=gnu11 -pthread -D_GNU_SOURCE -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
+XLDFLAGS = -pthread $(SANF) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
 # bottom first; a layer may include only layers to its left
