@@ -13,6 +13,9 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import tap
+
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build')
 NATPCPC = os.path.join(BUILD, 'natpcpc')
 HOST = '127.0.0.1'
@@ -22,11 +25,11 @@ EPOCH = 12
 
 
 class Server(threading.Thread):
-    """Answers each datagram with what the function gives for it; remembers what came."""
+    """Answers each datagram with what the function gives for it; remembers what came. What came raw is not natpcpc's own."""
 
-    def __init__(self, answer, address=HOST):
+    def __init__(self, answer, address=HOST, raw=False):
         super().__init__(daemon=True)
-        self.answer, self.heard = answer, []
+        self.answer, self.heard, self.raw = answer, [], raw
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 0))
         self.port = self.socket.getsockname()[1]
@@ -40,6 +43,8 @@ class Server(threading.Thread):
             if data == b'end':
                 return
             self.heard.append(data)
+            if not self.raw:
+                tap.keep('natpcpc', data)
             reply = self.answer(data)
             if reply:
                 self.socket.sendto(reply, peer)
@@ -251,7 +256,7 @@ def t_usage():
 
 
 def t_raw():
-    with Server(both) as s:
+    with Server(both, raw=True) as s:
         code, out, _ = run(s, 'raw', '0000')
         same((code, s.heard), (0, [b'\0\0']))
         assert '008000000000000cc6336401' in out and 'version=nat-pmp' in out and '198.51.100.1' in out, out

@@ -8,10 +8,12 @@ One line for each test, the log of what failed, and at the end one line alone: N
 all and proofs (every test that can prove a requirement, once) leave the verdicts in DIR/results.tsv.
 """
 import argparse
+import atexit
 import concurrent.futures
 import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +183,14 @@ def netns(build):
             for t in tests]
 
 
+def dissection(tap):
+    """What was sent in the namespaces. Where none could be made, there is nothing to be read."""
+    if any(t.startswith('tests/netns/') and v != 'SKIP' for t, v in verdicts):
+        lines('what was sent', sys.executable, 'tests/lab/dissect.py', tap)
+    else:
+        say('SKIP', 'what was sent')
+
+
 def conformance(build):
     """What the verdicts prove. An open requirement fails make conformance, an id that no requirement has fails here."""
     sys.path.insert(0, 'tests/requirements')
@@ -225,6 +235,9 @@ def main():
         return self_test()
     begin, began = time.monotonic(), time.time()
     everything, proofs = 'all' in a.sets, 'proofs' in a.sets
+    if everything:
+        os.environ['NATPCP_TAP'] = tempfile.mkdtemp(prefix='natpcp-tap-')
+        atexit.register(shutil.rmtree, os.environ['NATPCP_TAP'], ignore_errors=True)
     if proofs:
         step('compiles', *make, f'O={a.build}', 'all', 'unit')
     if everything and step('compiles', *make, f'O={a.build}', 'all', 'unit', 'replay'):
@@ -253,6 +266,7 @@ def main():
             (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'all', 'unit', 'replay'),
         ])
         together(a.jobs * 2, netns(san) + units(san) + scenarios(san) + replays(san))
+        dissection(os.environ['NATPCP_TAP'])
     if (everything or proofs) and not stopping:
         keep(os.path.join(a.build, 'results.tsv'), began)
     if everything and not stopping:

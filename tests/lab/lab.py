@@ -22,6 +22,7 @@ from contextlib import contextmanager
 
 import pcp
 import probe
+import tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get('NATPCP_BUILD', os.path.join(HERE, '../../build'))
@@ -166,6 +167,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix='natpcp-')
         os.chmod(self.dir, 0o755)
         self.daemons, self.sockets = [], []
+        self.tap = None
 
     def __enter__(self):
         with undisturbed():
@@ -175,6 +177,8 @@ class Lab:
         p = subprocess.run([HERE + '/lab.sh', 'up'], env=self.env, capture_output=True, text=True)
         if p.returncode:
             raise Skip(p.stderr.strip()) if p.returncode == 2 else AssertionError(p.stderr)
+        if tap.DIRECTORY:
+            self.tap = tap.Tap(self.ns('gw'))
         return self
 
     def __exit__(self, kind, *_):
@@ -189,7 +193,7 @@ class Lab:
                     code = d.stop()
                     assert kind or code == 0, f'natpcpd ended with {code}\n{d.log()}'
         finally:
-            for s in self.sockets:
+            for s in [*self.sockets, *([self.tap] if self.tap else [])]:
                 s.close()
             subprocess.run([HERE + '/lab.sh', 'down'], env=self.env)
             shutil.rmtree(self.dir, ignore_errors=True)
