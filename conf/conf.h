@@ -133,6 +133,7 @@ struct conf {
 		uint32_t requests_per_second;
 		uint32_t burst;
 		uint32_t filters_per_mapping;
+		uint32_t filters;	  /* all mappings together */
 		uint32_t description_max; /* octets, 0 = texts are not kept */
 	} limits;
 	struct {

@@ -24,6 +24,7 @@ struct lease_table {
 	struct index by_peers;	  /* protocol, internal address, port: those for one peer, while in force */
 	struct index by_client;	  /* address, of clients */
 	struct wheel wheel;
+	size_t filters; /* of those in force */
 };
 
 _Static_assert(LEASE_NONE == INDEX_NONE && LEASE_NONE == SLAB_NONE, "none is none");
@@ -199,6 +200,7 @@ static void enter_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_add(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active++;
+	t->filters += extra_parts(l->extra)->filters_n;
 }
 
 static void leave_force(struct lease_table *t, uint32_t i)
@@ -208,6 +210,7 @@ static void leave_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_remove(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active--;
+	t->filters -= extra_parts(l->extra)->filters_n;
 }
 
 uint32_t lease_new(struct lease_table *t, const struct lease *init)
@@ -357,6 +360,8 @@ void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)
 	struct lease *l = at(t, i);
 	struct extra *old = l->extra;
 	assert(!in_force(l) || extra_parts(old)->remote_port == extra_parts(extra)->remote_port);
+	if (in_force(l))
+		t->filters += (size_t)extra_parts(extra)->filters_n - extra_parts(old)->filters_n;
 	l->extra = extra_hold(extra);
 	extra_drop(old);
 }
@@ -438,6 +443,11 @@ size_t lease_count(const struct lease_table *t)
 size_t lease_clients(const struct lease_table *t)
 {
 	return t->by_client.entries;
+}
+
+size_t lease_filters(const struct lease_table *t)
+{
+	return t->filters;
 }
 
 uint32_t lease_walk(const struct lease_table *t, uint32_t i)

@@ -141,6 +141,8 @@ uint64_t lease_deadline(const struct lease_table *t);
 /* Leases in ACTIVE or REMOVING; clients with records. */
 size_t lease_count(const struct lease_table *t);
 size_t lease_clients(const struct lease_table *t);
+/* Filters of all leases in ACTIVE or REMOVING: of a set, those of each port. */
+size_t lease_filters(const struct lease_table *t);
 /* The next used index at or after i, in any state but FREE; LEASE_NONE at the end. Leases keep their index for life. */
 uint32_t lease_walk(const struct lease_table *t, uint32_t i);
 

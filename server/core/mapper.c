@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/core/choice.h"
+#include "server/core/mapper_filters.h"
 #include "server/core/mapper_set.h"
 #include "server/core/peer.h"
 
@@ -202,27 +203,6 @@ static struct choice choice_for(const struct lease *l, const struct mapper_want 
 	return c;
 }
 
-/* Other filters are another mapping for the packet filter, and more of them than it may have nobody gets. */
-static void plan_filters(const struct engine *e, const struct mapper_want *w, const struct lease *l,
-			 struct mapper_plan *p)
-{
-	const struct extra_parts *old = extra_parts(l && l->state == LEASE_ACTIVE ? l->extra : NULL);
-	struct mapping_filter filters[TERMS_FILTERS_OF_MAPPING];
-	size_t n;
-
-	if (!w->terms || !w->terms->filter || p->verdict.result != MAPPER_OK)
-		return;
-	n = terms_merge(w->terms, old, filters);
-	if (terms_same_filters(old, filters, n))
-		return;
-	/* each port of a set takes an element for each filter */
-	if (n > e->conf->limits.filters_per_mapping ||
-	    (n > 0 && l && portset_more(l) && portset_more(l) >= e->conf->limits.port_set_max))
-		refuse(p, MAPPER_FILTERS, "more filters than a mapping may have");
-	else if (p->action == MAPPER_RENEW)
-		p->action = MAPPER_REPLACE;
-}
-
 static void plan_renewal(const struct engine *e, const struct mapper_want *w, uint32_t i, uint64_t now_ms,
 			 struct mapper_plan *p)
 {
@@ -253,7 +233,7 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 		p->verdict.external_port = 0;
 	else if (!here)
 		choose(e, w, &c, p);
-	plan_filters(e, w, l, p);
+	mapper_filters_plan(e, w, l, p);
 }
 
 void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
@@ -298,7 +278,7 @@ static void plan_new(const struct engine *e, const struct mapper_want *w, struct
 			return;
 		mapper_room(e, w, p);
 	}
-	plan_filters(e, w, NULL, p);
+	mapper_filters_plan(e, w, NULL, p);
 }
 
 /* In the order of RFC 6887 11.3, from the nonce on: what comes before it is in pcp.c. */

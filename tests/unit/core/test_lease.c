@@ -74,6 +74,38 @@ static void test_life(void **state)
 	lease_table_free(NULL);
 }
 
+/* Filters count while the lease is in force, and are those of its latest terms. */
+static void test_filters(void **state)
+{
+	(void)state;
+	struct mapping_filter v[3] = {{.port = 1}, {.port = 2}, {.port = 3}};
+	struct lease_table *t = lease_table_new(seed, 1000);
+	struct lease init = sample(1, 80, 1, 8080, 6, 5000), other = sample(1, 81, 1, 8081, 6, 5000);
+	struct extra *three, *one;
+	assert_true(extra_new(&(struct extra_parts){.filters = v, .filters_n = 3}, &three));
+	assert_true(extra_new(&(struct extra_parts){.filters = v, .filters_n = 1}, &one));
+	init.extra = other.extra = three;
+	uint32_t i = lease_new(t, &init), k = lease_new(t, &other);
+	assert_int_equal(6, lease_filters(t));
+	lease_extra(t, i, one);
+	assert_int_equal(4, lease_filters(t));
+	lease_state(t, i, LEASE_REMOVING);
+	assert_int_equal(4, lease_filters(t));
+	lease_state(t, i, LEASE_HELD);
+	assert_int_equal(3, lease_filters(t));
+	lease_extra(t, i, one);
+	assert_int_equal(3, lease_filters(t));
+	lease_state(t, i, LEASE_ACTIVE);
+	assert_int_equal(4, lease_filters(t));
+	lease_free(t, k);
+	assert_int_equal(1, lease_filters(t));
+	lease_extra(t, i, NULL);
+	assert_int_equal(0, lease_filters(t));
+	lease_table_free(t);
+	extra_drop(three);
+	extra_drop(one);
+}
+
 /* Against a table that is searched from end to end. */
 enum { MODEL_LEASES = 700, MODEL_CLIENTS = 12, MODEL_PORTS = 24, MODEL_OUTSIDE = 3, MODEL_PROTOCOLS = 3 };
 
@@ -362,6 +394,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_million),
 #if FAILMALLOC
