@@ -428,7 +428,7 @@ static void do_replace(struct engine *e, const struct mapper_want *w, uint64_t n
 				      : moved		       ? ROUND_MOVED
 							       : ROUND_RENEWED);
 
-	lease_at(e->leases, i)->external = (uint8_t)p->external;
+	portset_external(e, i, (uint8_t)p->external);
 	portset_extra(e, i, p->extra);
 	replace(e, i, &p->verdict.external_address, p->verdict.external_port,
 		timeout_of((uint64_t)p->verdict.lifetime_s * 1000), true, &s, r);
@@ -664,7 +664,7 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		timeout_ms = timeout_of(l->expires_ms > now_ms ? l->expires_ms - now_ms : 0);
 	}
 	if (stranded)
-		lease_at(e->leases, lease)->external = (uint8_t)home;
+		portset_external(e, lease, (uint8_t)home);
 	/* after a clean loss there is nothing to be cleared, unless that was tried and refused */
 	replace(e, lease, &address, port, timeout_ms, !lost || e->walk_again.wait_ms != 0, &s, r);
 	refresh_left(e, lease, &s.before);

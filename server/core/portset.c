@@ -103,6 +103,14 @@ void portset_state(struct engine *e, uint32_t head, enum lease_state state)
 		lease_state(e->leases, portset_at(e, head, i), state);
 }
 
+void portset_external(struct engine *e, uint32_t head, uint8_t external)
+{
+	uint32_t n = portset_more(lease_peek(e->leases, head));
+
+	for (uint32_t i = 0; i <= n; i++)
+		lease_at(e->leases, portset_at(e, head, i))->external = external;
+}
+
 void portset_free_held(struct engine *e, const struct lease *l)
 {
 	if (lease_is_peer(l))
@@ -152,7 +160,6 @@ void portset_move(struct engine *e, uint32_t head, const struct in6_addr *addres
 		uint32_t k = up ? n - 1 - i : i, at = portset_at(e, head, k);
 
 		lease_move(e->leases, at, address, (uint16_t)(port + k));
-		lease_at(e->leases, at)->external = old.external;
 	}
 	refresh(e, &old, n);
 }

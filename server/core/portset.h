@@ -46,6 +46,8 @@ void portset_change(struct round *r, enum change_op op, const struct lease *l, u
 uint32_t portset_new(struct engine *e, const struct lease *init);
 void portset_extra(struct engine *e, uint32_t head, struct extra *extra);
 void portset_state(struct engine *e, uint32_t head, enum lease_state state);
+/* They count as on this external, wherever they are. */
+void portset_external(struct engine *e, uint32_t head, uint8_t external);
 /* Also refreshes the marks of ports that are left and gives up places that are held for the same client. */
 void portset_move(struct engine *e, uint32_t head, const struct in6_addr *address, uint16_t port);
 /* Also refreshes the marks. */

@@ -49,11 +49,11 @@ static void restore(struct engine *e, const struct round_step *s)
 	if (l->state != b->state)
 		portset_state(e, s->lease, b->state);
 	portset_move(e, s->lease, &b->external_address, b->external_port);
+	portset_external(e, s->lease, b->external);
 	portset_extra(e, s->lease, b->extra);
 	l->nonce = b->nonce;
 	l->origin = b->origin;
 	l->flags = b->flags;
-	l->external = b->external;
 	l->rule = b->rule;
 	l->listen = b->listen;
 	l->reply_port = b->reply_port;
