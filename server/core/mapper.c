@@ -220,7 +220,8 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 			      l->state == LEASE_ACTIVE ? engine_remaining_s(l, now_ms) : 0);
 		return;
 	}
-	if (portset_more(l) && (!w->pcp || (!here && w->prefer_failure))) {
+	if (portset_more(l) &&
+	    (!w->pcp || (!here && w->prefer_failure) || (l->state != LEASE_ACTIVE && !mapper_set_asked(w, l)))) {
 		refuse(p, MAPPER_NO_RESOURCES, "the set of ports is being taken down or moved");
 		return;
 	}

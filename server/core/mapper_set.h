@@ -15,6 +15,11 @@ bool mapper_set_allowed(const struct engine *e, const struct mapper_want *w, con
 /* Finds a place for all ports of a set that has to move; c is used up. False if there is none. */
 bool mapper_set_place(struct engine *e, const struct lease *l, struct choice *c, struct in6_addr *address,
 		      uint16_t *port);
+/* True if a request is for every port of a set that has the request's own: RFC 7753 4.2 has others never mapped for it. */
+static inline bool mapper_set_asked(const struct mapper_want *w, const struct lease *l)
+{
+	return w->internal_port == l->internal_port && w->ports > portset_more(l);
+}
 /* Ports that a new lease takes. */
 static inline uint32_t mapper_set_size(const struct mapper_plan *p)
 {
