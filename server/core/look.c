@@ -61,6 +61,7 @@ static bool revoke_one(struct engine *e, uint32_t i, uint64_t now_ms, struct rou
 	if (r->changes_n < ROUND_CHANGES_MAX)
 		return mapper_end_own(e, i, ROUND_REVOKED, r);
 	/* more than a round should hold: they come due, and go in the ticks that follow */
+	lease_at(e->leases, i)->cause = ROUND_REVOKED;
 	portset_state(e, i, LEASE_REMOVING);
 	lease_due(e->leases, i, now_ms);
 	return true;

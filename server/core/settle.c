@@ -125,6 +125,8 @@ static void end(struct engine *e, uint32_t i, uint64_t now_ms)
 
 static void count(struct engine_stats *s, const struct round_step *step)
 {
+	uint8_t cause = step->cause == ROUND_RETRIED ? step->before.cause : step->cause;
+
 	switch (step->event) {
 	case ROUND_MADE:
 		s->made++;
@@ -136,9 +138,9 @@ static void count(struct engine_stats *s, const struct round_step *step)
 		s->moved++;
 		break;
 	case ROUND_ENDED:
-		if (step->cause == ROUND_DELETED)
+		if (cause == ROUND_DELETED)
 			s->deleted++;
-		else if (step->cause == ROUND_EXPIRED || step->cause == ROUND_RETRIED)
+		else if (cause == ROUND_EXPIRED)
 			s->expired++;
 		else
 			s->revoked++;

@@ -182,6 +182,47 @@ static void test_many_leases_move_in_parts(void **state)
 	world_close(&w);
 }
 
+/* What the operator takes away he takes away at once, with its connections, and be it too much for one round. */
+static void test_many_leases_are_revoked(void **state)
+{
+	enum { LEASES = 6000 };
+	unsigned rounds = 0, flows = 0;
+	struct engine_stats s;
+	struct mapping m;
+	struct world w;
+
+	(void)state;
+	open_world(&w, "external \"wan\" { interface = \"wan0\" }\n"
+		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
+		       "rule \"all\" { action = allow }\n"
+		       "limits { mappings-per-client = 65535 }\n");
+	for (uint32_t i = 0; i < LEASES; i++) {
+		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
+
+		assert_int_equal(ask(&w, &q).result, MAPPER_OK);
+	}
+	round_clear(w.round);
+	assert_int_equal(engine_revoke(w.engine, NULL, 0, 0, w.now_ms, w.round), LEASES);
+	for (;;) {
+		size_t n = 0;
+
+		world_settle(&w);
+		while (round_flows_next(w.round, &n, &m) != ROUND_FLOWS_KEEP)
+			flows++;
+		if (engine_deadline(w.engine) > w.now_ms)
+			break;
+		assert_true(++rounds < 1000);
+		round_clear(w.round);
+		engine_tick(w.engine, w.now_ms, w.round);
+	}
+	assert_true(rounds > 0);
+	assert_int_equal(flows, LEASES);
+	engine_stats(w.engine, w.now_ms, &s);
+	assert_int_equal(s.leases, 0);
+	assert_int_equal(s.revoked, LEASES);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +231,7 @@ int main(void)
 	    cmocka_unit_test(test_companion_port_is_given_back),
 	    cmocka_unit_test(test_plan_is_what_is_done),
 	    cmocka_unit_test(test_many_leases_move_in_parts),
+	    cmocka_unit_test(test_many_leases_are_revoked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
