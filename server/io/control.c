@@ -26,6 +26,7 @@
 #define PAUSE_MS    1000 /* without accepting anybody, when there are too many */
 
 struct control {
+	LIST_ENTRY(control) others;
 	struct loop *loop;
 	struct loop_event *resume;
 	struct evhttp *http;
@@ -38,6 +39,9 @@ struct control {
 	dev_t device; /* of the socket file, so that only our own is removed */
 	ino_t inode;
 };
+
+/* All that listen: of an accept that fails libevent tells the listener and its own HTTP server, and nothing of ours. */
+static LIST_HEAD(, control) listening = LIST_HEAD_INITIALIZER(listening);
 
 struct control_request {
 	struct evhttp_request *http;
@@ -264,6 +268,15 @@ static struct bufferevent *accepted(struct event_base *base, void *context)
 	return NULL;
 }
 
+/* There is no descriptor, in the whole system maybe: whoever connects stays in the backlog and the socket readable. */
+static void refused(struct evconnlistener *listener, void *http)
+{
+	(void)http;
+	for (struct control *c = LIST_FIRST(&listening); c; c = LIST_NEXT(c, others))
+		if (c->listener == listener)
+			pause_accepting(c);
+}
+
 static int serve(struct control *c, struct loop *loop)
 {
 	struct evhttp_bound_socket *bound = NULL;
@@ -281,6 +294,8 @@ static int serve(struct control *c, struct loop *loop)
 		return -ENOMEM;
 	}
 	c->listener = evhttp_bound_socket_get_listener(bound);
+	LIST_INSERT_HEAD(&listening, c, others);
+	evconnlistener_set_error_cb(c->listener, refused);
 	evhttp_set_bevcb(c->http, accepted, c);
 	evhttp_set_allowed_methods(c->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(c->http, HEADERS_MAX);
@@ -338,6 +353,8 @@ void control_close(struct control *c)
 	if (!c)
 		return;
 	loop_forget(c->resume);
+	if (c->listener)
+		LIST_REMOVE(c, others);
 	if (c->http)
 		evhttp_free(c->http);
 	/* another server may have put its own there since */

@@ -329,6 +329,35 @@ static void crowd(void **state)
 	assert_non_null(strstr(f.answer, "GET /after"));
 }
 
+/* Somebody else has the descriptors: no accept can succeed. The loop does not spin, and who waits is served later. */
+static void no_descriptor(void **state)
+{
+	static const char later[] = "GET /later HTTP/1.1\r\n" CLOSE;
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	struct rlimit before, none;
+	unsigned wakes = 0;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = before.rlim_max};
+	strcpy(name.sun_path, f.path);
+	f.n = 0;
+	f.client = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(f.client, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(send(f.client, later, strlen(later), 0), strlen(later));
+	f.readable = loop_readable(f.loop, f.client, answer, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	loop_timer_set(f.timer, loop_now_ms(f.loop) + 100);
+	assert_int_equal(loop_run(f.loop, count, &wakes), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(wakes < 10);
+	assert_int_equal(f.n, 0);
+	loop_timer_set(f.timer, loop_now_ms(f.loop) + 10000);
+	assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+	assert_non_null(strstr(f.answer, "GET /later"));
+	assert_null(f.readable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +366,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(stream_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stream_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(crowd, setup, teardown),
+	    cmocka_unit_test_setup_teardown(no_descriptor, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(notifying, setup, teardown),
 	};
