@@ -239,19 +239,35 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t engine_deadline(const struct engine *e)
 {
-	uint64_t at = lease_deadline(e->leases);
+	uint64_t at = earlier(lease_deadline(e->leases), e->walk != LEASE_NONE ? 0 : e->walk_again.at_ms);
 
-	at = earlier(at, e->walk != LEASE_NONE ? 0 : e->walk_again.at_ms);
+	if (at < e->memory.at_ms)
+		at = e->memory.at_ms;
 	at = earlier(at, e->statics.at_ms);
 	at = earlier(at, e->announce.next_ms);
 	return earlier(at, update_deadline(&e->updates));
 }
 
+/* What was done in this round needs no memory in the next; if nothing was, the next would be no better at once. */
+static void upkeep(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	size_t before = r->changes_n;
+	bool due, walked;
+
+	if (e->memory.at_ms > now_ms)
+		return;
+	due = upkeep_due(e, now_ms, r);
+	walked = upkeep_walk(e, now_ms, r);
+	if ((due && walked) || r->changes_n > before)
+		e->memory = (struct engine_retry){0};
+	else
+		e->memory.at_ms = engine_retry_at(&e->memory, now_ms);
+}
+
 void engine_tick(struct engine *e, uint64_t now_ms, struct round *r)
 {
 	outside_forget(e, now_ms);
-	upkeep_due(e, now_ms, r);
-	upkeep_walk(e, now_ms, r);
+	upkeep(e, now_ms, r);
 	upkeep_statics(e, now_ms, r);
 	announce_tick(e, now_ms, r);
 	update_tick(e, now_ms, r);

@@ -44,6 +44,7 @@ struct engine {
 	struct engine_retry walk_again;
 	struct engine_retry statics;
 	struct engine_retry removal; /* only how long to wait */
+	struct engine_retry memory;  /* expiry and the walk found none and wait until then; 0: they go on */
 	uint8_t generation;	     /* a lease of another one is not in the packet filter */
 	uint8_t without;	     /* protocols that cannot be mapped here, by outside_mappable() - 1 */
 	bool started;

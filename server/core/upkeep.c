@@ -5,22 +5,23 @@
 
 #include "server/core/update.h"
 
-void upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
+bool upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
 {
 	for (unsigned n = 0; n < ENGINE_WALK_LEASES && r->changes_n < ROUND_CHANGES_MAX; n++) {
 		uint32_t i = lease_next_due(e->leases, now_ms);
 		struct lease l;
 
 		if (i == LEASE_NONE)
-			return;
+			return true;
 		l = *lease_peek(e->leases, i);
 		if (l.state == LEASE_HELD) {
 			lease_free(e->leases, i);
 			engine_refresh(e, &l);
 		} else if (!mapper_end_own(e, i, l.state == LEASE_REMOVING ? ROUND_RETRIED : ROUND_EXPIRED, r)) {
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 /* Asks the rules about a lease as if its client asked again over an interface of its section. Nobody knows its MAC
@@ -167,7 +168,7 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	return cause == ROUND_HOMELESS && mapper_end_own(e, i, cause, r);
 }
 
-void upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r)
+bool upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r)
 {
 	if (e->walk_again.at_ms <= now_ms) {
 		e->walk_again.at_ms = ENGINE_NEVER;
@@ -177,10 +178,11 @@ void upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r)
 		uint32_t i = lease_walk(e->leases, e->walk);
 
 		e->walk = i;
-		if (i == LEASE_NONE || !visit(e, i, now_ms, r))
-			return;
-		e->walk = i + 1;
+		if (i != LEASE_NONE && !visit(e, i, now_ms, r))
+			return false;
+		e->walk = i == LEASE_NONE ? LEASE_NONE : i + 1;
 	}
+	return true;
 }
 
 static uint8_t static_kind(const struct engine *e, const struct conf_static *s)

@@ -5,10 +5,11 @@
 
 #include "server/core/mapper.h"
 
-/* Expired leases become removals, held ones are freed; a bounded number. */
-void upkeep_due(struct engine *e, uint64_t now_ms, struct round *r);
-/* Goes on with the walk, if one is under way: re-judges, moves and installs leases; a bounded number. */
-void upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r);
+/* Expired leases become removals, held ones are freed; a bounded number. False if out of memory. */
+bool upkeep_due(struct engine *e, uint64_t now_ms, struct round *r);
+/* Goes on with the walk, if one is under way: re-judges, moves and installs leases; a bounded number. False
+ * if out of memory. */
+bool upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r);
 /* Installs what is missing of the static mappings; what is in their way goes first. */
 void upkeep_statics(struct engine *e, uint64_t now_ms, struct round *r);
 /* Ends the static mappings of the old configuration that the new one has not. False if out of memory. */
