@@ -117,6 +117,8 @@ static void busy_refresh(struct server *s)
 /* Only what came to an address of the interface it came in on, from where its source belongs (RFC 6886 3.3, 6887 8.2). */
 static bool eligible(struct server *s, const struct listener *l, const struct udp_datagram *d)
 {
+	enum route_answer answer;
+
 	if (l->address_only ? memcmp(&d->destination, &l->address, sizeof(l->address)) != 0
 			    : !wan_has(s->wan, d->ifindex, &d->destination)) {
 		s->status.drop_address++;
@@ -124,14 +126,17 @@ static bool eligible(struct server *s, const struct listener *l, const struct ud
 			       loop_now_ms(s->loop));
 		return false;
 	}
-	if (!l->address_only && !wan_on_link(s->wan, d->ifindex, &d->source) &&
-	    route_interface(s->route, &d->source, loop_now_ms(s->loop)) != d->ifindex) {
-		s->status.drop_source++;
-		report_dropped(&s->report.side, d, l->interface, "the way back to the source is another interface",
-			       loop_now_ms(s->loop));
-		return false;
-	}
-	return true;
+	if (l->address_only || wan_on_link(s->wan, d->ifindex, &d->source))
+		return true;
+	answer = route_leads(s->route, &d->source, d->ifindex, loop_now_ms(s->loop));
+	if (answer == ROUTE_THERE)
+		return true;
+	s->status.drop_source++;
+	report_dropped(&s->report.side, d, l->interface,
+		       answer == ROUTE_ELSEWHERE ? "the way back to the source is another interface"
+						 : "too many sources to look up the way back to each",
+		       loop_now_ms(s->loop));
+	return false;
 }
 
 static void request(struct server *s, const struct listener *l, const struct udp_datagram *u)
@@ -639,7 +644,7 @@ void server_locate(struct server *s, struct engine_question *q)
 	uint32_t ifindex = *q->interface ? wan_ifindex(s->wan, q->interface) : wan_interface_of(s->wan, &q->client);
 
 	if (!ifindex)
-		ifindex = route_interface(s->route, &q->client, loop_now_ms(s->loop));
+		ifindex = route_interface(s->route, &q->client);
 	if (!*q->interface)
 		q->interface = wan_interface(s->wan, ifindex);
 	q->mac_known = ifindex && neighbour_mac(ifindex, &q->client, &q->mac) == 0;

@@ -5,36 +5,55 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "codec/codec.h"
+#include "server/core/hash.h"
 
 enum {
-	CACHE_SIZE = 16384, /* a power of two */
+	SETS = 8192,
+	WAYS = 2,
 	BELIEVED_MS = 1000,
+	KEPT_MS = 60000,  /* one that was right, where it cannot be asked for again */
+	QUESTIONS_MS = 5, /* to the kernel in a millisecond, each a few microseconds, */
+	QUESTIONS = 500,  /* so many at once after a quiet time */
 };
 
 struct entry {
 	struct in6_addr address;
 	uint32_t ifindex;
-	uint64_t until_ms;
+	bool right; /* the client came from there */
+	bool used;
+	uint64_t asked_ms;
 };
 
 struct route {
 	struct mnl_socket *socket;
 	uint32_t sequence;
-	struct entry cache[CACHE_SIZE];
+	uint32_t questions; /* that are left */
+	uint64_t refilled_ms;
+	struct hash_key key; /* nobody can choose addresses that drive out another's */
+	struct entry cache[SETS][WAYS];
 };
 
 int route_open(struct route **out)
 {
 	struct route *r = calloc(1, sizeof(*r));
+	uint8_t seed[16];
 	int error;
 
 	if (!r)
 		return -ENOMEM;
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		route_close(r);
+		return -EIO;
+	}
+	r->key = hash_key_from(seed);
+	r->questions = QUESTIONS;
 	r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!r->socket || mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
 		error = -errno;
@@ -71,7 +90,7 @@ static int route_read(const struct nlmsghdr *h, void *context)
 }
 
 /* The kernel answers before send returns, with one message. */
-static uint32_t ask(struct route *r, const struct in6_addr *address)
+uint32_t route_interface(struct route *r, const struct in6_addr *address)
 {
 	char buffer[4096] __attribute__((aligned(8)));
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
@@ -101,15 +120,56 @@ static uint32_t ask(struct route *r, const struct in6_addr *address)
 	return ifindex;
 }
 
-uint32_t route_interface(struct route *r, const struct in6_addr *a, uint64_t now_ms)
+static bool may_ask(struct route *r, uint64_t now_ms)
 {
-	uint32_t hash = 0;
-	struct entry *e;
+	uint64_t passed_ms = now_ms > r->refilled_ms ? now_ms - r->refilled_ms : 0;
+	uint64_t more = passed_ms < QUESTIONS ? passed_ms * QUESTIONS_MS : QUESTIONS;
 
-	for (size_t i = 0; i < sizeof(a->s6_addr); i++)
-		hash = hash * 31 + a->s6_addr[i];
-	e = &r->cache[(hash ^ hash >> 16) % CACHE_SIZE];
-	if (now_ms >= e->until_ms || memcmp(&e->address, a, sizeof(*a)) != 0)
-		*e = (struct entry){.address = *a, .ifindex = ask(r, a), .until_ms = now_ms + BELIEVED_MS};
-	return e->ifindex;
+	r->refilled_ms = now_ms;
+	r->questions = r->questions + more < QUESTIONS ? r->questions + (uint32_t)more : QUESTIONS;
+	if (r->questions == 0)
+		return false;
+	r->questions--;
+	return true;
+}
+
+static bool is_kept(const struct entry *e, uint64_t now_ms)
+{
+	return e->used && e->right && now_ms - e->asked_ms < KEPT_MS;
+}
+
+/* Where an answer may be put: in its own place, or in one of nobody who is a client. NULL: not at all. */
+static struct entry *place_for(struct entry set[WAYS], const struct entry *n, uint64_t now_ms)
+{
+	struct entry *oldest = &set[0];
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (!is_kept(&set[i], now_ms))
+			return &set[i];
+	for (unsigned i = 1; i < WAYS; i++)
+		if (set[i].asked_ms < oldest->asked_ms)
+			oldest = &set[i];
+	return n->right ? oldest : NULL;
+}
+
+enum route_answer route_leads(struct route *r, const struct in6_addr *a, uint32_t ifindex, uint64_t now_ms)
+{
+	struct entry *set = r->cache[hash_address(&r->key, a, 0) % SETS], *e = NULL;
+	struct entry n = {.address = *a, .used = true, .asked_ms = now_ms};
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].used && memcmp(&set[i].address, a, sizeof(*a)) == 0)
+			e = &set[i];
+	if (!e || now_ms - e->asked_ms >= BELIEVED_MS) {
+		if (!may_ask(r, now_ms))
+			return e && is_kept(e, now_ms) && e->ifindex == ifindex ? ROUTE_THERE : ROUTE_UNASKED;
+		n.ifindex = route_interface(r, a);
+		n.right = n.ifindex == ifindex;
+		if (!e)
+			e = place_for(set, &n, now_ms);
+		if (e)
+			*e = n;
+		e = &n;
+	}
+	return e->ifindex == ifindex ? ROUTE_THERE : ROUTE_ELSEWHERE;
 }

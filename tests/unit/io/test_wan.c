@@ -226,18 +226,69 @@ static void routes(void **state)
 	struct wan *w = lan_and_wan();
 	struct route *c;
 	struct in6_addr a = at("203.0.113.9"), b = at("198.51.100.9"), v6 = at("2001:db8:1::9");
+	uint32_t lan;
 
 	(void)state;
 	if (!w)
 		skip();
+	lan = wan_ifindex(w, "lan0");
 	assert_int_equal(route_open(&c), 0);
-	assert_int_equal(route_interface(c, &a, 1000), 0);
+	assert_int_equal(route_interface(c, &a), 0);
+	assert_int_equal(route_leads(c, &a, lan, 1000), ROUTE_ELSEWHERE);
 	assert_true(netns_ip("route add 203.0.113.0/24 via 192.0.2.11"));
+	assert_int_equal(route_interface(c, &a), lan);
 	/* the answer is kept for a second */
-	assert_int_equal(route_interface(c, &a, 1999), 0);
-	assert_int_equal(route_interface(c, &a, 2000), wan_ifindex(w, "lan0"));
-	assert_int_equal(route_interface(c, &b, 2000), wan_ifindex(w, "wan0"));
-	assert_int_equal(route_interface(c, &v6, 2000), wan_ifindex(w, "lan0"));
+	assert_int_equal(route_leads(c, &a, lan, 1999), ROUTE_ELSEWHERE);
+	assert_int_equal(route_leads(c, &a, lan, 2000), ROUTE_THERE);
+	assert_int_equal(route_leads(c, &a, wan_ifindex(w, "wan0"), 2000), ROUTE_ELSEWHERE);
+	assert_int_equal(route_interface(c, &b), wan_ifindex(w, "wan0"));
+	assert_int_equal(route_interface(c, &v6), lan);
+	assert_int_equal(route_leads(c, &v6, lan, 2000), ROUTE_THERE);
+	route_close(c);
+	wan_close(w);
+}
+
+static unsigned spoof(struct route *c, uint32_t ifindex, unsigned n, uint64_t now_ms)
+{
+	static uint32_t next;
+	unsigned asked = 0;
+
+	for (; n > 0; n--) {
+		struct in6_addr a = codec_from_v4(0xc6120000 + next++ % 0x20000);
+
+		asked += route_leads(c, &a, ifindex, now_ms) == ROUTE_ELSEWHERE;
+	}
+	return asked;
+}
+
+/* A flood of sources that belong elsewhere: the kernel is not asked about each, and clients stay known. */
+static void spoofed_sources(void **state)
+{
+	struct wan *w = lan_and_wan();
+	struct in6_addr a = at("203.0.113.9"), late = at("203.0.113.10");
+	struct route *c;
+	uint32_t lan;
+
+	(void)state;
+	if (!w)
+		skip();
+	lan = wan_ifindex(w, "lan0");
+	assert_true(netns_ip("route add 203.0.113.0/24 via 192.0.2.11"));
+	assert_int_equal(route_open(&c), 0);
+	assert_int_equal(route_leads(c, &a, lan, 1000), ROUTE_THERE);
+	assert_int_equal(spoof(c, lan, 100000, 1000), 499);
+	/* whoever was there is believed for a minute, however many come */
+	assert_int_equal(spoof(c, lan, 100, 1001), 5);
+	for (uint64_t now_ms = 2000; now_ms < 61000; now_ms += 500) {
+		assert_int_equal(spoof(c, lan, 2000, now_ms), 500);
+		assert_int_equal(route_leads(c, &a, lan, now_ms), ROUTE_THERE);
+	}
+	assert_int_equal(spoof(c, lan, 600, 61000), 500);
+	assert_int_equal(route_leads(c, &a, lan, 61000), ROUTE_UNASKED);
+	assert_int_equal(route_leads(c, &late, lan, 61000), ROUTE_UNASKED);
+	/* and asked for again when there is time */
+	assert_int_equal(route_leads(c, &a, lan, 61001), ROUTE_THERE);
+	assert_int_equal(route_leads(c, &late, lan, 61001), ROUTE_THERE);
 	route_close(c);
 	wan_close(w);
 }
@@ -267,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(private_addresses), cmocka_unit_test(interfaces), cmocka_unit_test(primary),
 	    cmocka_unit_test(changes),		 cmocka_unit_test(externals),  cmocka_unit_test(routes),
-	    cmocka_unit_test(neighbours),
+	    cmocka_unit_test(spoofed_sources),	 cmocka_unit_test(neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
