@@ -152,9 +152,12 @@ static void request(struct server *s, const struct listener *l, const struct udp
 	    .interface = l->interface,
 	};
 
-	if (s->macs)
-		d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
-	lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
+	/* each of these is a question to the kernel, which a flood cannot ask */
+	if (engine_hears(s->engine, &u->source, loop_now_ms(s->loop))) {
+		if (s->macs)
+			d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
+		lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
+	}
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
 }
 

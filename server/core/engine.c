@@ -202,6 +202,11 @@ static void answer_pcp(struct engine *e, const struct engine_datagram *d, size_t
 		pcp_unparsed(e, d, &m.pcp, &error, now_ms, r);
 }
 
+bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms)
+{
+	return limit_has(e->limit, source, now_ms);
+}
+
 /* The order of RFC 6887 8.2, with the response bit before the version: no two servers can be made to talk. */
 void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t now_ms, struct round *r)
 {

@@ -62,6 +62,9 @@ struct engine_flow_key {
  * there already, and where it is seen from outside. To be asked right before engine_request(). */
 bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, struct engine_flow_key *k);
 
+/* False if a datagram would be dropped for its sender's rate, so that nothing needs to be looked up for it. */
+bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms);
+
 /*
  * Takes one request: probe, rate limit, parse in the order of RFC 6887 8.2, policy, lease, port; puts at most one
  * reply and the changes it needs into the round. What gets no answer is counted. At most ROUND_REQUESTS_MAX calls per

@@ -20,7 +20,7 @@ struct limit {
 	struct hash_key key;
 	uint32_t per_second;
 	uint32_t burst;
-	struct bucket buckets[SETS][WAYS];
+	struct bucket buckets[SETS * WAYS];
 };
 
 struct limit *limit_new(const uint8_t seed[16], uint32_t per_second, uint32_t burst)
@@ -53,38 +53,55 @@ static uint64_t spent_at(const struct limit *l, const struct bucket *b, uint64_t
 	return b->spent - passed_ms * l->per_second;
 }
 
-bool limit_take(struct limit *l, const struct in6_addr *client, uint64_t now_ms)
+/* Which bucket is a client's, and what is missing from it; or which it would be given, of which nothing is. */
+static size_t find(const struct limit *l, const struct in6_addr *client, uint64_t now_ms, uint64_t *hash,
+		   uint64_t *missing)
 {
-	if (l->per_second == 0)
-		return true;
 	struct in6_addr who = *client;
+	uint64_t most = (uint64_t)l->burst * TOKEN, least = UINT64_MAX;
+	size_t set, mine = 0;
+
 	if (!codec_is_v4(&who))
 		memset(&who.s6_addr[8], 0, 8);
-	uint64_t hash = hash_address(&l->key, &who, 0);
-	struct bucket *set = l->buckets[hash % SETS];
-	struct bucket *mine = NULL;
-	uint64_t least = UINT64_MAX;
-	for (int i = 0; i < WAYS; i++) {
-		uint64_t spent = spent_at(l, &set[i], now_ms);
-		if (set[i].client == hash) {
-			mine = &set[i];
-			least = spent;
-			break;
+	*hash = hash_address(&l->key, &who, 0);
+	set = *hash % SETS * WAYS;
+	for (size_t i = set; i < set + WAYS; i++) {
+		uint64_t spent = spent_at(l, &l->buckets[i], now_ms);
+
+		if (l->buckets[i].client == *hash) {
+			*missing = spent < most ? spent : most;
+			return i;
 		}
 		if (spent < least) {
-			mine = &set[i];
+			mine = i;
 			least = spent;
 		}
 	}
-	if (mine->client != hash) {
-		mine->client = hash;
-		least = 0;
-	}
-	uint64_t most = (uint64_t)l->burst * TOKEN;
-	if (least > most)
-		least = most;
-	bool taken = least + TOKEN <= most;
-	mine->spent = taken ? least + TOKEN : least;
-	mine->seen_ms = now_ms;
+	*missing = 0;
+	return mine;
+}
+
+bool limit_has(const struct limit *l, const struct in6_addr *client, uint64_t now_ms)
+{
+	uint64_t hash, missing;
+
+	if (l->per_second == 0)
+		return true;
+	find(l, client, now_ms, &hash, &missing);
+	return missing + TOKEN <= (uint64_t)l->burst * TOKEN;
+}
+
+bool limit_take(struct limit *l, const struct in6_addr *client, uint64_t now_ms)
+{
+	uint64_t hash, missing;
+	size_t mine;
+	bool taken;
+
+	if (l->per_second == 0)
+		return true;
+	mine = find(l, client, now_ms, &hash, &missing);
+	taken = missing + TOKEN <= (uint64_t)l->burst * TOKEN;
+	l->buckets[mine] =
+	    (struct bucket){.client = hash, .seen_ms = now_ms, .spent = taken ? missing + TOKEN : missing};
 	return taken;
 }

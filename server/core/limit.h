@@ -14,6 +14,8 @@ struct limit;
  * bucket that is nearest to full (the quietest client) is given to the newcomer. NULL if out of memory. */
 struct limit *limit_new(const uint8_t seed[16], uint32_t per_second, uint32_t burst);
 void limit_free(struct limit *l);
+/* True if there is a token to be taken. */
+bool limit_has(const struct limit *l, const struct in6_addr *client, uint64_t now_ms);
 /* Takes a token; false if there is none. */
 bool limit_take(struct limit *l, const struct in6_addr *client, uint64_t now_ms);
 /* Other rates from now on; what clients have used stays counted. */

@@ -23,8 +23,11 @@ static struct in6_addr address(const char *text)
 static unsigned drain(struct limit *l, const struct in6_addr *a, uint64_t now_ms, unsigned at_most)
 {
 	unsigned n = 0;
-	while (n < at_most && limit_take(l, a, now_ms))
+	while (n < at_most && limit_has(l, a, now_ms)) {
+		assert_true(limit_take(l, a, now_ms));
 		n++;
+	}
+	assert_true(n == at_most || !limit_take(l, a, now_ms));
 	return n;
 }
 
