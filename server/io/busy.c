@@ -102,14 +102,25 @@ static int dump(struct reading *r, uint8_t family, uint8_t protocol, uint32_t st
 int busy_read(struct busy *b, const uint32_t *interfaces, size_t n)
 {
 	static const uint8_t families[] = {AF_INET, AF_INET6};
+	/* an unconnected socket without connections is in the state that TCP calls closed */
+	static const struct {
+		uint8_t protocol;
+		uint32_t states;
+	} kinds[] = {
+	    {IPPROTO_TCP, 1U << TCP_LISTEN},  {IPPROTO_UDP, 1U << TCP_CLOSE},	  {IPPROTO_SCTP, 1U << TCP_LISTEN},
+	    {IPPROTO_DCCP, 1U << TCP_LISTEN}, {IPPROTO_UDPLITE, 1U << TCP_CLOSE},
+	};
 	struct reading r = {.busy = b, .outside = interfaces, .outside_n = n};
 	int error = 0;
 
 	b->n = 0;
-	for (size_t i = 0; !error && i < sizeof(families); i++) {
-		error = dump(&r, families[i], IPPROTO_TCP, 1U << TCP_LISTEN);
-		if (!error) /* an unconnected UDP socket is in the state that TCP calls closed */
-			error = dump(&r, families[i], IPPROTO_UDP, 1U << TCP_CLOSE);
+	for (size_t i = 0; !error && i < sizeof(families) * sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t kind = i / sizeof(families);
+
+		error = dump(&r, families[i % sizeof(families)], kinds[kind].protocol, kinds[kind].states);
+		/* the kernel has no such sockets, or cannot tell of them; it loads nothing for the question's sake */
+		if (error == -ENOENT && kinds[kind].protocol != IPPROTO_TCP && kinds[kind].protocol != IPPROTO_UDP)
+			error = 0;
 	}
 	return error;
 }

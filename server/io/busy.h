@@ -14,8 +14,8 @@ struct busy {
 };
 
 /*
- * Reads TCP sockets that listen and UDP sockets that are not connected, IPv4 and IPv6, into b (starts zeroed, its memory
- * is used again). Left out are those that cannot stand in a mapping's way: bound to loopback, bound to an interface
+ * Reads TCP, SCTP and DCCP sockets that listen and UDP and UDP-Lite sockets that are not connected, IPv4 and IPv6, into b
+ * (starts zeroed, its memory is used again). Left out are those that cannot stand in a mapping's way: bound to loopback, bound to an interface
  * that is not one of outside[n], and IPv6 wildcards that take no IPv4. 0 or -errno.
  */
 int busy_read(struct busy *b, const uint32_t *outside, size_t n);

@@ -242,13 +242,46 @@ static void busy(void **state)
 	stop(&f);
 }
 
+/* The same for protocols that not every kernel has. */
+static void busy_others(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		int kind;
+	} cases[] = {{IPPROTO_SCTP, SOCK_STREAM}, {IPPROTO_DCCP, SOCK_DCCP}, {IPPROTO_UDPLITE, SOCK_DGRAM}};
+	struct busy b = {0};
+	struct fixture f;
+	unsigned had = 0;
+
+	(void)state;
+	if (!start(&f))
+		skip();
+	assert_int_equal(busy_read(&b, NULL, 0), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9000)};
+		int fd = socket(AF_INET, cases[i].kind, cases[i].protocol);
+
+		if (fd < 0)
+			continue;
+		had++;
+		assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+		assert_true(cases[i].kind == SOCK_DGRAM || listen(fd, 1) == 0);
+		assert_int_equal(busy_read(&b, NULL, 0), 0);
+		assert_true(busy_has(&b, cases[i].protocol, "0.0.0.0", 9000));
+		assert_int_equal(b.n, 1);
+		close(fd);
+	}
+	busy_clear(&b);
+	stop(&f);
+	if (!had)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sections),
-	    cmocka_unit_test(protocols),
-	    cmocka_unit_test(addresses),
-	    cmocka_unit_test(busy),
+	    cmocka_unit_test(sections), cmocka_unit_test(protocols),   cmocka_unit_test(addresses),
+	    cmocka_unit_test(busy),	cmocka_unit_test(busy_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
