@@ -83,9 +83,12 @@ bool engine_stranded(const struct engine *e, const struct lease *l)
 
 void engine_refresh(struct engine *e, const struct lease *l)
 {
-	if (l->kind != MAPPING_NAT || l->external >= e->conf->externals_n)
+	if (l->kind != MAPPING_NAT)
 		return;
-	outside_refresh(e, l->external, &l->external_address, l->protocol, l->external_port);
+	/* which external the lease says it is on may be out of date, and does not matter: who has the address has the marks */
+	for (size_t i = 0; i < e->conf->externals_n; i++)
+		if (e->conf->externals[i].nat && outside_has(e, i, &l->external_address))
+			outside_refresh(e, i, &l->external_address, l->protocol, l->external_port);
 }
 
 void engine_state_lost(struct engine *e, uint64_t now_ms)

@@ -469,6 +469,10 @@ static bool prepare(struct engine *e, size_t external, struct outside_place *p, 
 	for (size_t i = 0; i < e->busy.n; i++)
 		if (e->busy.v[i].protocol == protocol && is_busy(&e->busy, &p->address, protocol, e->busy.v[i].port))
 			ports_set(p->ports, protocol, e->busy.v[i].port, true);
+	for (size_t i = 0; i < sizeof(e->busy.foreign) / sizeof(*e->busy.foreign); i++)
+		if (e->busy.foreign[i].protocol == protocol &&
+		    is_foreign(&e->busy, &p->address, protocol, e->busy.foreign[i].port))
+			ports_set(p->ports, protocol, e->busy.foreign[i].port, true);
 	return true;
 }
 

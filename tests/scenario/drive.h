@@ -5,13 +5,15 @@
  *   the engine's leases are what the packet filter has,
  *   a success that was told is true there,
  *   no port that nobody may have was given away,
- *   every reply can be read, and is an answer to its request.
+ *   every reply can be read, and is an answer to its request;
+ * and at the end that the ports which are marked as taken are those that are.
  */
 #ifndef TESTS_SCENARIO_DRIVE_H
 #define TESTS_SCENARIO_DRIVE_H
 
 #include <errno.h>
 
+#include "server/core/state.h"
 #include "tests/scenario/world.h"
 
 enum { DRIVE_BATCH = 8, DRIVE_PACKET_MAX = 320, DRIVE_OPTIONS_MAX = DRIVE_PACKET_MAX - 80 };
@@ -544,17 +546,51 @@ static inline void drive_step(struct drive *d)
 	}
 }
 
+/* To make the marks of a port what they should be changes nothing: a mark too many is a port that nobody gets, ever. */
+static inline void drive_check_marks(struct drive *d, const struct outside_place *p, size_t external, uint8_t protocol)
+{
+	static const struct conf_range ranges[] = {{990, 1045}, {5340, 5360}};
+
+	if (!(p->prepared >> (outside_mappable(protocol) - 1) & 1))
+		return;
+	for (uint32_t r = 0; r < 2; r++)
+		for (uint16_t port = ranges[r].first; port <= ranges[r].last; port++) {
+			bool was = ports_taken(p->ports, protocol, port);
+
+			outside_refresh(d->w.engine, external, &p->address, protocol, port);
+			if (was != ports_taken(p->ports, protocol, port))
+				drive_complain(d, was ? "a free port is marked as taken"
+						      : "a port that is taken is not marked");
+		}
+}
+
+static inline void drive_marks(struct drive *d)
+{
+	static const uint8_t protocols[] = {6, 17, 132, 33};
+	struct engine *e = d->w.engine;
+
+	/* marks lag while a walk is under way */
+	if (e->walk != LEASE_NONE || e->walk_again.at_ms != ENGINE_NEVER)
+		return;
+	for (size_t i = 0; i < e->conf->externals_n; i++)
+		for (size_t k = 0; k < e->outsides[i].places_n; k++)
+			for (size_t n = 0; n < sizeof(protocols); n++)
+				drive_check_marks(d, &e->outsides[i].places[k], i, protocols[n]);
+}
+
 /* Whatever happened: when nothing is refused any more and nobody renews, all that is left is the static mappings. */
 static inline void drive_close(struct drive *d)
 {
 	struct engine_lease l;
 
 	backend_memory_refuse(d->w.backend, 0, 0);
+	drive_marks(d);
 	if (!d->broken && !world_pass(&d->w, d->w.now_ms + 3 * 86400000ull, drive_after, d))
 		drive_complain(d, "there is no end of ticks");
 	for (uint32_t cursor = 0; engine_lease_next(d->w.engine, &cursor, d->w.now_ms, &l);)
 		if (l.origin != ENGINE_ORIGIN_STATIC)
 			drive_complain(d, "a lease outlived its time");
+	drive_marks(d);
 	world_close(&d->w);
 }
 
