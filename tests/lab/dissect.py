@@ -31,9 +31,18 @@ class Packet:
         v6 = octets[16] >> 4 == 6
         at = 16 + (40 if v6 else 4 * (octets[16] & 15))
         self.source, self.destination = (octets[24:40], octets[40:56]) if v6 else (octets[28:32], octets[32:36])
+        self.at = at
         self.source_port, self.destination_port, length = struct.unpack_from('!HHH', octets, at)
         self.data = octets[at + 8:at + length]
         self.request = None
+
+    def record(self):
+        """For the pcap file. tshark goes by the lower port: one from 53 would be DNS."""
+        octets = bytearray(self.octets)
+        for at, port in ((self.at, self.source_port), (self.at + 2, self.destination_port)):
+            if port < 5350:
+                struct.pack_into('!H', octets, at, 40000)
+        return struct.pack('<IIII', 0, 0, len(octets), len(octets)) + octets
 
     def who(self):
         if self.file.startswith('natpcpc'):
@@ -74,7 +83,7 @@ def packets(path):
 
 def dissect(seen):
     with tempfile.NamedTemporaryFile(suffix='.pcap') as f:
-        f.write(tap.HEAD + b''.join(struct.pack('<IIII', 0, 0, len(p.octets), len(p.octets)) + p.octets for p in seen))
+        f.write(tap.HEAD + b''.join(p.record() for p in seen))
         f.flush()
         fields = [word for name in FIELDS for word in ('-e', name)]
         done = subprocess.run(['tshark', '-n', '-r', f.name, '-T', 'fields', *fields], stdout=subprocess.PIPE,
