@@ -22,6 +22,11 @@ enum backend_event {
  * call. */
 typedef void backend_list_fn(void *context, const struct mapping *m, uint64_t remaining_ms);
 
+/* How many connections came about by mappings, in no unit: two that are equal say that none did in between. */
+struct backend_flows {
+	uint64_t v[2];
+};
+
 struct backend_ops {
 	const char *name;
 	/*
@@ -43,6 +48,8 @@ struct backend_ops {
 	/* Looks at the ruleset and repairs what can be repaired. Returns an enum backend_event; or -errno, then it is to
 	 * be called again after a while. */
 	int (*watch)(struct backend *b);
+	/* Counts. 0 or -errno: there is no telling. NULL: there never is. */
+	int (*flows)(struct backend *b, struct backend_flows *flows);
 	/* Frees b. clear: removes everything that is ours from the packet filter; else mappings stay. */
 	void (*close)(struct backend *b, bool clear);
 };

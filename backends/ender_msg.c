@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -71,22 +72,40 @@ static int collect(const struct nlattr *a, void *context)
 	return MNL_CB_OK;
 }
 
+static bool get_u32(const struct nlattr *a, uint32_t *value)
+{
+	if (!a || mnl_attr_get_payload_len(a) != sizeof(*value))
+		return false;
+	*value = ntohl(mnl_attr_get_u32(a));
+	return true;
+}
+
+/* Nobody outside keeps a connection alive to which the host inside never answered. The kernel does not tell of one that is
+ * handed to a flow table: there are packets. */
+static uint32_t left_s(const struct attributes *t, bool begun_inside)
+{
+	uint32_t status, left;
+
+	if (!begun_inside && get_u32(t->of[CTA_STATUS], &status) && !(status & IPS_SEEN_REPLY))
+		return 0;
+	return get_u32(t->of[CTA_TIMEOUT], &left) && left < UINT32_MAX ? left + 1 : UINT32_MAX;
+}
+
 bool ender_msg_read(const struct nlmsghdr *message, uint32_t mark, struct ender_flow *f)
 {
 	struct attributes t = {0};
 	struct conntrack_tuple original, reply, *in, *out;
-	const struct nlattr *m;
+	uint32_t connection;
 
 	if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
 	    mnl_attr_parse(message, sizeof(struct nfgenmsg), collect, &t) != MNL_CB_OK ||
 	    !conntrack_msg_tuple(t.of[CTA_TUPLE_ORIG], &original) ||
 	    !conntrack_msg_tuple(t.of[CTA_TUPLE_REPLY], &reply))
 		return false;
-	m = t.of[CTA_MARK];
-	if (!m || mnl_attr_get_payload_len(m) != sizeof(mark) || t.of[CTA_TUPLE_ORIG]->nla_len > TUPLE_MAX)
+	if (!get_u32(t.of[CTA_MARK], &connection) || t.of[CTA_TUPLE_ORIG]->nla_len > TUPLE_MAX)
 		return false;
 	/* in: what comes from the remote host; out: what the host inside sends */
-	in = ntohl(mnl_attr_get_u32(m)) & mark ? &original : &reply;
+	in = connection & mark ? &original : &reply;
 	out = in == &original ? &reply : &original;
 	*f = (struct ender_flow){.internal_address = out->source,
 				 .external_address = in->destination,
@@ -95,6 +114,7 @@ bool ender_msg_read(const struct nlmsghdr *message, uint32_t mark, struct ender_
 				 .external_port = in->destination_port,
 				 .remote_port = in == &original ? original.source_port : original.destination_port,
 				 .protocol = original.protocol,
+				 .left_s = left_s(&t, in == &reply),
 				 .tuple = t.of[CTA_TUPLE_ORIG],
 				 .zone = t.of[CTA_ZONE],
 				 .id = t.of[CTA_ID]};

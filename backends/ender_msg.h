@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ctnetlink's messages for ending connections. Pure: no socket, no allocation. */
+/* ctnetlink's messages for finding and ending connections. Pure: no socket, no allocation. */
 #ifndef BACKENDS_ENDER_MSG_H
 #define BACKENDS_ENDER_MSG_H
 
@@ -20,6 +20,9 @@ struct ender_flow {
 	struct in6_addr internal_address, external_address, remote_address;
 	uint16_t internal_port, external_port, remote_port;
 	uint8_t protocol;
+	/* what the host inside sent keeps it for so long if nothing more is sent, rounded up; UINT32_MAX = not known; 0: the
+	 * host never sent anything */
+	uint32_t left_s;
 	/* what names it to the kernel; they point into the message */
 	const struct nlattr *tuple, *zone, *id; /* zone, id: NULL = it has none */
 };

@@ -421,9 +421,16 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 	return SERVER_DONE;
 }
 
+static void answered(void *context, void *ask, uint32_t left_s)
+{
+	(void)context;
+	(void)ask;
+	(void)left_s;
+}
+
 static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 {
-	int error = flows_open(&s->flows, s->loop, s->conf);
+	int error = flows_open(&s->flows, s->loop, s->conf, answered, s);
 
 	if (error)
 		return failed(why, "ctnetlink", error);
