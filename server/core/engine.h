@@ -50,6 +50,9 @@ struct engine_datagram {
 	bool mac_known;	       /* only looked up if a rule asks for it */
 	struct conf_mac mac;
 	struct engine_flow flow; /* only looked up if engine_asks_flow() */
+	/* if engine_asks_left(): for how many seconds, rounded up, connections of the mappings that it names would go on
+	 * without another packet; 0 = there are none, UINT32_MAX = nobody knows */
+	uint32_t flows_left_s;
 };
 
 /* Which flow a request is about. */
@@ -64,6 +67,19 @@ bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, s
 
 /* False if a datagram would be dropped for its sender's rate, so that nothing needs to be looked up for it. */
 bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms);
+
+enum { ENGINE_ASKS_MAX = 16 };
+/*
+ * True if the datagram is a MAP request that would end mappings or leave them less time than they have: the answer
+ * depends on how long their connections would go on (RFC 6887 15). Fills in the mappings, without filters, and returns
+ * how many. To be asked right before engine_request(); to find out may take a while, in which other rounds are filled,
+ * and then it is to be asked again.
+ */
+size_t engine_asks_left(const struct engine *e, const struct engine_datagram *d, uint64_t now_ms,
+			struct mapping v[ENGINE_ASKS_MAX]);
+/* True if the datagram is a request about mappings: *host is the one inside whose they are. Requests for one host are to
+ * be taken in the order in which they came. */
+bool engine_asks_for(const struct engine_datagram *d, struct in6_addr *host);
 
 /*
  * Takes one request: probe, rate limit, parse in the order of RFC 6887 8.2, policy, lease, port; puts at most one

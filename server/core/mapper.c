@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/core/choice.h"
+#include "server/core/floor.h"
 #include "server/core/mapper_filters.h"
 #include "server/core/mapper_set.h"
 #include "server/core/peer.h"
@@ -235,6 +236,7 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 	else if (!here)
 		choose(e, w, &c, p);
 	mapper_filters_plan(e, w, l, p);
+	floor_renew(w, l, now_ms, p);
 }
 
 void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
@@ -320,8 +322,10 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 	if (w->lifetime_s == 0) {
 		p->action = l ? MAPPER_END : MAPPER_TELL;
 		p->verdict.lease = i;
-		if (l)
+		if (l) {
 			mapper_set_tell(p, l);
+			floor_end(e, w, i, now_ms, p);
+		}
 		return;
 	}
 	if (!mapper_judge(e, w, p))
@@ -353,7 +357,7 @@ static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w
 		l->origin = origin;
 		engine_refresh(e, l);
 	}
-	lease_due(e->leases, i, now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
+	lease_due(e->leases, i, p->due_ms ? p->due_ms : now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
 	l->nonce = w->nonce;
 	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
 			     (w->third_party ? LEASE_THIRD_PARTY : 0));
@@ -572,6 +576,9 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 	case MAPPER_END:
 		mapper_end(e, p.verdict.lease, ROUND_DELETED, w->answer, r);
 		p.verdict.lease = LEASE_NONE;
+		break;
+	case MAPPER_SHORTEN:
+		floor_do(e, w, now_ms, r, &p);
 		break;
 	}
 	extra_drop(p.extra);

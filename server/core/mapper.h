@@ -51,7 +51,8 @@ struct mapper_want {
 	uint16_t remote_port;
 	struct in6_addr remote_address;
 	const struct engine_flow *flow;
-	uint32_t answer; /* index in the round */
+	uint32_t flows_left_s; /* of PCP: how long the mapping's connections go on, floor.h */
+	uint32_t answer;       /* index in the round */
 };
 
 struct mapper_verdict {
@@ -75,13 +76,15 @@ enum mapper_action {
 	MAPPER_REPLACE, /* the lease goes on, but has to be put into the packet filter again, maybe elsewhere */
 	MAPPER_MAKE,	/* a new lease */
 	MAPPER_END,	/* the lease ends */
+	MAPPER_SHORTEN, /* the lease does not end, but sooner than it would have */
 };
 
 struct mapper_plan {
 	enum mapper_action action;
 	struct mapper_verdict verdict; /* external_port 0: not yet chosen, a random one will do */
 	struct policy_verdict policy;
-	uint8_t kind; /* enum mapping_kind */
+	uint8_t kind;	 /* enum mapping_kind */
+	uint64_t due_ms; /* not 0: the lifetime is that of connections, and ends then */
 	size_t external;
 	struct portset_choice set; /* MAPPER_MAKE: n > 1 = a set */
 	struct extra *extra;	   /* what the lease will have beside its keys; mapper_do() alone has it */

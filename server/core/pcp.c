@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/pcp.h"
 
+#include "server/core/floor.h"
 #include "server/core/pcp_portset.h"
 
 enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = CODEC_MESSAGE_MAX - 60 /* beside a MAP */ };
@@ -271,8 +272,8 @@ static void send_mapping(struct engine *e, const struct round_answer *a, const s
 
 	out.mapping.internal_port = w->internal_port;
 	pcp_portset_put(v->set_first, v->set_more, parity, options, &out.options_length, sizeof(options));
-	/* a deletion repeats what was suggested: RFC 6887 15.1 */
-	if (m->lifetime_s > 0 || m->opcode == PCP_PEER) {
+	/* a deletion repeats what was suggested, if it is one: RFC 6887 15.1 */
+	if (m->lifetime_s > 0 || v->lifetime_s > 0 || m->opcode == PCP_PEER) {
 		out.mapping.external_address = v->external_address;
 		out.mapping.external_port = v->external_port;
 	}
@@ -326,6 +327,43 @@ static void answer_parts(struct engine *e, struct round_answer *a, const struct 
 	}
 }
 
+/* What the request wants, in neutral words. False if it is wrong in itself: o says how. */
+static bool read_want(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+		      struct terms *t, struct options *o, struct mapper_want *w)
+{
+	*w = (struct mapper_want){.pcp = true,
+				  .protocol = m->mapping.protocol,
+				  .internal_port = m->mapping.internal_port,
+				  .suggested_port = m->mapping.external_port,
+				  .suggested_address = m->mapping.external_address,
+				  .lifetime_s = m->lifetime_s,
+				  .nonce = m->mapping.nonce,
+				  .interface = d->interface,
+				  .listen = d->listen,
+				  .reply_port = d->source_port,
+				  .terms = t,
+				  .remote_address = m->mapping.remote_address,
+				  .remote_port = m->mapping.remote_port,
+				  .flow = &d->flow,
+				  .flows_left_s = d->flows_left_s,
+				  .answer = ROUND_NONE};
+	if (!read_options(e, d, m, t, o) || !(m->opcode == PCP_PEER ? check_peer(e, m, o) : check_protocol(e, m, o)) ||
+	    !check_set(m, o))
+		return false;
+	w->internal_address = o->target;
+	w->third_party = o->third_party;
+	w->asker = o->third_party ? d->source : in6addr_any;
+	w->prefer_failure = o->prefer_failure;
+	w->nonsense =
+	    (o->prefer_failure && (w->lifetime_s == 0 || w->suggested_port == 0)) || (t->filter && w->lifetime_s == 0);
+	/* the sender's MAC address says nothing of the host that it asks for */
+	w->mac_known = d->mac_known && !o->third_party;
+	w->mac = d->mac;
+	w->ports = o->set.size;
+	w->parity = o->set.parity;
+	return true;
+}
+
 static void answer_mapping(struct engine *e, struct round_answer *a, const struct engine_datagram *d,
 			   const struct pcp_message *m, uint64_t now_ms, struct round *r)
 {
@@ -335,44 +373,21 @@ static void answer_mapping(struct engine *e, struct round_answer *a, const struc
 	struct options o;
 	struct terms t;
 	struct mapper_verdict v = {.result = MAPPER_OK, .lease = LEASE_NONE};
-	struct mapper_want w = {.pcp = true,
-				.protocol = m->mapping.protocol,
-				.internal_port = m->mapping.internal_port,
-				.suggested_port = m->mapping.external_port,
-				.suggested_address = m->mapping.external_address,
-				.lifetime_s = m->lifetime_s,
-				.nonce = m->mapping.nonce,
-				.interface = d->interface,
-				.listen = d->listen,
-				.reply_port = d->source_port,
-				.terms = &t,
-				.remote_address = m->mapping.remote_address,
-				.remote_port = m->mapping.remote_port,
-				.flow = &d->flow,
-				.answer = reply_index(r, a)};
+	struct mapper_want w;
+	bool right = read_want(e, d, m, &t, &o, &w);
 
+	w.answer = reply_index(r, a);
 	a->mapping.protocol = w.protocol;
 	a->mapping.internal_port = w.internal_port;
 	a->mapping.external_address = w.suggested_address;
 	a->mapping.external_port = w.suggested_port;
 	a->mapping.remote_address = w.remote_address;
 	a->mapping.remote_port = w.remote_port;
-	if (!read_options(e, d, m, &t, &o) || !(peer ? check_peer(e, m, &o) : check_protocol(e, m, &o)) ||
-	    !check_set(m, &o)) {
+	if (!right) {
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 		return;
 	}
-	a->mapping.internal_address = w.internal_address = o.target;
-	w.third_party = o.third_party;
-	w.asker = o.third_party ? d->source : in6addr_any;
-	w.prefer_failure = o.prefer_failure;
-	w.nonsense =
-	    (o.prefer_failure && (w.lifetime_s == 0 || w.suggested_port == 0)) || (t.filter && w.lifetime_s == 0);
-	/* the sender's MAC address says nothing of the host that it asks for */
-	w.mac_known = d->mac_known && !o.third_party;
-	w.mac = d->mac;
-	w.ports = o.set.size;
-	w.parity = o.set.parity;
+	a->mapping.internal_address = w.internal_address;
 	n = asks_for_nat64(m, &w.internal_address) ? 0 : pcp_portset_parts(e, &w, parts);
 	if (n > 0) {
 		answer_parts(e, a, d, m, &o, &w, parts, n, now_ms, r);
@@ -391,6 +406,29 @@ static void answer_mapping(struct engine *e, struct round_answer *a, const struc
 		send_mapping(e, a, m, &o, &w, &v, now_ms, r);
 	else
 		pcp_refuse(e, a, v.result, v.error_s, v.why, now_ms, r);
+}
+
+size_t pcp_concerns(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+		    uint64_t now_ms, uint32_t leases[PORTSET_TOUCHED_MAX])
+{
+	uint16_t parts[PORTSET_TOUCHED_MAX];
+	struct mapper_want w;
+	struct options o;
+	struct terms t;
+	size_t n, found = 0;
+
+	if (!engine_same_address(&m->client_address, &d->source) || !read_want(e, d, m, &t, &o, &w) ||
+	    asks_for_nat64(m, &w.internal_address))
+		return 0;
+	n = pcp_portset_parts(e, &w, parts);
+	if (n == 0)
+		parts[n++] = w.internal_port;
+	for (size_t i = 0; i < n; i++) {
+		w.internal_port = parts[i];
+		leases[found] = floor_concerns(e, &w, now_ms);
+		found += leases[found] != LEASE_NONE;
+	}
+	return found;
 }
 
 void pcp_request(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, uint64_t now_ms,

@@ -8,6 +8,9 @@
 /* Answers a request that was parsed. */
 void pcp_request(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, uint64_t now_ms,
 		 struct round *r);
+/* The leases whose time a MAP request would cut if they had no connections. Returns how many. */
+size_t pcp_concerns(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+		    uint64_t now_ms, uint32_t leases[PORTSET_TOUCHED_MAX]);
 /* Answers a request that codec_parse() refused; m is what it could read. */
 void pcp_unparsed(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
 		  const struct codec_error *error, uint64_t now_ms, struct round *r);

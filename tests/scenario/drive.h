@@ -228,6 +228,7 @@ static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uin
 		drive_options(d, options, &m.options_length);
 	if (m.opcode == PCP_PEER)
 		drive_peer(d, host, &m.mapping);
+	d->w.flows_left_s = drive_number(d, 4) ? drive_number(d, 400) : UINT32_MAX;
 	return pcp_marshal(&m, out, DRIVE_PACKET_MAX);
 }
 

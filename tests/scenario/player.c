@@ -11,7 +11,8 @@
  *   in HOST natpmp address | map tcp|udp INT EXT LIFETIME
  *   in HOST pcp announce | map PROTO INT EXTADDR EXTPORT LIFETIME [nonce=N] [client=ADDRESS] [third-party=ADDRESS]
  *                             [prefer-failure] [filter=ADDRESS/PREFIX[:PORT]|off] [text=WORD] [ports=N[p]]
- *                             [option=CODE:HEX]
+ *                             [option=CODE:HEX] [left=SECONDS|unknown]
+ *                              left: for how long connections of the mappings would go on that it cuts
  *   in HOST pcp peer PROTO INT REMOTE:PORT EXTADDR EXTPORT LIFETIME [the same] [flow=EXTADDR:PORT:LEFT]
  *                              flow: what connection tracking has of it
  *   in HOST hex OCTETS...
@@ -477,7 +478,14 @@ static bool read_flow(struct player *p, const char *text, struct engine_flow *f)
 	return read_side(p, side, &f->external_address, &f->external_port);
 }
 
-static size_t make_pcp(struct player *p, const struct host *h, char **words, size_t n, struct engine_flow *flow,
+/* What the packet filter is said to know of a request's connections. */
+struct known {
+	struct engine_flow flow;
+	bool left;
+	uint32_t left_s;
+};
+
+static size_t make_pcp(struct player *p, const struct host *h, char **words, size_t n, struct known *known,
 		       uint8_t *out, size_t size)
 {
 	uint8_t options[1024] = {0};
@@ -513,11 +521,14 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 
 		if ((v = value_of(words[at], "nonce")))
 			memset(&m.mapping.nonce, (int)strtoul(v, NULL, 10), sizeof(m.mapping.nonce));
-		else if ((v = value_of(words[at], "flow")) ? !read_flow(p, v, flow)
-			 : (v = value_of(words[at], "client"))
-			     ? !read_address(p, v, &m.client_address)
-			     : !put_option(p, words[at], m.mapping.internal_port, options, &m.options_length,
-					   sizeof(options)))
+		else if ((v = value_of(words[at], "left"))) {
+			known->left = true;
+			known->left_s = strcmp(v, "unknown") ? (uint32_t)strtoul(v, NULL, 10) : UINT32_MAX;
+		} else if ((v = value_of(words[at], "flow")) ? !read_flow(p, v, &known->flow)
+			   : (v = value_of(words[at], "client"))
+			       ? !read_address(p, v, &m.client_address)
+			       : !put_option(p, words[at], m.mapping.internal_port, options, &m.options_length,
+					     sizeof(options)))
 			return 0;
 	}
 	return pcp_marshal(&m, out, size);
@@ -526,7 +537,8 @@ static size_t make_pcp(struct player *p, const struct host *h, char **words, siz
 static bool do_in(struct player *p, char **words, size_t n)
 {
 	const struct host *h = n >= 2 ? find_host(p, words[0]) : NULL;
-	struct engine_flow flow = {0};
+	struct mapping asked[ENGINE_ASKS_MAX];
+	struct known known = {0};
 	struct engine_flow_key key;
 	struct engine_datagram d;
 	uint8_t packet[2048];
@@ -537,7 +549,7 @@ static bool do_in(struct player *p, char **words, size_t n)
 	if (strcmp(words[1], "natpmp") == 0)
 		length = make_natpmp(p, words + 2, n - 2, packet, sizeof(packet));
 	else if (strcmp(words[1], "pcp") == 0)
-		length = make_pcp(p, h, words + 2, n - 2, &flow, packet, sizeof(packet));
+		length = make_pcp(p, h, words + 2, n - 2, &known, packet, sizeof(packet));
 	else
 		length = read_hex(words + 2, n - 2, packet, sizeof(packet));
 	if (*p->why || p->packets_n == ROUND_REQUESTS_MAX)
@@ -554,9 +566,13 @@ static bool do_in(struct player *p, char **words, size_t n)
 				     .interface = h->interface,
 				     .listen = h->listen};
 	if (engine_asks_flow(p->world.engine, &d, &key))
-		d.flow = flow;
-	else if (flow.known)
+		d.flow = known.flow;
+	else if (known.flow.known)
 		return fail(p, "the engine does not ask for the flow");
+	if (engine_asks_left(p->world.engine, &d, p->world.now_ms, asked) > 0)
+		d.flows_left_s = known.left_s;
+	else if (known.left)
+		return fail(p, "the engine does not ask for connections");
 	engine_request(p->world.engine, &d, p->world.now_ms, p->world.round);
 	return done(p);
 }

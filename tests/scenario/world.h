@@ -20,6 +20,7 @@ struct world {
 	uint64_t now_ms;
 	const char *interface;	 /* that requests come over */
 	struct engine_flow flow; /* what connection tracking has of whatever is asked for */
+	uint32_t flows_left_s;	 /* and of those that engine_asks_left() asks for */
 	char why[CONF_LOCATION_MAX];
 };
 
@@ -78,10 +79,13 @@ static inline void world_put(struct world *w, const struct in6_addr *from, uint1
 				    .source_port = port,
 				    .ifindex = 1,
 				    .interface = w->interface};
+	struct mapping asked[ENGINE_ASKS_MAX];
 	struct engine_flow_key key;
 
 	if (engine_asks_flow(w->engine, &d, &key))
 		d.flow = w->flow;
+	if (engine_asks_left(w->engine, &d, w->now_ms, asked) > 0)
+		d.flows_left_s = w->flows_left_s;
 	engine_request(w->engine, &d, w->now_ms, w->round);
 }
 
