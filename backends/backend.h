@@ -24,7 +24,7 @@ typedef void backend_list_fn(void *context, const struct mapping *m, uint64_t re
 
 /* How many connections came about by mappings, in no unit: two that are equal say that none did in between. */
 struct backend_flows {
-	uint64_t v[2];
+	uint64_t v[3];
 };
 
 struct backend_ops {

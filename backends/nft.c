@@ -348,6 +348,7 @@ static const struct backend_ops nft_ops = {
     .watch_fd = nft_watch_fd,
     .drain = nft_watch_drain,
     .watch = nft_watch,
+    .flows = nft_flows,
     .close = nft_close,
 };
 

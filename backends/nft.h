@@ -80,6 +80,9 @@ int nft_commit(struct backend *b, struct change *changes, size_t n);
 /* Makes the batch buffer twice as large. 0; -ENOMEM; -EMSGSIZE: no transaction is that large. */
 int nft_grow(struct nft_msg_batch *b);
 
+/* backend_ops.flows */
+int nft_flows(struct backend *b, struct backend_flows *flows);
+
 /* backend_ops.list */
 int nft_list(struct backend *b, backend_list_fn *fn, void *context);
 /* Mirrors in our table of externals that conf does not have. Of more than fit the rest stays for the next time. */

@@ -198,6 +198,17 @@ void nft_rule_mark_connection(struct nft_rule *r, uint32_t mark)
 	nft_rule_ct_set(r, NFT_CT_MARK);
 }
 
+void nft_rule_count(struct nft_rule *r, const char *counter)
+{
+	struct nftnl_expr *e = nft_rule_add(r, "objref");
+
+	if (e) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+		if (nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, counter) < 0)
+			r->failed = true;
+	}
+}
+
 void nft_rule_mark_packet(struct nft_rule *r, uint32_t mark)
 {
 	nft_rule_meta_get(r, NFT_META_MARK, NFT_RULE_REG_1);

@@ -77,6 +77,8 @@ void nft_rule_connection_has(struct nft_rule *r, uint32_t mark);
 void nft_rule_packet_has(struct nft_rule *r, uint32_t mark);
 void nft_rule_connection_any(struct nft_rule *r, uint32_t key, uint32_t bits);
 void nft_rule_mark_connection(struct nft_rule *r, uint32_t mark);
+/* Counts the packet in a named counter of the table. */
+void nft_rule_count(struct nft_rule *r, const char *counter);
 void nft_rule_mark_packet(struct nft_rule *r, uint32_t mark);
 /* Protocol, one address and one port of the packet, as the sets of mappings are keyed. */
 void nft_rule_key(struct nft_rule *r, uint32_t address_offset, uint32_t port_offset);

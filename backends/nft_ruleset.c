@@ -71,6 +71,30 @@ static void put_chain(struct nft_rule_put *p, const char *name, const char *type
 	nftnl_chain_free(c);
 }
 
+/* Whatever is not counted after it was marked is not found by the daemon where it takes the count for the truth. */
+static void add_mark(struct nft_rule *r, uint32_t mark)
+{
+	nft_rule_mark_connection(r, mark);
+	nft_rule_count(r, NFT_RULESET_COUNTER);
+}
+
+static void put_counter(struct nft_rule_put *p)
+{
+	struct nlmsghdr *h = nft_rule_open(p, NFT_MSG_NEWOBJ, NLM_F_CREATE, NFPROTO_INET);
+	struct nlattr *data;
+
+	if (!h)
+		return;
+	mnl_attr_put_strz(h, NFTA_OBJ_TABLE, p->table);
+	mnl_attr_put_strz(h, NFTA_OBJ_NAME, NFT_RULESET_COUNTER);
+	mnl_attr_put_u32(h, NFTA_OBJ_TYPE, htonl(NFT_OBJECT_COUNTER));
+	data = mnl_attr_nest_start(h, NFTA_OBJ_DATA);
+	mnl_attr_put_u64(h, NFTA_COUNTER_BYTES, htobe64(NFT_RULESET_COUNTED));
+	mnl_attr_put_u64(h, NFTA_COUNTER_PACKETS, 0);
+	mnl_attr_nest_end(h, data);
+	nft_msg_close(p->batch, h);
+}
+
 /*
  * The key is looked up twice on a hit: as a match, so that the mark is set for mapped destinations only also after
  * "nft list" and "nft -f" have put the translation last, and for its data. A miss costs one lookup.
@@ -86,7 +110,7 @@ static void put_prerouting(struct nft_rule_put *p, const char *chain, enum nft_l
 	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", lan);
 	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
 	nft_rule_lookup(&r, map, NFT_LOOKUP_IN);
-	nft_rule_mark_connection(&r, mark);
+	add_mark(&r, mark);
 	nft_rule_key(&r, NFT_RULE_V4_DESTINATION, NFT_RULE_TH_DESTINATION);
 	nft_rule_lookup(&r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(&r, NFT_NAT_DNAT, port);
@@ -104,7 +128,7 @@ static void put_peer_prerouting(struct nft_rule_put *p, uint32_t mark)
 	nft_rule_interface(&r, NFT_META_IIFNAME, "lan", NFT_LOOKUP_NOT_IN);
 	nft_rule_peer_key(&r, true);
 	nft_rule_lookup(&r, NFT_MSG_PEER_DNAT4, NFT_LOOKUP_IN);
-	nft_rule_mark_connection(&r, mark);
+	add_mark(&r, mark);
 	nft_rule_peer_key(&r, true);
 	nft_rule_lookup(&r, NFT_MSG_PEER_DNAT4, NFT_LOOKUP_DATA);
 	nft_rule_nat(&r, NFT_NAT_DNAT, true);
@@ -125,7 +149,7 @@ static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, uint
 			nft_rule_network_key(&r, v4, length, any_port);
 			nft_rule_lookup(&r, nft_msg_from(v4, length), NFT_LOOKUP_IN);
 			if (!nat)
-				nft_rule_mark_connection(&r, mark);
+				add_mark(&r, mark);
 			nft_rule_verdict(&r, nat ? NFT_GOTO : NFT_RETURN, nat ? ADMITTED4 : NULL);
 			nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 		}
@@ -163,16 +187,21 @@ static void add_mirror(struct nft_rule *r, const char *map, uint32_t mark)
 	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	if (mark) {
 		nft_rule_lookup(r, map, NFT_LOOKUP_IN);
-		nft_rule_mark_connection(r, mark);
+		add_mark(r, mark);
 		nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
 	}
 	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(r, NFT_NAT_SNAT, true);
 }
 
-static void add_ports_mirror(struct nft_rule *r, const char *map)
+static void add_ports_mirror(struct nft_rule *r, const char *map, uint32_t mark)
 {
 	nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
+	if (mark) {
+		nft_rule_lookup(r, map, NFT_LOOKUP_IN);
+		add_mark(r, mark);
+		nft_rule_key(r, NFT_RULE_V4_SOURCE, NFT_RULE_TH_SOURCE);
+	}
 	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
 	nft_rule_nat(r, NFT_NAT_SNAT, false);
 }
@@ -191,7 +220,7 @@ static void add_peer_mirror(struct nft_rule *r, const char *map, uint32_t mark)
 	add_peer_mirror_key(r);
 	if (mark) {
 		nft_rule_lookup(r, map, NFT_LOOKUP_IN);
-		nft_rule_mark_connection(r, mark);
+		add_mark(r, mark);
 		add_peer_mirror_key(r);
 	}
 	nft_rule_lookup(r, map, NFT_LOOKUP_DATA);
@@ -236,7 +265,7 @@ static void put_mirrors(struct nft_rule_put *p, const struct conf *conf, bool ha
 			else if (k == 1)
 				add_mirror(&r, map, mark);
 			else
-				add_ports_mirror(&r, map);
+				add_ports_mirror(&r, map, mark);
 			nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 		}
 }
@@ -282,7 +311,7 @@ static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes wh
 	if (which == FOR_FILTERED)
 		nft_rule_verdict(&r, NFT_JUMP, v4 ? FILTERED_PIN4 : FILTERED_PIN6);
 	else
-		nft_rule_mark_connection(&r, mark);
+		add_mark(&r, mark);
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
 }
 
@@ -315,6 +344,7 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	}
 	put_table(&p, table_flags);
 	nft_sets_put(&p, conf);
+	put_counter(&p);
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
 		put_chain(&p, chains[i], NULL, 0, 0);
 	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);

@@ -13,6 +13,7 @@
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external
  *     filtered...   where new flows of mappings with filters go; admitted4 where those are translated that one admits
+ *     flows         a counter: connections that came about by mappings
  *     forward       filter, filter - 10: marks the packets of mapped flows; accepts everything
  *
  * Every rule is bound to its family, for a raw match of IPv4 fields would take crafted IPv6 packets too. Interfaces are
@@ -31,6 +32,13 @@ struct nlmsghdr;
 
 /* Of our chain that puts the connection's mark on forwarded packets: before "filter", which is 0. */
 enum { NFT_RULESET_FORWARD_PRIORITY = -10 };
+
+/*
+ * The counter of connections that get a mark: only those that begin come to these rules. What it never comes to if it
+ * is reset are the octets that it begins with.
+ */
+#define NFT_RULESET_COUNTER "flows"
+#define NFT_RULESET_COUNTED ((uint64_t)1 << 62)
 
 /*
  * NFT_TABLE_F_OWNER and NFT_TABLE_F_PERSIST: nobody else can change or flush the table while our socket is open, and

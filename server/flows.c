@@ -106,7 +106,7 @@ static void done(void *context)
 
 static bool same_count(const struct backend_flows *a, const struct backend_flows *b)
 {
-	return a->v[0] == b->v[0] && a->v[1] == b->v[1];
+	return memcmp(a->v, b->v, sizeof(a->v)) == 0;
 }
 
 /* Reads the count, once in a round. False if there is none. */

@@ -7,6 +7,7 @@
  *                         [filters=ADDRESS/PREFIX:PORT,...]    queues a change; INSIDE-PORT is FIRST-LAST for a set
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
+ *   flows                 the count of connections that came about by mappings, or the error
  *   watch                 readable|quiet and the event
  *   drain                 concerned|unconcerned
  *   features              what the kernel can do, as the backend has found out
@@ -48,6 +49,18 @@ static struct conf *read_conf(const char *path, char *why)
 	if (f)
 		fclose(f);
 	return conf_parse(text, n, path, why);
+}
+
+static void flows(void)
+{
+	struct backend_flows f;
+	int rc = backend->ops->flows(backend, &f);
+
+	if (rc)
+		printf("%s\nok\n", strerrorname_np(-rc));
+	else
+		printf("%llu %llu %llu\nok\n", (unsigned long long)f.v[0], (unsigned long long)f.v[1],
+		       (unsigned long long)f.v[2]);
 }
 
 static void open_or_reload(const char *path, bool again)
@@ -329,6 +342,8 @@ static void obey(char *line)
 		commit();
 	else if (strcmp(line, "list") == 0)
 		list();
+	else if (strcmp(line, "flows") == 0)
+		flows();
 	else if (strcmp(line, "watch") == 0)
 		watch();
 	else if (strcmp(line, "drain") == 0)
