@@ -118,12 +118,13 @@ static void status(struct server *s, struct control_request *q)
 
 	server_status(s, &now);
 	engine_stats(server_engine(s), server_now_ms(s), &stats);
-	o = json_pack("{s:s, s:I, s:s, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "version",
+	o = json_pack("{s:s, s:I, s:s, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "version",
 		      NATPCPD_VERSION, "up_s", (json_int_t)now.up_s, "backend", now.backend, "backend_failures",
 		      (json_int_t)now.backend_failures, "externals", externals(s), "listens", listens(s), "datagrams",
 		      (json_int_t)now.datagrams, "dropped_address", (json_int_t)now.drop_address, "dropped_source",
-		      (json_int_t)now.drop_source, "replies", (json_int_t)now.replies, "send_failures",
-		      (json_int_t)now.send_failures, "ruleset_looks", (json_int_t)now.ruleset_looks, "reloads",
+		      (json_int_t)now.drop_source, "dropped_full", (json_int_t)now.drop_full, "replies",
+		      (json_int_t)now.replies, "send_failures", (json_int_t)now.send_failures, "flow_searches",
+		      (json_int_t)now.flow_searches, "ruleset_looks", (json_int_t)now.ruleset_looks, "reloads",
 		      (json_int_t)now.reloads, "reload_error", now.reload_error);
 	if (o)
 		json_object_update_new(o, views_stats(&stats));

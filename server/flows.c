@@ -46,6 +46,7 @@ struct flows {
 	struct backend_flows count, known;
 	uint64_t count_since_ms;
 	bool counted, fresh, known_valid, search_settled;
+	uint64_t searches;
 };
 
 static void complain(struct flows *f, int error)
@@ -143,6 +144,7 @@ static void begin(void *context)
 	f->search.list = f->wanted;
 	f->wanted = (struct ender_list){0};
 	f->asks = 0;
+	f->searches++;
 	error = worker_run(f->worker, work, done, f);
 	if (error) {
 		f->search.error = error;
@@ -236,4 +238,9 @@ int flows_ask(struct flows *f, const struct mapping *v, size_t n, void *ask)
 	f->asks += n;
 	plan(f);
 	return 0;
+}
+
+uint64_t flows_searches(const struct flows *f)
+{
+	return f->searches;
 }

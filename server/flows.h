@@ -39,4 +39,7 @@ bool flows_none(struct flows *f, const struct mapping *m);
 /* Asks for the connections of n mappings: each is answered, with the same ask. 0, or -ENOMEM: none is. */
 int flows_ask(struct flows *f, const struct mapping *v, size_t n, void *ask);
 
+/* How often the kernel's connections were searched. */
+uint64_t flows_searches(const struct flows *f);
+
 #endif

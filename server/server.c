@@ -29,6 +29,7 @@
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/version.h"
+#include "server/waiting.h"
 
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
@@ -47,6 +48,7 @@ struct server {
 	struct backend *backend;
 	struct lookup *lookup; /* NULL: there is no packet filter */
 	struct flows *flows;
+	struct waiting *waiting;
 	struct guard *guard;
 	struct engine *engine;
 	struct round *round;
@@ -156,6 +158,8 @@ static void request(struct server *s, const struct listener *l, const struct udp
 	if (engine_hears(s->engine, &u->source, loop_now_ms(s->loop))) {
 		if (s->macs)
 			d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
+		if (waiting_takes(s->waiting, s->flows, s->engine, u, &d, loop_now_ms(s->loop)))
+			return;
 		lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
 	}
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
@@ -179,6 +183,29 @@ static void readable(void *context, const struct listener *l)
 			request(s, l, &v[i]);
 	}
 	round_finish(s);
+}
+
+/* A request that waited. The sections may have other numbers by now, so its socket says which is its. */
+static void again(void *context, const struct udp_datagram *u)
+{
+	struct server *s = context;
+
+	for (size_t i = 0; i < listeners_count(s->listeners); i++) {
+		const struct listener *l = listeners_at(s->listeners, i);
+
+		if (l->ipv6 == !codec_is_v4(&u->source) &&
+		    (l->address_only ? memcmp(&l->address, &u->destination, sizeof(l->address)) == 0
+				     : l->ifindex == u->ifindex)) {
+			if (eligible(s, l, u))
+				request(s, l, u);
+			return;
+		}
+	}
+}
+
+static void finish_waiting(void *context)
+{
+	round_finish(context);
 }
 
 /* Time */
@@ -421,17 +448,13 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 	return SERVER_DONE;
 }
 
-static void answered(void *context, void *ask, uint32_t left_s)
-{
-	(void)context;
-	(void)ask;
-	(void)left_s;
-}
-
 static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 {
-	int error = flows_open(&s->flows, s->loop, s->conf, answered, s);
+	int error = waiting_open(&s->waiting, s->loop, again, finish_waiting, s);
 
+	if (error)
+		return failed(why, "event loop", error);
+	error = flows_open(&s->flows, s->loop, s->conf, waiting_answered, s->waiting);
 	if (error)
 		return failed(why, "ctnetlink", error);
 
@@ -444,6 +467,7 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 		return failed(why, "ctnetlink", error);
 	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
 	if (!error) {
+		flows_watch(s->flows, s->backend);
 		warn(why);
 		return SERVER_DONE;
 	}
@@ -597,6 +621,7 @@ void server_close(struct server *s)
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
 	flows_close(s->flows);
+	waiting_close(s->waiting);
 	listeners_free(s->listeners);
 	udp_inbox_free(s->inbox);
 	if (s->backend)
@@ -635,8 +660,10 @@ void server_status(const struct server *s, struct server_status *status)
 	*status = s->status;
 	status->up_s = (loop_now_ms(s->loop) - s->start_ms) / 1000;
 	status->backend = s->backend->ops->name;
+	status->drop_full = waiting_dropped(s->waiting);
 	status->replies = s->replies.sent;
 	status->send_failures = s->replies.failed;
+	status->flow_searches = flows_searches(s->flows);
 	status->ruleset_looks = guard_looks(s->guard);
 	status->reload_error = s->reload_error;
 }

@@ -39,9 +39,11 @@ struct server_status {
 	uint64_t datagrams;    /* received */
 	uint64_t drop_address; /* of them, to no address of the interface they came in on */
 	uint64_t drop_source;  /* of them, from a subnet of another interface */
+	uint64_t drop_full;    /* of them, because too many wait */
 	uint64_t replies;
 	uint64_t send_failures;
 	uint64_t backend_failures;
+	uint64_t flow_searches;
 	uint64_t ruleset_looks; /* because others changed it */
 	uint64_t reloads;
 	const char *reload_error; /* why the last reload failed; "" if it did not */

@@ -96,8 +96,9 @@ tell "The mappings moved to the new address by themselves."
 bytes tcp 8080 $EXT_IP2 18080
 bytes udp 4000 $EXT_IP2 14000
 
-tell "The host deletes them, and the ports are closed."
+tell "The host deletes them, and the ports are closed: that of PCP when its connections have ended."
 at lan natpmpc -g $GW_IP -a 0 8080 tcp 0 || fail 'natpmpc could not delete'
+at gw conntrack -D -p udp --reply-port-src 4000 || fail 'there was no connection'
 at lan "$build/natpcpc" --server $GW_IP --pcp unmap udp 4000 || fail 'natpcpc could not delete'
 closed tcp $EXT_IP2 18080
 closed udp $EXT_IP2 14000

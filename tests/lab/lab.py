@@ -235,6 +235,10 @@ class Lab:
                 n += len(o.get(kind, {}).get('elem', []))
         return n
 
+    def forget(self):
+        """The gateway forgets all connections, so that none keeps its mapping."""
+        self.sh('gw', 'conntrack', '-F')
+
     def rules(self, chain='inet filter forward'):
         """The rules of a chain, one string each."""
         p = self.run('gw', 'nft', '-a', 'list', 'chain', *chain.split())

@@ -69,9 +69,9 @@ def cut(net, flow, *words):
     assert not flow.inward(0.3)
 
 
-def mapped(net, c, pinhole=False):
-    assert c.map(TCP, 4000, 40000).result == SUCCESS
-    assert c.map(UDP, 4001, 40001).result == SUCCESS
+def mapped(net, ask):
+    assert ask(TCP, 4000, 40000).result == SUCCESS
+    assert ask(UDP, 4001, 40001).result == SUCCESS
     return Flow(net, TCP, (LAN, 4000), (EXT, 40000)), Flow(net, UDP, (LAN, 4001), (EXT, 40001))
 
 
@@ -80,7 +80,7 @@ def test_revoked(net):
     strict(net)
     d = net.daemon()
     c = net.client()
-    tcp, udp = mapped(net, c)
+    tcp, udp = mapped(net, c.map)
     assert c.map(UDP, 4002, 40002).result == SUCCESS
     other = Flow(net, UDP, (LAN, 4002), (EXT, 40002))
     d.ctl('revoke', 'tcp', EXT, '40000')
@@ -143,7 +143,7 @@ def test_forbidden(net):
     """What a new configuration forbids ends with its connections; what it allows sees nothing"""
     strict(net)
     d = net.daemon()
-    tcp, udp = mapped(net, net.client())
+    tcp, udp = mapped(net, net.client().map)
     d.reload(conf(rule='rule "udp only" { action = allow  clients = { "192.0.2.0/24" }  protocols = { "udp" } }'))
     cut(net, tcp, f'dst={EXT}', 'dport=40000')
     assert udp.works()
@@ -155,9 +155,9 @@ def test_keep(net):
     """A mapping that expires or that its client deletes lets its connections go on, and lets no new ones in"""
     net.daemon(conf('lifetime { min = 1 }'))
     c = net.client()
-    tcp, udp = mapped(net, c)
-    assert c.map(UDP, 4001, 0, lifetime=0).lifetime == 0
-    assert c.map(TCP, 4000, 0, lifetime=1).lifetime == 1
+    tcp, udp = mapped(net, c.natpmp)
+    assert c.natpmp(UDP, 4001, 0, lifetime=0).lifetime == 0
+    assert c.natpmp(TCP, 4000, 0, lifetime=1).lifetime == 1
     assert net.closed((EXT, 40001))
     wait(lambda: net.elements() == 2)  # the interfaces
     assert tcp.works() and udp.works()
@@ -169,10 +169,10 @@ def test_flush(net):
     net.daemon(conf('lifetime { min = 1 }', backend='''backend {
         type = "nftables"  forward-chain = "inet filter forward"  expired-flows = "flush" }'''))
     c = net.client()
-    tcp, udp = mapped(net, c)
-    assert c.map(UDP, 4001, 0, lifetime=0).lifetime == 0
+    tcp, udp = mapped(net, c.natpmp)
+    assert c.natpmp(UDP, 4001, 0, lifetime=0).lifetime == 0
     cut(net, udp, f'dst={EXT}', 'dport=40001')
-    assert c.map(TCP, 4000, 0, lifetime=1).lifetime == 1
+    assert c.natpmp(TCP, 4000, 0, lifetime=1).lifetime == 1
     cut(net, tcp, f'dst={EXT}', 'dport=40000')
 
 

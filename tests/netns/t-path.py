@@ -148,6 +148,7 @@ def test_no_nat(net):
     net.through('lan', (LAN, 4000), (LAN, 4000))
     assert net.closed((LAN, 4001)) and net.closed((LAN2, 4000)) and net.closed((EXT, 4000))
     assert leaves_as(net, 'lan', (LAN, 4000)) == (LAN, 4000)
+    net.forget()
     assert c.map(UDP, 4000, 40000, lifetime=0).result == SUCCESS
     assert net.closed((LAN, 4000), source=(WAN2, 0))
 

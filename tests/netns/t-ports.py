@@ -81,6 +81,7 @@ def test_pinhole(net):
     for port in (6000, 6050, 6099):
         net.through('lan', (LAN6, port), (LAN6, port))
     assert net.closed((LAN6, 5999)) and net.closed((LAN6, 6100))
+    net.forget()
     assert ask(c, UDP, 6000, 100, address='::', lifetime=0).result == SUCCESS
     assert elements(net) == 0 and net.closed((LAN6, 6050))
 
@@ -102,6 +103,7 @@ def test_shifted(net):
         seen = net.through('wan', (WAN, 7000), (WAN, 7000), outer='lan', source=(LAN, 50000 + i))
         assert seen.inner == (EXT, r.external + i), seen.inner
     assert net.closed((EXT, r.external - 1)) and net.closed((EXT, r.external + 8))
+    net.forget()
     assert ask(c, UDP, 50000, 8, lifetime=0).result == SUCCESS
     assert elements(net) == 2, net.table()
     assert net.closed((EXT, r.external)) and net.closed((EXT, r.external + 7))
