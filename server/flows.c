@@ -14,11 +14,11 @@
 #include "server/io/loop.h"
 #include "server/io/worker.h"
 
-enum {
-	PAUSE_TIMES = 10,  /* between two searches so many times as long as the last one took, */
-	PAUSE_MS = 1000,   /* and so long at least, unless somebody waits for an answer */
-	SETTLED_MS = 2000, /* no packet that was counted takes longer until its connection is in the kernel's table */
-};
+/* Between two searches there are so many times as much time as the last one took of a processor; and so much at least,
+ * unless somebody waits for an answer. */
+enum { PAUSE_TIMES = 10, PAUSE_ASK_TIMES = 5, PAUSE_MS = 1000 };
+/* No packet that was counted takes longer until its connection is in the kernel's table. */
+enum { SETTLED_MS = 2000 };
 
 /* One search. The thread's while it runs. */
 struct search {
@@ -64,9 +64,9 @@ static void work(void *context)
 	struct search *s = &((struct flows *)context)->search;
 	struct timespec begun, now;
 
-	clock_gettime(CLOCK_MONOTONIC, &begun);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun);
 	s->error = ender_search(s->ender, &s->list, &s->seen, &s->ended);
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	s->took_ms = (uint64_t)((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000) + 1;
 }
 
@@ -91,7 +91,7 @@ static void done(void *context)
 	uint64_t now_ms = loop_now_ms(f->loop), pause_ms = s->took_ms * PAUSE_TIMES;
 	struct ender_list list = s->list;
 
-	f->pause_ask_until_ms = now_ms + pause_ms;
+	f->pause_ask_until_ms = now_ms + s->took_ms * PAUSE_ASK_TIMES;
 	f->pause_until_ms = now_ms + (pause_ms > PAUSE_MS ? pause_ms : PAUSE_MS);
 	f->known_valid = !s->error && f->search_settled;
 	if (s->error)

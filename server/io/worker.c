@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@ struct worker {
 	void (*work)(void *context);
 	void (*done)(void *context);
 	void *context;
+	int loop_cpu;
+	cpu_set_t cpus; /* that the process may use, empty = not known */
 	/* what the two sides share */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -39,11 +42,25 @@ static bool wait_for_job(struct worker *w)
 	return wanted;
 }
 
+/* In a kernel that does not preempt itself, the loop would wait on the processor that does the job for as long as if it
+ * did it. It usually stays on the one where it is. */
+static void keep_away(const struct worker *w)
+{
+	cpu_set_t others = w->cpus;
+
+	if (w->loop_cpu < 0 || w->loop_cpu >= CPU_SETSIZE)
+		return;
+	CPU_CLR((unsigned)w->loop_cpu, &others);
+	if (CPU_COUNT(&others) > 0)
+		sched_setaffinity(0, sizeof(others), &others);
+}
+
 static void *run(void *context)
 {
 	struct worker *w = context;
 
 	while (wait_for_job(w)) {
+		keep_away(w);
 		w->work(w->context);
 		eventfd_write(w->fd, 1);
 	}
@@ -115,6 +132,8 @@ static int start(struct worker *w)
 	sigset_t all, before;
 	int error;
 
+	if (sched_getaffinity(0, sizeof(w->cpus), &w->cpus) < 0)
+		CPU_ZERO(&w->cpus);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	error = pthread_create(&w->thread, NULL, run, w);
@@ -138,6 +157,7 @@ int worker_run(struct worker *w, void (*work)(void *context), void (*done)(void 
 	w->work = work;
 	w->done = done;
 	w->context = context;
+	w->loop_cpu = sched_getcpu();
 	tell(w, &w->wanted);
 	return 0;
 }

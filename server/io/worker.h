@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A thread for what takes longer than others should wait: one job at a time is done off the loop, and its end is told in
- * the loop. A job shares nothing with the loop but its context, which is the job's until done is called.
+ * A thread for what takes longer than others should wait: one job at a time is done off the loop, on another processor if
+ * there is one, and its end is told in the loop. A job shares nothing with the loop but its context, which is the job's until done is called.
  */
 #ifndef SERVER_IO_WORKER_H
 #define SERVER_IO_WORKER_H

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ struct probe {
 	pthread_t worked_in, done_in;
 	unsigned worked, done, seen, others, jobs;
 	int gate; /* the job waits until something is written to it, -1 = it does not */
-	int again;
+	int again, cpu;
 	bool blocked;
 };
 
@@ -33,6 +34,7 @@ static void work(void *context)
 	eventfd_t n;
 
 	p->worked_in = pthread_self();
+	p->cpu = sched_getcpu();
 	pthread_sigmask(SIG_SETMASK, NULL, &now);
 	p->blocked =
 	    sigismember(&now, SIGTERM) == 1 && sigismember(&now, SIGHUP) == 1 && sigismember(&now, SIGINT) == 1;
@@ -111,6 +113,35 @@ static void the_end_of_one_begins_the_next(void **state)
 	loop_free(p.loop);
 }
 
+static void jobs_keep_away_from_the_loop(void **state)
+{
+	struct probe p = {.loop = loop_new(), .jobs = 1, .gate = -1};
+	cpu_set_t all, one;
+
+	(void)state;
+	if (sched_getaffinity(0, sizeof(all), &all) < 0 || CPU_COUNT(&all) < 2) {
+		loop_free(p.loop);
+		skip();
+	}
+	assert_int_equal(worker_open(&p.worker, p.loop), 0);
+	assert_int_equal(worker_run(p.worker, work, done, &p), 0);
+	assert_int_equal(loop_run(p.loop, NULL, NULL), 0);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+		p.jobs++;
+		assert_int_equal(worker_run(p.worker, work, done, &p), 0);
+		assert_int_equal(loop_run(p.loop, NULL, NULL), 0);
+		assert_int_not_equal(p.cpu, cpu);
+	}
+	sched_setaffinity(0, sizeof(all), &all);
+	worker_close(p.worker);
+	loop_free(p.loop);
+}
+
 static void closing_waits_for_the_job(void **state)
 {
 	struct probe p = {.loop = loop_new(), .jobs = 1, .gate = -1};
@@ -133,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(jobs_run_off_the_loop),
 	    cmocka_unit_test(the_end_of_one_begins_the_next),
+	    cmocka_unit_test(jobs_keep_away_from_the_loop),
 	    cmocka_unit_test(closing_waits_for_the_job),
 	};
 
