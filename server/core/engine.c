@@ -111,6 +111,7 @@ struct engine *engine_new(const struct conf *conf, const uint8_t seed[ENGINE_SEE
 	if (!e)
 		return NULL;
 	e->conf = conf;
+	e->lifetime_uncut_s = policy_lifetime_uncut(conf);
 	e->key = hash_key_from(seed);
 	e->leases = lease_table_new(seed, now_ms);
 	e->limit = limit_new(seed, conf->limits.requests_per_second, conf->limits.burst);

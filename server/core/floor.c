@@ -86,6 +86,20 @@ static bool read_request(const struct engine_datagram *d, struct codec_message *
 	       codec_parse(d->data, length, m, NULL) == CODEC_OK;
 }
 
+/* Most requests are for a new mapping, or for a longer life of one. */
+static bool cannot_cut(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+		       uint64_t now_ms)
+{
+	uint32_t least_s = m->lifetime_s < e->lifetime_uncut_s ? m->lifetime_s : e->lifetime_uncut_s;
+	uint32_t i;
+
+	/* options may name another host, or more ports */
+	if (m->options_length > 0)
+		return false;
+	i = lease_find_internal(e->leases, m->mapping.protocol, &d->source, m->mapping.internal_port);
+	return i == LEASE_NONE || engine_remaining_s(lease_peek(e->leases, portset_head(e, i)), now_ms) <= least_s;
+}
+
 size_t engine_asks_left(const struct engine *e, const struct engine_datagram *d, uint64_t now_ms,
 			struct mapping v[ENGINE_ASKS_MAX])
 {
@@ -96,9 +110,7 @@ size_t engine_asks_left(const struct engine *e, const struct engine_datagram *d,
 
 	if (!section->pcp || !section->map || !read_request(d, &m) || m.pcp.opcode != PCP_MAP)
 		return 0;
-	/* most are for a new mapping, or for a longer life of one */
-	if (m.pcp.options_length == 0 && lease_find_internal(e->leases, m.pcp.mapping.protocol, &d->source,
-							     m.pcp.mapping.internal_port) == LEASE_NONE)
+	if (cannot_cut(e, d, &m.pcp, now_ms))
 		return 0;
 	n = pcp_concerns(e, d, &m.pcp, now_ms, leases);
 	for (size_t i = 0; i < n; i++) {

@@ -146,3 +146,13 @@ uint32_t policy_lifetime(const struct conf *conf, const struct policy_verdict *v
 		lifetime_s = conf->lifetime.min_s;
 	return least(lifetime_s, v->lifetime_max_s);
 }
+
+uint32_t policy_lifetime_uncut(const struct conf *conf)
+{
+	uint32_t uncut_s = conf->lifetime.max_s;
+
+	for (size_t i = 0; i < conf->rules_n; i++)
+		if (conf->rules[i].lifetime_max_s)
+			uncut_s = least(uncut_s, conf->rules[i].lifetime_max_s);
+	return uncut_s;
+}

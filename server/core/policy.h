@@ -53,4 +53,7 @@ bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port);
  * asked (RFC 6886 3.3); both are cut to the verdict's maximum. */
 uint32_t policy_lifetime(const struct conf *conf, const struct policy_verdict *v, bool pcp, uint32_t lifetime_s);
 
+/* The longest lifetime that no rule cuts. */
+uint32_t policy_lifetime_uncut(const struct conf *conf);
+
 #endif

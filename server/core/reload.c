@@ -93,6 +93,7 @@ int engine_reload(struct engine *e, const struct conf *conf, uint64_t now_ms, st
 		return -ENOMEM;
 	}
 	e->conf = conf;
+	e->lifetime_uncut_s = policy_lifetime_uncut(conf);
 	e->outsides = outsides;
 	apply(e, &n, from);
 	limit_rate(e->limit, conf->limits.requests_per_second, conf->limits.burst);

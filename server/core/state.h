@@ -30,6 +30,7 @@ struct engine_retry {
 
 struct engine {
 	const struct conf *conf;
+	uint32_t lifetime_uncut_s; /* policy_lifetime_uncut() of it */
 	struct hash_key key;
 	uint64_t randoms;
 	struct lease_table *leases;

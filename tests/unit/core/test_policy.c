@@ -203,6 +203,10 @@ static void test_lifetimes_and_limits(void **state)
 		assert_int_equal(cases[i].natpmp_s, policy_lifetime(conf, &v, false, cases[i].asked_s));
 		assert_int_equal(cases[i].pcp_s, policy_lifetime(conf, &v, true, cases[i].asked_s));
 	}
+	assert_int_equal(policy_lifetime_uncut(conf), 200);
+	conf_free(conf);
+	conf = parse("");
+	assert_int_equal(policy_lifetime_uncut(conf), 86400);
 	conf_free(conf);
 }
 
