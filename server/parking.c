@@ -125,9 +125,9 @@ int parking_put(struct parking *p, const struct in6_addr *host, const struct udp
 	struct parking_line *line = find(p, host);
 	struct parked *v;
 
-	for (v = line ? line->first : NULL; v; v = v->next)
-		if (same(&v->datagram, d))
-			return -EEXIST;
+	/* Not one before it: what came in between may have been the opposite. */
+	if (line && same(&line->last->datagram, d))
+		return -EEXIST;
 	if (p->n == PARKING_MAX || (line && line->n == PARKING_HOST_MAX))
 		return -ENOSPC;
 	v = copy_of(d);

@@ -15,9 +15,9 @@
 #include "server/io/udp.h"
 
 enum {
-	PARKING_MAX = 1024,    /* datagrams in all */
-	PARKING_HOST_MAX = 64, /* of them, about one host */
-	PARKING_DATA = 1104,   /* octets kept of each: as many as the engine looks at */
+	PARKING_MAX = 1024,	/* datagrams in all */
+	PARKING_HOST_MAX = 128, /* of them, about one host */
+	PARKING_DATA = 1104,	/* octets kept of each: as many as the engine looks at */
 };
 
 struct parking_line;
@@ -43,8 +43,8 @@ void parking_free(struct parking *p);
 size_t parking_count(const struct parking *p);
 /* True if something about this host waits. */
 bool parking_has(const struct parking *p, const struct in6_addr *host);
-/* Puts a copy at the end of the host's line. 0; -EEXIST: the same datagram from the same sender is there; -ENOSPC; -ENOMEM.
- */
+/* Puts a copy at the end of the host's line. 0; -EEXIST: the last one there is the same, from the same sender; -ENOSPC;
+ * -ENOMEM. */
 int parking_put(struct parking *p, const struct in6_addr *host, const struct udp_datagram *d, struct parked **out);
 
 /* The line that this one is the first of goes on. */

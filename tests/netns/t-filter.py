@@ -344,6 +344,7 @@ def test_ipv6_pinhole(net):
         seen = net.through('lan', (LAN6, 4000), (LAN6, 4000), name)
         assert seen.inner[0] == WAN6
         assert net.closed((LAN6, 4001), name, timeout=0.3) and net.closed((LAN26, 4000), name, timeout=0.3)
+        net.forget()
         assert c.map(proto, 4000, 0, 0, address='::').result == SUCCESS
         assert net.closed((LAN6, 4000), name, timeout=0.3)
 

@@ -176,6 +176,7 @@ def test_delete_pcp(net):
     r = c.map(TCP, 4000, 40000, 0, nonce=pcp.nonce())
     assert r.result == pcp.NOT_AUTHORIZED and 0 < r.lifetime <= granted.lifetime, vars(r)
     net.through('lan', (LAN, 4000), (EXT, 40000), 'tcp')
+    net.forget()
     r = c.map(TCP, 4000, 40000, 0)
     assert (r.result, r.lifetime, r.external) == (SUCCESS, 0, 40000), vars(r)
     assert net.elements() == empty, net.table()
@@ -194,6 +195,7 @@ def test_expiry(net):
     wait(lambda: len(d.leases()) == 1, 4)
     net.through('lan', (LAN, 4002), (EXT, 40002), 'tcp')
     assert net.closed((EXT, 40000)) and net.closed((EXT, 40001), 'tcp')
+    net.forget()
     assert c.map(TCP, 4002, 40002, 0).result == SUCCESS
     assert net.elements() == empty, net.table()
 

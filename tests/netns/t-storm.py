@@ -50,6 +50,9 @@ class Host:
 
     def send(self, dice):
         ask = self.request(dice)
+        # while the first one waits, it would be taken for the same, sent again
+        if self.asked and self.asked[-1][4] == ask[4]:
+            return
         self.asked.append(ask)
         self.socket.sendto(ask[4], self.server)
 
@@ -85,7 +88,7 @@ class Host:
                 del told[k]
         elif r.result != SUCCESS:
             return
-        elif lifetime == 0:
+        elif r.lifetime == 0:
             told.pop(key, None)
         else:
             before, ends = told.get(key), time.monotonic() + r.lifetime

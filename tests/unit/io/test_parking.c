@@ -91,6 +91,8 @@ static void copies(void **state)
 	same[1999] = 'b';
 	assert_int_equal(put(p, 1, same, 1, &w), -EEXIST);
 	assert_int_equal(put(p, 1, same, 2, &w), 0);
+	/* after something else it is no repetition */
+	assert_int_equal(put(p, 1, same, 1, &w), 0);
 	same[PARKING_DATA - 1] = 'b';
 	assert_int_equal(put(p, 1, same, 1, &w), 0);
 	assert_int_equal(put(p, 2, text, 1, &w), 0);
