@@ -7,6 +7,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
@@ -56,6 +57,20 @@ size_t ender_msg_forget(void *out, const struct ender_flow *f, uint32_t seq)
 	return NLMSG_ALIGN(begin_flow(out, IPCTNL_MSG_CT_DELETE, f, seq)->nlmsg_len);
 }
 
+/*
+ * The kernel refuses a status that takes back what it has found out itself, which may be more by now than was read: so all of
+ * it is said. Of the other bits it changes none.
+ */
+size_t ender_msg_doom(void *out, const struct ender_flow *f, uint32_t left_s, uint32_t seq)
+{
+	uint32_t status = IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED | IPS_FIXED_TIMEOUT;
+	struct nlmsghdr *h = begin_flow(out, IPCTNL_MSG_CT_NEW, f, seq);
+
+	mnl_attr_put_u32(h, CTA_STATUS, htonl(status | (f->status & IPS_EXPECTED)));
+	mnl_attr_put_u32(h, CTA_TIMEOUT, htonl(left_s));
+	return NLMSG_ALIGN(h->nlmsg_len);
+}
+
 enum { TUPLE_MAX = 160 }; /* octets: one with IPv6 addresses takes 80 */
 
 /* Attributes by type; foreign types are left out. */
@@ -91,11 +106,25 @@ static uint32_t left_s(const struct attributes *t, bool begun_inside)
 	return get_u32(t->of[CTA_TIMEOUT], &left) && left < UINT32_MAX ? left + 1 : UINT32_MAX;
 }
 
+/* The state of a TCP connection, TCP_CONNTRACK_NONE if it is none. */
+static uint8_t tcp_state(const struct nlattr *info)
+{
+	struct attributes t = {0}, tcp = {0};
+	const struct nlattr *state;
+
+	if (!info || mnl_attr_parse_nested(info, collect, &t) != MNL_CB_OK || !t.of[CTA_PROTOINFO_TCP] ||
+	    mnl_attr_parse_nested(t.of[CTA_PROTOINFO_TCP], collect, &tcp) != MNL_CB_OK)
+		return TCP_CONNTRACK_NONE;
+	state = tcp.of[CTA_PROTOINFO_TCP_STATE];
+	return state && mnl_attr_get_payload_len(state) == 1 ? mnl_attr_get_u8(state) : TCP_CONNTRACK_NONE;
+}
+
 bool ender_msg_read(const struct nlmsghdr *message, uint32_t mark, struct ender_flow *f)
 {
 	struct attributes t = {0};
 	struct conntrack_tuple original, reply, *in, *out;
-	uint32_t connection;
+	uint32_t connection, status = 0;
+	uint8_t state;
 
 	if (message->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) ||
 	    mnl_attr_parse(message, sizeof(struct nfgenmsg), collect, &t) != MNL_CB_OK ||
@@ -104,6 +133,8 @@ bool ender_msg_read(const struct nlmsghdr *message, uint32_t mark, struct ender_
 		return false;
 	if (!get_u32(t.of[CTA_MARK], &connection) || t.of[CTA_TUPLE_ORIG]->nla_len > TUPLE_MAX)
 		return false;
+	get_u32(t.of[CTA_STATUS], &status);
+	state = tcp_state(t.of[CTA_PROTOINFO]);
 	/* in: what comes from the remote host; out: what the host inside sends */
 	in = connection & mark ? &original : &reply;
 	out = in == &original ? &reply : &original;
@@ -115,6 +146,10 @@ bool ender_msg_read(const struct nlmsghdr *message, uint32_t mark, struct ender_
 				 .remote_port = in == &original ? original.source_port : original.destination_port,
 				 .protocol = original.protocol,
 				 .left_s = left_s(&t, in == &reply),
+				 .runs = state != TCP_CONNTRACK_NONE && state < TCP_CONNTRACK_TIME_WAIT,
+				 .status = status,
+				 .original = original,
+				 .reply = reply,
 				 .tuple = t.of[CTA_TUPLE_ORIG],
 				 .zone = t.of[CTA_ZONE],
 				 .id = t.of[CTA_ID]};

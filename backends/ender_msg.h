@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/conntrack_msg.h"
 #include "backends/mapping.h"
 
 struct nlattr;
@@ -23,16 +24,26 @@ struct ender_flow {
 	/* what the host inside sent keeps it for so long if nothing more is sent, rounded up; UINT32_MAX = not known; 0: the
 	 * host never sent anything */
 	uint32_t left_s;
+	bool runs;	 /* TCP: neither end has closed it for good */
+	uint32_t status; /* the kernel's IPS_ bits */
+	/* what either end sends; what it gets comes from where that goes to */
+	struct conntrack_tuple original, reply;
 	/* what names it to the kernel; they point into the message */
 	const struct nlattr *tuple, *zone, *id; /* zone, id: NULL = it has none */
 };
 
-/* Both write one message to out, which has room for ENDER_MSG_MAX octets, and return its length. */
+/* These write one message to out, which has room for ENDER_MSG_MAX octets, and return its length. */
 
 /* The question for all connections whose mark has value in the bits of mask. */
 size_t ender_msg_ask(void *out, uint32_t value, uint32_t mask, uint32_t seq);
 /* Forgets a connection, if it is still the same one. */
 size_t ender_msg_forget(void *out, const struct ender_flow *f, uint32_t seq);
+
+/*
+ * Lets it end after so many seconds, whatever is sent, and bear until then a sign that the ruleset knows: IPS_FIXED_TIMEOUT
+ * of the connection's status.
+ */
+size_t ender_msg_doom(void *out, const struct ender_flow *f, uint32_t left_s, uint32_t seq);
 
 /*
  * Reads a connection from one message of the answer. mark: the bit that those have which a mapping let in, whose other

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,6 +90,60 @@ static void connections(void **state)
 	}
 }
 
+/* A TCP connection as Linux 6.18 dumps it: 6886-3.4-14. Between status and mark comes its state: nested, and again. */
+#define TCP_TUPLE(n, a, b, p, q)                                                                                       \
+	"34000" n "801400018008000100" a "08000200" b "1c0002800500010006000000060002"                                 \
+	"00" p "0000060003"                                                                                            \
+	"00" q "0000"
+/* clang-format off */
+#define TCP_ENTRY(status, state)                                                                                       \
+	"ac0000000001020009000000fb66000002000000" TCP_TUPLE("1", WAN, EXT, P7000, P40001)                             \
+	TCP_TUPLE("2", LAN, WAN, P4001, P7000) "08000300" status                                                       \
+	"10000480" "0c000180" "05000100" state "000000"                                                                \
+	"0800080010000000" "08000c00e3544494" "080007000000001e"
+/* clang-format on */
+
+static void doom(void **state)
+{
+	static const struct {
+		const char *entry;
+		bool runs;
+		const char *status; /* that is ordered */
+	} tcp[] = {
+	    {TCP_ENTRY("0000018e", "03"), true, "0000040e"}, /* ESTABLISHED, assured */
+	    {TCP_ENTRY("00000188", "02"), true, "0000040e"}, /* SYN_RECV, not assured yet */
+	    {TCP_ENTRY("0000018f", "06"), true, "0000040f"}, /* LAST_ACK, expected by a helper */
+	    {TCP_ENTRY("0000018e", "00"), false, NULL},	     /* NONE */
+	    {TCP_ENTRY("0000018e", "07"), false, NULL},	     /* TIME_WAIT */
+	    {TCP_ENTRY("0000018e", "08"), false, NULL},	     /* CLOSE */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tcp) / sizeof(*tcp); i++) {
+		_Alignas(8) uint8_t entry[512], order[ENDER_MSG_MAX] = {0};
+		char hex[2 * ENDER_MSG_MAX + 1], expected[2 * ENDER_MSG_MAX + 1];
+		struct ender_flow f;
+		size_t n = from_hex(tcp[i].entry, entry);
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)entry;
+
+		assert_int_equal(n, h->nlmsg_len);
+		assert_true(ender_msg_read(h, MARK, &f));
+		assert_int_equal(f.runs, tcp[i].runs);
+		assert_int_equal(codec_to_v4(&f.original.destination), 0xc6336401);
+		assert_int_equal(f.original.source_port, 7000);
+		assert_int_equal(codec_to_v4(&f.reply.source), 0xc000020b);
+		assert_int_equal(f.reply.source_port, 4001);
+		if (!f.runs)
+			continue;
+		to_hex(order, ender_msg_doom(order, &f, 5, 7), hex);
+		snprintf(expected, sizeof(expected),
+			 "60000000000101000700000000000000"
+			 "02000000%s08000c00e354449408000300%s0800070000000005",
+			 TCP_TUPLE("1", WAN, EXT, P7000, P40001), tcp[i].status);
+		assert_string_equal(hex, expected);
+	}
+}
+
 static void question(void **state)
 {
 	_Alignas(8) uint8_t out[ENDER_MSG_MAX] = {0};
@@ -127,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(connections),
+	    cmocka_unit_test(doom),
 	    cmocka_unit_test(question),
 	    cmocka_unit_test(nonsense),
 	};
