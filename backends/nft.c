@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_reset.h"
 #include "backends/nft_ruleset.h"
 #include "backends/nft_sets.h"
 
@@ -197,6 +198,9 @@ static int fill_ruleset(struct nft *n, const struct conf *conf, uint32_t table_f
 
 	nft_msg_begin(&n->batch, first);
 	rc = nft_ruleset_put(&n->batch, conf, table_flags, anew, first + 1);
+	if (rc == 0 && conf->backend.reset_flows && !n->no_reset)
+		rc = nft_reset_put(&n->batch, conf, seq);
+	seq += NFT_RESET_MESSAGES;
 	for (size_t i = 0; empty && rc == 0 && nft_msg_map(conf, i, &map); i++) {
 		if (n->batch.capacity - n->batch.length < 2 * NFT_MSG_NAME_MAX + 64)
 			return -EMSGSIZE;
@@ -211,7 +215,7 @@ static int fill_ruleset(struct nft *n, const struct conf *conf, uint32_t table_f
 	return rc;
 }
 
-static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
+static int put_all(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
 {
 	struct nft_strays strays;
 	uint32_t first;
@@ -225,6 +229,19 @@ static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_fl
 		rc = fill_ruleset(n, conf, table_flags, anew, empty, &strays, first);
 	while (rc == -EMSGSIZE && (rc = nft_grow(&n->batch)) == 0);
 	return rc ? rc : nft_transact_all(n, first);
+}
+
+/* ENOENT: the kernel may lack what resets connections; without that all else works. */
+static int put_ruleset(struct nft *n, const struct conf *conf, uint32_t table_flags, bool anew, bool empty)
+{
+	int rc;
+
+	n->no_reset = false;
+	rc = put_all(n, conf, table_flags, anew, empty);
+	if (rc != -ENOENT || !conf->backend.reset_flows)
+		return rc;
+	n->no_reset = true;
+	return put_all(n, conf, table_flags, anew, empty);
 }
 
 /* The ruleset with the flags that are wanted; without any where the kernel refuses them. */
@@ -287,6 +304,17 @@ static bool same_chain(const struct conf *a, const struct conf *b)
 	       strcmp(a->backend.forward_chain, b->backend.forward_chain) == 0;
 }
 
+/* What works less well than it could, "" if nothing. */
+static void look(struct nft *n, const struct conf *conf, char *why, size_t size)
+{
+	nft_drop_look(n, conf, why, size);
+	if (why[0] == '\0' && n->no_reset)
+		snprintf(
+		    why, size,
+		    "backend: natpmp-reset: the kernel lacks what resets connections (module nft_reject_inet): they "
+		    "only end");
+}
+
 static int nft_reload(struct backend *b, const struct conf *conf, char *why, size_t size)
 {
 	struct nft *n = (struct nft *)b;
@@ -313,7 +341,7 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 	if (rc)
 		return rc;
 	n->conf = conf;
-	nft_drop_look(n, conf, why, size);
+	look(n, conf, why, size);
 	return 0;
 }
 
@@ -412,7 +440,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 		nft_close(&n->backend, false);
 		return rc;
 	}
-	nft_drop_look(n, conf, why, size);
+	look(n, conf, why, size);
 	*b = &n->backend;
 	return 0;
 }

@@ -38,6 +38,7 @@ struct nft {
 	uint32_t table_flags; /* 0 or NFT_RULESET_KEPT */
 	struct nft_msg_kernel kernel;
 	struct nft_print print;
+	bool no_reset;	     /* the kernel lacks what nft_reset.h's rules are made of */
 	bool emptied;	     /* mappings were lost, and nobody was told yet */
 	bool accept_missing; /* the operator's chain was not there when it was last looked for */
 	struct nft_msg_batch batch;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
@@ -18,6 +19,32 @@ struct nlmsghdr *nft_rule_open(struct nft_rule_put *p, uint16_t type, uint16_t f
 	if (p->error == 0 && p->batch->capacity - p->batch->length < ROOM)
 		p->error = -EMSGSIZE;
 	return p->error ? NULL : nft_msg_open(p->batch, type, flags, family, p->seq++);
+}
+
+void nft_rule_chain(struct nft_rule_put *p, const char *name, const char *type, uint32_t hook, int32_t priority)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+	struct nlmsghdr *h;
+
+	if (!c) {
+		p->error = p->error ? p->error : -ENOMEM;
+		return;
+	}
+	if (nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table) < 0 ||
+	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 ||
+	    (type && nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0))
+		p->error = p->error ? p->error : -ENOMEM;
+	if (type) {
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
+		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
+		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	}
+	h = nft_rule_open(p, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
+	if (h) {
+		nftnl_chain_nlmsg_build_payload(h, c);
+		nft_msg_close(p->batch, h);
+	}
+	nftnl_chain_free(c);
 }
 
 struct nftnl_expr *nft_rule_add(struct nft_rule *r, const char *name)

@@ -47,6 +47,9 @@ struct nft_rule_put {
 /* Opens a message. NULL: an error came before, or there is no room. */
 struct nlmsghdr *nft_rule_open(struct nft_rule_put *p, uint16_t type, uint16_t flags, uint8_t family);
 
+/* Puts an empty chain that accepts. type NULL: one that rules go to. */
+void nft_rule_chain(struct nft_rule_put *p, const char *name, const char *type, uint32_t hook, int32_t priority);
+
 /* A rule that is being put together; failed: some memory could not be had. */
 struct nft_rule {
 	struct nftnl_rule *rule;

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/table.h>
@@ -42,33 +41,6 @@ static void put_table(struct nft_rule_put *p, uint32_t flags)
 	if (flags)
 		mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, htonl(flags));
 	nft_msg_close(p->batch, h);
-}
-
-/* type NULL: a chain that rules go to. */
-static void put_chain(struct nft_rule_put *p, const char *name, const char *type, uint32_t hook, int32_t priority)
-{
-	struct nftnl_chain *c = nftnl_chain_alloc();
-	struct nlmsghdr *h;
-
-	if (!c) {
-		p->error = p->error ? p->error : -ENOMEM;
-		return;
-	}
-	if (nftnl_chain_set_str(c, NFTNL_CHAIN_TABLE, p->table) < 0 ||
-	    nftnl_chain_set_str(c, NFTNL_CHAIN_NAME, name) < 0 ||
-	    (type && nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, type) < 0))
-		p->error = p->error ? p->error : -ENOMEM;
-	if (type) {
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, hook);
-		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, priority);
-		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	}
-	h = nft_rule_open(p, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET);
-	if (h) {
-		nftnl_chain_nlmsg_build_payload(h, c);
-		nft_msg_close(p->batch, h);
-	}
-	nftnl_chain_free(c);
 }
 
 /* Whatever is not counted after it was marked is not found by the daemon where it takes the count for the truth. */
@@ -346,10 +318,10 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	nft_sets_put(&p, conf);
 	put_counter(&p);
 	for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
-		put_chain(&p, chains[i], NULL, 0, 0);
-	put_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
-	put_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
-	put_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
+		nft_rule_chain(&p, chains[i], NULL, 0, 0);
+	nft_rule_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
+	nft_rule_chain(&p, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC - 1);
+	nft_rule_chain(&p, "forward", "filter", NF_INET_FORWARD, NFT_RULESET_FORWARD_PRIORITY);
 	h = nft_rule_open(&p, NFT_MSG_DELRULE, 0, NFPROTO_INET);
 	if (h) {
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, p.table);

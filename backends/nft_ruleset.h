@@ -15,6 +15,7 @@
  *     filtered...   where new flows of mappings with filters go; admitted4 where those are translated that one admits
  *     flows         a counter: connections that came about by mappings
  *     forward       filter, filter - 10: marks the packets of mapped flows; accepts everything
+ * and what nft_reset.h adds.
  *
  * Every rule is bound to its family, for a raw match of IPv4 fields would take crafted IPv6 packets too. Interfaces are
  * matched by name, for an index dies with its interface. Of the marks only our bits are touched.
