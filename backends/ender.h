@@ -8,15 +8,23 @@
 #ifndef BACKENDS_ENDER_H
 #define BACKENDS_ENDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backends/ender_list.h"
 #include "backends/ender_seen.h"
 
+/* How long the ruleset resets a connection: what either end sends within a round trip, and what is sent again where that is
+ * lost. So long the same two ends cannot have a new one between the same ports. */
+enum { ENDER_RESET_S = 5 };
+
 struct ender;
 
 /* mark, hairpin_mark: the bits of the connection mark as in conf.backend. 0 or -errno. */
 int ender_open(struct ender **e, uint32_t mark, uint32_t hairpin_mark);
+/* False: there is no privilege to send what makes idle ends answer. They learn of the end of a connection if they send
+ * something within ENDER_RESET_S seconds. */
+bool ender_elicits(const struct ender *e);
 /* NULL is allowed. */
 void ender_close(struct ender *e);
 

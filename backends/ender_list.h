@@ -13,6 +13,7 @@
 enum ender_purpose {
 	ENDER_FORGET, /* the mapping is no more: they end */
 	ENDER_ASK,    /* how long would they go on? */
+	ENDER_RESET,  /* the mapping is no more: they end, and both ends of TCP are told */
 };
 
 struct ender_item {

@@ -34,7 +34,7 @@ struct flows {
 	struct worker *worker; /* NULL: there are no connections */
 	struct loop_event *timer;
 	struct ender_list wanted; /* of the next search */
-	size_t asks;		  /* of them */
+	size_t asks;		  /* of them that somebody waits for */
 	struct search search;
 	uint64_t pause_until_ms, pause_ask_until_ms;
 	flows_answer_fn *answer;
@@ -167,6 +167,10 @@ int flows_open(struct flows **out, struct loop *loop, const struct conf *conf, f
 	if (conf->backend.type == CONF_BACKEND_MEMORY)
 		return 0;
 	error = ender_open(&f->search.ender, conf->backend.mark, conf->backend.hairpin_mark);
+	if (!error && conf->backend.reset_flows && !ender_elicits(f->search.ender))
+		log_print(CONF_LOG_WARNING, "resets-late",
+			  "no privilege to send raw packets (CAP_NET_RAW): of the TCP connections of a NAT-PMP mapping "
+			  "that ends, only those are reset over which something is sent soon");
 	if (!error)
 		error = worker_open(&f->worker, loop);
 	if (!error) {
@@ -204,15 +208,19 @@ void flows_watch(struct flows *f, struct backend *b)
 
 void flows_take(struct flows *f, const struct round *r)
 {
+	enum round_flows what;
 	struct mapping m;
 	size_t cursor = 0;
 
 	f->fresh = false;
-	while (f->worker && round_flows_next(r, &cursor, &m) != ROUND_FLOWS_KEEP) {
-		int error = ender_list_add(&f->wanted, &m, ENDER_FORGET, NULL);
+	while (f->worker && (what = round_flows_next(r, &cursor, &m)) != ROUND_FLOWS_KEEP) {
+		int error =
+		    ender_list_add(&f->wanted, &m, what == ROUND_FLOWS_RESET ? ENDER_RESET : ENDER_FORGET, NULL);
 
 		if (error)
 			complain(f, error);
+		else if (what == ROUND_FLOWS_RESET) /* before there is a mapping there again, and connections of it */
+			f->asks++;
 	}
 	if (f->worker)
 		plan(f);
