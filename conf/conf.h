@@ -147,7 +147,7 @@ struct conf {
 		uint32_t hairpin_mark; /* one bit of the connection mark: came from inside to an outside address */
 		enum conf_on_exit on_exit;
 		enum conf_flows expired_flows;
-		bool reset_flows;
+		bool reset_flows; /* TCP connections of NAT-PMP mappings that end (RFC 6886 3.4) */
 	} backend;
 	struct {
 		char *path;    /* "" = memory only */

@@ -168,6 +168,8 @@ const struct schema_key schema_keys[] = {
 	{ONE(BACKEND, backend.expired_flows), .name = "expired-flows", .type = SCHEMA_ENUM, .choices = flows_choices,
 	 .initial = "keep", .live = true,
 	 .text = "whether connections go on when their mapping expires or is deleted by its client, or are ended"},
+	{ONE(BACKEND, backend.reset_flows), .name = "natpmp-reset", .type = SCHEMA_BOOL, .initial = "true", .live = true,
+	 .text = "whether both ends of TCP connections are told by a reset when a NAT-PMP mapping ends"},
 
 	{ONE(JOURNAL, journal.path), .name = "path", .type = SCHEMA_STRING, .max = PATH_MAX_OCTETS,
 	 .told = offsetof(struct conf, journal.path_set), .initial = "/var/lib/natpcpd/leases.journal",

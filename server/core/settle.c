@@ -169,9 +169,22 @@ static void tell(struct engine *e, const struct change *c, const struct round_st
 					     .why = s->event == ROUND_ENDED ? causes[s->cause] : NULL});
 }
 
+/* True if its host asked by PCP for one of the connections that run from its internal port. */
+static bool has_peer(const struct engine *e, const struct lease *l)
+{
+	struct lease_peers peers = {.protocol = l->protocol, .address = &l->internal_address, .port = l->internal_port};
+	uint32_t i;
+
+	while ((i = lease_next_peer(e->leases, &peers)) != LEASE_NONE)
+		if (lease_peek(e->leases, i)->state == LEASE_ACTIVE)
+			return true;
+	return false;
+}
+
 /*
  * Connections outlive their mapping in the packet filter. Those of a mapping that the operator took away are ended, and
- * those on an address that may be ours no more, since a host that keeps sending would never get another.
+ * those on an address that may be ours no more, since a host that keeps sending would never get another. RFC 6886 3.4
+ * wants both ends of TCP told, however the mapping ended; RFC 6887 lets them go on.
  */
 static enum round_flows flows_after(const struct engine *e, const struct change *c, const struct round_step *s)
 {
@@ -183,7 +196,8 @@ static enum round_flows flows_after(const struct engine *e, const struct change 
 	if (!(s->flags & ROUND_STEP_END))
 		return moved && c->op == CHANGE_ADD && !(s->flags & ROUND_STEP_NEW) ? ROUND_FLOWS_END
 										    : ROUND_FLOWS_KEEP;
-	if (e->conf->backend.reset_flows && b->origin == ENGINE_ORIGIN_NATPMP && b->protocol == IPPROTO_TCP)
+	if (e->conf->backend.reset_flows && b->origin == ENGINE_ORIGIN_NATPMP && b->protocol == IPPROTO_TCP &&
+	    !has_peer(e, b))
 		return ROUND_FLOWS_RESET;
 	return natural && e->conf->backend.expired_flows == CONF_FLOWS_KEEP ? ROUND_FLOWS_KEEP : ROUND_FLOWS_END;
 }

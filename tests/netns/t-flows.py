@@ -153,7 +153,8 @@ def test_forbidden(net):
 
 def test_keep(net):
     """A mapping that expires or that its client deletes lets its connections go on, and lets no new ones in"""
-    net.daemon(conf('lifetime { min = 1 }'))
+    net.daemon(conf('lifetime { min = 1 }', backend='''backend {
+        type = "nftables"  forward-chain = "inet filter forward"  natpmp-reset = false }'''))
     c = net.client()
     tcp, udp = mapped(net, c.natpmp)
     assert c.natpmp(UDP, 4001, 0, lifetime=0).lifetime == 0
@@ -167,7 +168,8 @@ def test_flush(net):
     """backend { expired-flows = flush } ends them"""
     strict(net)
     net.daemon(conf('lifetime { min = 1 }', backend='''backend {
-        type = "nftables"  forward-chain = "inet filter forward"  expired-flows = "flush" }'''))
+        type = "nftables"  forward-chain = "inet filter forward"
+        expired-flows = "flush"  natpmp-reset = false }'''))
     c = net.client()
     tcp, udp = mapped(net, c.natpmp)
     assert c.natpmp(UDP, 4001, 0, lifetime=0).lifetime == 0

@@ -158,6 +158,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c->backend.mark, 0x10000000);
 	assert_int_equal(c->backend.hairpin_mark, 0x20000000);
 	assert_int_equal(c->backend.on_exit, CONF_EXIT_KEEP);
+	assert_int_equal(c->backend.expired_flows, CONF_FLOWS_KEEP);
+	assert_true(c->backend.reset_flows);
 	assert_string_equal(c->journal.path, "/var/lib/natpcpd/leases.journal");
 	assert_int_equal(c->journal.sync, CONF_SYNC_INTERVAL);
 	assert_string_equal(c->control.socket, "/run/natpcpd/control.sock");

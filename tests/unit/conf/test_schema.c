@@ -216,6 +216,8 @@ static void test_shipped_defaults(void **state)
 	assert_int_equal(with->backend.mark, without->backend.mark);
 	assert_int_equal(with->backend.hairpin_mark, without->backend.hairpin_mark);
 	assert_int_equal(with->backend.on_exit, without->backend.on_exit);
+	assert_int_equal(with->backend.expired_flows, without->backend.expired_flows);
+	assert_int_equal(with->backend.reset_flows, without->backend.reset_flows);
 	assert_string_equal(with->journal.path, without->journal.path);
 	assert_int_equal(with->journal.sync, without->journal.sync);
 	assert_string_equal(with->control.socket, without->control.socket);
