@@ -35,7 +35,8 @@ struct ender {
 	uint8_t *received, *commands;
 	size_t commands_length;
 	int raw; /* what reset_elicit() sends by; -1: there is none */
-	/* The connections that commands are about and whose ends are then to say something, as in struct ender_flow. */
+	/* The connections that commands are about and whose ends are then to say something: what who began sends, what the
+	 * other one does. */
 	struct conntrack_tuple elicit[2 * ELICIT_MAX];
 	size_t elicit_n, elicit_left;
 	time_t elicit_s;
@@ -103,7 +104,7 @@ static int send_commands(struct ender *e)
 	rc = length == 0 || mnl_socket_sendto(e->socket, e->commands, length) >= 0 ? 0 : -errno;
 	/* the kernel has done it when the send returns, so that the answers are met with a reset */
 	for (size_t i = 0; rc == 0 && i < e->elicit_n; i++)
-		reset_elicit(e->raw, &e->elicit[i]);
+		reset_elicit(e->raw, &e->elicit[i], i & 1);
 	e->elicit_n = 0;
 	return rc;
 }

@@ -27,7 +27,7 @@ int reset_open(uint32_t mark)
 	return fd;
 }
 
-void reset_elicit(int fd, const struct conntrack_tuple *t)
+void reset_elicit(int fd, const struct conntrack_tuple *t, bool called)
 {
 	uint32_t from = codec_to_v4(&t->destination), to = codec_to_v4(&t->source);
 	/* what the way depends on: of several uplinks the one with that address */
@@ -49,6 +49,7 @@ void reset_elicit(int fd, const struct conntrack_tuple *t)
 	control.header =
 	    (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(way)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO};
 	memcpy(CMSG_DATA(&control.header), &way, sizeof(way));
-	reset_msg_segment(segment, from, t->destination_port, to, t->source_port);
+	reset_msg_segment(segment, called ? RESET_MSG_SYN : RESET_MSG_ACK, from, t->destination_port, to,
+			  t->source_port);
 	(void)!sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -4,6 +4,7 @@
 #ifndef BACKENDS_RESET_H
 #define BACKENDS_RESET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backends/conntrack_msg.h"
@@ -11,7 +12,8 @@
 /* A socket that sends with the packet mark, and goes on to when privileges are dropped; or -errno. */
 int reset_open(uint32_t mark);
 
-/* To who sends what t says, from where he sends it to. What cannot be sent at once is not sent. */
-void reset_elicit(int fd, const struct conntrack_tuple *t);
+/* To who sends what t says, from where he sends it to. called: it was the other who began. What cannot be sent at once is
+ * not sent. */
+void reset_elicit(int fd, const struct conntrack_tuple *t, bool called);
 
 #endif

@@ -8,10 +8,11 @@
 enum {
 	HEADER = 20, /* octets of either header */
 	TTL = 64,
+	SYN = 0x02,
 	ACK = 0x10,
 	/*
 	 * Acceptable by chance only: with windows of a megabyte each, sequence number and acknowledgement together are once
-	 * in 16 million connections, and then nothing is answered. Not 0 and 0, which a filter might take for a scan.
+	 * in 16 million connections, and then nothing is answered.
 	 */
 	SEQUENCE = 0x6e617470,
 	ACKNOWLEDGED = 0x6d637064,
@@ -46,8 +47,8 @@ static uint32_t fold(uint32_t s)
 	return ~s & 0xffff;
 }
 
-void reset_msg_segment(uint8_t out[RESET_MSG_LENGTH], uint32_t source, uint16_t source_port, uint32_t destination,
-		       uint16_t destination_port)
+void reset_msg_segment(uint8_t out[RESET_MSG_LENGTH], enum reset_msg_kind kind, uint32_t source, uint16_t source_port,
+		       uint32_t destination, uint16_t destination_port)
 {
 	uint8_t *ip = out, *tcp = out + HEADER;
 
@@ -62,9 +63,10 @@ void reset_msg_segment(uint8_t out[RESET_MSG_LENGTH], uint32_t source, uint16_t 
 	put16(tcp, source_port);
 	put16(tcp + 2, destination_port);
 	put32(tcp + 4, SEQUENCE);
-	put32(tcp + 8, ACKNOWLEDGED);
+	if (kind == RESET_MSG_ACK)
+		put32(tcp + 8, ACKNOWLEDGED);
 	tcp[12] = HEADER / 4 << 4;
-	tcp[13] = ACK;
+	tcp[13] = kind == RESET_MSG_ACK ? ACK : SYN;
 	/* the pseudo header: both addresses, the protocol, the length */
 	put16(tcp + 16, fold(sum(ip + 12, 8) + IPPROTO_TCP + HEADER + sum(tcp, HEADER)));
 }

@@ -192,6 +192,26 @@ def test_unanswered(net):
         assert is_reset(s)
 
 
+def test_filtered(net):
+    """An end that was called hears of it behind a stateful filter of its own, too"""
+    for side in 'lan', 'wan':
+        net.sh(side, 'nft', '-f', '-', input="""table inet own { chain in { type filter hook input priority 0; policy drop;
+            ct state invalid drop
+            ct state established accept
+            tcp dport { 4000, 7000 } ct state new accept
+            udp sport 5351 accept
+            icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+        } }
+""".replace('} }', '}\n}'))
+        net.sh(side, 'sysctl', '-qw', 'net.netfilter.nf_conntrack_tcp_loose=0')
+    net.daemon()
+    c = net.client()
+    assert c.natpmp(TCP, 4000, 40000).external == 40000
+    a, b = inbound(net), outbound(net)
+    assert c.natpmp(TCP, 4000, 0, 0).result == SUCCESS
+    assert is_reset(a[0]) and is_reset(b[1])
+
+
 def test_no_privilege(net):
     """Without CAP_NET_RAW it is said, and all else works"""
     d = net.daemon(prefix=('setpriv', '--bounding-set=-net_raw', '--inh-caps=-net_raw'))

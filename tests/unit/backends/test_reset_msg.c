@@ -13,14 +13,17 @@
 #include "tests/unit/backends/hex.h"
 
 static const struct {
+	enum reset_msg_kind kind;
 	uint32_t source, destination;
 	uint16_t source_port, destination_port;
 	const char *hex;
 } rows[] = {
-    {0xc6336402, 0xc000020b, 7000, 4001,
+    {RESET_MSG_ACK, 0xc6336402, 0xc000020b, 7000, 4001,
      "450000280000000040068e8fc6336402c000020b1b580fa16e6174706d63706450100000d8000000"},
+    {RESET_MSG_SYN, 0xc6336402, 0xc000020b, 7000, 4001,
+     "450000280000000040068e8fc6336402c000020b1b580fa16e6174700000000050020000b5d60000"},
     /* sums that carry more than once */
-    {0xffffffff, 0xfffffffe, 65535, 65535,
+    {RESET_MSG_ACK, 0xffffffff, 0xfffffffe, 65535, 65535,
      "450000280000000040067ad2fffffffffffffffeffffffff6e6174706d63706450100000ef3c0000"},
 };
 
@@ -32,7 +35,7 @@ static void segments(void **state)
 		char hex[2 * RESET_MSG_LENGTH + 1];
 
 		memset(out, 0xa5, sizeof(out));
-		reset_msg_segment(out, rows[i].source, rows[i].source_port, rows[i].destination,
+		reset_msg_segment(out, rows[i].kind, rows[i].source, rows[i].source_port, rows[i].destination,
 				  rows[i].destination_port);
 		to_hex(out, RESET_MSG_LENGTH, hex);
 		assert_string_equal(hex, rows[i].hex);
