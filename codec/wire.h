@@ -71,6 +71,15 @@ static inline uint32_t wire_get_u32(struct wire_reader *r)
 	return p ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
 }
 
+static inline uint64_t wire_get_u64(struct wire_reader *r)
+{
+	const uint8_t *p = wire_take(r, 8);
+	uint64_t v = 0;
+	for (int i = 0; p && i < 8; i++)
+		v = v << 8 | p[i];
+	return v;
+}
+
 /* Copies n octets, all or none: out is zeroed if there are fewer. */
 static inline void wire_get_octets(struct wire_reader *r, void *out, size_t n)
 {
@@ -143,6 +152,13 @@ static inline void wire_put_u32(struct wire_writer *w, uint32_t v)
 		p[2] = (uint8_t)(v >> 8);
 		p[3] = (uint8_t)v;
 	}
+}
+
+static inline void wire_put_u64(struct wire_writer *w, uint64_t v)
+{
+	uint8_t *p = wire_room(w, 8);
+	for (int i = 7; p && i >= 0; i--, v >>= 8)
+		p[i] = (uint8_t)v;
 }
 
 /* src may be NULL if n is 0, and may overlap what is written. */

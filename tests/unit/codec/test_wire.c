@@ -7,7 +7,8 @@
 static void numbers_are_big_endian(void **state)
 {
 	(void)state;
-	static const uint8_t expected[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0, 0, 0xaa};
+	static const uint8_t expected[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0,	   0,
+					   0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0xaa};
 	uint8_t out[sizeof(expected)];
 	struct wire_writer w = wire_writer_init(out, sizeof(out));
 
@@ -15,6 +16,7 @@ static void numbers_are_big_endian(void **state)
 	wire_put_u16(&w, 0x0203);
 	wire_put_u32(&w, 0x04050607);
 	wire_put_zeros(&w, 2);
+	wire_put_u64(&w, 0x1112131415161718);
 	wire_put_octets(&w, "\xaa", 1);
 	assert_int_equal(wire_written(&w), sizeof(out));
 	assert_memory_equal(out, expected, sizeof(out));
@@ -24,6 +26,7 @@ static void numbers_are_big_endian(void **state)
 	assert_int_equal(wire_get_u16(&r), 0x0203);
 	assert_int_equal(wire_get_u32(&r), 0x04050607);
 	wire_skip(&r, 2);
+	assert_true(wire_get_u64(&r) == 0x1112131415161718);
 	assert_int_equal(wire_left(&r), 1);
 	assert_int_equal(*wire_take(&r, 1), 0xaa);
 	assert_int_equal(wire_left(&r), 0);
@@ -60,6 +63,9 @@ static void reader_stops_at_the_end(void **state)
 		r = wire_reader_init(copy, n);
 		assert_int_equal(wire_get_u32(&r) == 0x01020304, n >= 4);
 		assert_int_equal(r.bad, n < 4);
+		r = wire_reader_init(copy, n);
+		assert_int_equal(wire_get_u64(&r) == 0x0102030405060708, n >= 8);
+		assert_int_equal(r.bad, n < 8);
 		r = wire_reader_init(copy, n);
 		struct in6_addr a = wire_get_address(&r);
 		assert_int_equal(memcmp(&a, data, sizeof(a)) == 0, n >= 16);
@@ -112,6 +118,9 @@ static void writer_stops_at_the_end(void **state)
 		w = wire_writer_init(out, n);
 		wire_put_u32(&w, 1);
 		assert_int_equal(wire_written(&w), n >= 4 ? 4 : 0);
+		w = wire_writer_init(out, n);
+		wire_put_u64(&w, 1);
+		assert_int_equal(wire_written(&w), n >= 8 ? 8 : 0);
 		w = wire_writer_init(out, n);
 		wire_put_address(&w, &a);
 		assert_int_equal(wire_written(&w), n >= 16 ? 16 : 0);
