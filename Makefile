@@ -39,8 +39,8 @@ objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 LIBS_codec       :=
 LIBS_conf        :=
 LIBS_backends     = $(call pc,libmnl libnftnl)
-LIBS_server/core  =
-LIBS_server/io    = $(call pc,libevent_core libevent_extra libmnl libnftnl jansson libcap-ng)
+LIBS_server/core  = $(call pc,libmnl libnftnl zlib)
+LIBS_server/io    = $(call pc,libevent_core libevent_extra libmnl libnftnl jansson libcap-ng zlib)
 BELOW_codec       := codec
 BELOW_conf        := conf codec
 BELOW_backends    := backends conf codec
@@ -78,7 +78,7 @@ UNIT :=
 define unit_layer
 UNIT += $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
 $(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(3) $(call archives,$(2))
-	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$^ $$(LIBS_backends) $$(if $(filter server/io,$(2)),$$(LIBS_server/io)) $$(call pc,cmocka)
+	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$^ $$(LIBS_$(2)) $$(call pc,cmocka)
 endef
 $(eval $(call unit_layer,codec,codec,$(patsubst %.c,$(O)/%.o,$(wildcard codec/conn.c))))
 $(eval $(call unit_layer,conf,conf,))
@@ -94,7 +94,7 @@ $(EMIT): $(O)/tests/unit/codec/emit.o $(call lib,codec)
 # plays tests/scenario/*.txt against the engine and the memory backend
 PLAYER := $(O)/tests/scenario/player
 $(PLAYER): $(PLAYER).o $(call archives,server/core)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core)
 
 
 # what tests/netns/t-backend.py drives
@@ -130,14 +130,14 @@ check-format:
 FUZZ  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 BENCH := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(call archives,server/core)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core)
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
 replay: $(FUZZ)
 fuzz:
 	$(Q)$(MAKE) O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined $(FUZZ:$(O)/%=build-fuzz/%.o) $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core))
 	$(Q)for f in $(notdir $(FUZZ)); do mkdir -p build-fuzz/corpus/$$f && clang -fsanitize=fuzzer,address,undefined -o build-fuzz/$$f \
-	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_backends) && \
+	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_server/core) && \
 	build-fuzz/$$f -max_total_time=$${FUZZ_S:-60} build-fuzz/corpus/$$f tests/fuzz/seeds/$${f#fuzz_} || exit 1; done
 # rates as ratios to the floor loop, in namespaces: as root
 bench:
