@@ -156,6 +156,7 @@ int main(int argc, char **argv)
 		return SERVER_DONE;
 	}
 	signal(SIGPIPE, SIG_IGN); /* a reader of the control socket that goes away is no reason to end */
+	signal(SIGXFSZ, SIG_IGN); /* nor is a file that may not grow any more */
 	end = server_open(&server, &o.settings, conf, why);
 	if (end) {
 		fprintf(stderr, "%s%s\n", end == SERVER_USAGE ? "" : "natpcpd: ", why); /* like what the parser says */

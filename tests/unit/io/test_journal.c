@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/io/journal.h"
+
+#include "tests/unit/io/journal_bed.h"
+
+#include "tests/unit/core/failmalloc.h"
+
+static void test_everything_that_was_appended_is_there(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	bed.due[7] = 70;
+	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(stat(bed.path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_true(bed_is_whole(bed.path));
+	assert_int_equal(bed_read(bed.path).records, 3);
+	assert_false(bed_read(bed.path).clean);
+	bed_put(8, 80);
+	assert_true(bed_is_whole(bed.path));
+	bed_put(7, 0);
+	bed_put(8, 81);
+	assert_true(bed_is_whole(bed.path));
+	assert_int_equal(bed_stats().appended, 3 * RECORD_SIZE);
+	assert_int_equal(bed_stats().octets, 6 * RECORD_SIZE);
+	bed_close();
+	assert_true(bed_is_whole(bed.path));
+	assert_true(bed_read(bed.path).clean);
+	assert_true(bed_read(bed.path).same_boot);
+	/* the next start makes an unclean one of it before it answers */
+	bed_open(CONF_SYNC_NONE);
+	assert_true(bed_is_whole(bed.path));
+	assert_false(bed_read(bed.path).clean);
+	assert_int_equal(bed_files(), 1);
+}
+
+static void test_one_write_for_one_round(void **state)
+{
+	uint8_t octets[64 * RECORD_SIZE];
+	unsigned calls;
+
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	calls = fail_pwrite.calls;
+	for (uint16_t i = 0; i < 64; i++) {
+		struct record r = bed_record(i, bed.due[i] = 100U + i);
+
+		record_put(&r, octets + i * RECORD_SIZE, RECORD_SIZE);
+	}
+	journal_append(bed.j, octets, sizeof(octets));
+	journal_append(bed.j, octets, 0);
+	assert_int_equal(fail_pwrite.calls, calls + 1);
+	assert_true(bed_is_whole(bed.path));
+}
+
+static void test_state(void **state)
+{
+	struct journal_past past;
+
+	(void)state;
+	bed.natpmp.origin_ms = -5;
+	bed.pcp.origin_ms = 6;
+	bed_open(CONF_SYNC_NONE);
+	past = bed_read(bed.path);
+	assert_true(past.state.natpmp.origin_ms == -5 && past.state.pcp.origin_ms == 6);
+	assert_true(past.state.boot_ms <= bed_clock(CLOCK_BOOTTIME));
+	assert_true(past.state.boot_ms + 10000 > bed_clock(CLOCK_BOOTTIME));
+	assert_true(past.state.wall_ms <= bed_clock(CLOCK_REALTIME));
+	bed.pcp.origin_ms = 7;
+	journal_state(bed.j);
+	past = bed_read(bed.path);
+	assert_true(past.state.natpmp.origin_ms == -5 && past.state.pcp.origin_ms == 7);
+	bed_close();
+	past = bed_read(bed.path);
+	assert_true(past.clean && past.state.pcp.origin_ms == 7);
+}
+
+static void test_sync_always(void **state)
+{
+	unsigned calls;
+
+	(void)state;
+	bed_open(CONF_SYNC_ALWAYS);
+	calls = fail_sync.calls;
+	bed_put(1, 10);
+	assert_int_equal(fail_sync.calls, calls + 1);
+	bed_put(1, 11);
+	assert_int_equal(fail_sync.calls, calls + 2);
+}
+
+static unsigned syncs_wanted;
+
+static bool synced(void)
+{
+	return bed_stats().syncs >= syncs_wanted;
+}
+
+/* Nothing is forced to the disk unless there is something, and then it is done off the loop. */
+static void test_sync_interval(void **state)
+{
+	uint64_t before = bed_clock(CLOCK_BOOTTIME);
+	unsigned calls;
+
+	(void)state;
+	bed_open(CONF_SYNC_INTERVAL);
+	calls = fail_sync.calls;
+	bed_put(1, 10);
+	bed_put(2, 20);
+	assert_int_equal(fail_sync.calls, calls);
+	syncs_wanted = 1;
+	assert_true(bed_until(synced));
+	assert_int_equal(fail_sync.calls, calls + 1);
+	assert_true(bed_clock(CLOCK_BOOTTIME) >= before + 4900);
+}
+
+static void test_sync_of_none(void **state)
+{
+	unsigned calls;
+
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	calls = fail_sync.calls;
+	assert_true(calls >= 1); /* that the last start ended in order must not be believed after a power failure */
+	bed_put(1, 10);
+	assert_int_equal(fail_sync.calls, calls);
+	bed_close();
+	assert_int_equal(fail_sync.calls, calls + 1);
+}
+
+static bool rewritten(void)
+{
+	return bed_stats().rewritten >= 2;
+}
+
+/* Between any two events of the loop the file at its place has everything that was appended. */
+static bool rewritten_under_load(void)
+{
+	static uint16_t port;
+
+	port = (uint16_t)(port * 31 + 7);
+	bed_put(port % 3000, port % 5 ? 1000U + port : 0);
+	if (!bed_is_whole(bed.path))
+		return true;
+	return rewritten();
+}
+
+static void test_anew(void **state)
+{
+	struct journal_stats s;
+
+	(void)state;
+	bed.at_once = 64;
+	bed_open(CONF_SYNC_ALWAYS);
+	for (unsigned i = 0; i < 8400 && !rewritten(); i++)
+		bed_put((uint16_t)(i % 3000), i + 1);
+	assert_int_equal(bed_stats().rewritten, 1);
+	assert_true(bed_until(rewritten_under_load));
+	s = bed_stats();
+	assert_int_equal(s.rewritten, 2);
+	assert_false(s.behind);
+	assert_true(bed_is_whole(bed.path));
+	assert_true(s.records < 6000);
+	assert_true(s.live >= 2000);
+	assert_int_equal(bed_files(), 1);
+	bed_put(9, 90);
+	assert_true(bed_is_whole(bed.path));
+	bed_close();
+	assert_true(bed_is_whole(bed.path));
+	assert_true(bed_read(bed.path).clean);
+}
+
+static bool slices_enough(void)
+{
+	return bed.slices >= syncs_wanted;
+}
+
+/* An end in the middle of it leaves the old file, with everything, and nothing beside it. */
+static void test_end_while_it_is_written_anew(void **state)
+{
+	(void)state;
+	for (unsigned stop = 1; stop < 12; stop++) {
+		bed.at_once = 400;
+		bed_open(CONF_SYNC_INTERVAL);
+		for (unsigned i = 0; i < 12000; i++)
+			bed_put((uint16_t)(i % 3000), i + 1);
+		syncs_wanted = bed.slices + stop;
+		if (stop < 9)
+			assert_true(bed_until(slices_enough));
+		else
+			assert_true(bed_until(rewritten));
+		bed_put(5, stop);
+		bed_close();
+		assert_true(bed_is_whole(bed.path));
+		assert_true(bed_read(bed.path).clean);
+		assert_int_equal(bed_files(), 1);
+	}
+}
+
+/* What a crash left beside it is removed. */
+static void test_left_over(void **state)
+{
+	char beside[160];
+	FILE *f;
+
+	(void)state;
+	snprintf(beside, sizeof(beside), "%s.new", bed.path);
+	f = fopen(beside, "w");
+	fputs("half", f);
+	fclose(f);
+	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(bed_files(), 1);
+	assert_true(bed_is_whole(bed.path));
+}
+
+static bool moved(void)
+{
+	return bed_caught_up() && access(bed.path, F_OK) < 0;
+}
+
+static void test_reload_to_another_path(void **state)
+{
+	(void)state;
+	strcpy(bed.path, bed.other);
+	bed_open(CONF_SYNC_NONE);
+	bed_close();
+	snprintf(bed.path, sizeof(bed.path), "%s/leases.journal", bed.directory);
+	bed_open(CONF_SYNC_NONE);
+	bed_put(1, 10);
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_ALWAYS), 0);
+	assert_int_equal(bed_stats().rewritten, 1);
+	assert_int_equal(journal_reload(bed.j, bed.other, CONF_SYNC_ALWAYS), 0);
+	assert_true(bed_stats().behind);
+	/* an old one there is not taken for ours */
+	assert_int_equal(bed_read(bed.other).found, JOURNAL_PART);
+	bed_put(2, 20);
+	assert_true(bed_is_whole(bed.path));
+	assert_true(bed_until(moved));
+	assert_true(bed_is_whole(bed.other));
+	bed_put(3, 30);
+	assert_true(bed_is_whole(bed.other));
+	bed_close();
+	assert_true(bed_read(bed.other).clean);
+	assert_int_equal(bed_files(), 1);
+}
+
+/* The end comes before it got there. */
+static void test_reload_and_end(void **state)
+{
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	bed_put(1, 10);
+	assert_int_equal(journal_reload(bed.j, bed.other, CONF_SYNC_NONE), 0);
+	bed_close();
+	assert_true(bed_is_whole(bed.other));
+	assert_true(bed_read(bed.other).clean);
+	assert_int_equal(bed_files(), 1);
+}
+
+static void test_own(void **state)
+{
+	char why[256] = "";
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	/* a directory that is made here goes with the file */
+	snprintf(bed.path, sizeof(bed.path), "%s/made/leases.journal", bed.directory);
+	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(journal_own(bed.j, 1234, 1235, why, sizeof(why)), 0);
+	assert_int_equal(stat(bed.path, &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_gid, 1235);
+	*strrchr(bed.path, '/') = '\0';
+	assert_int_equal(stat(bed.path, &st), 0);
+	assert_int_equal(st.st_uid, 1234);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	bed_close();
+	bed_empty(bed.path);
+	/* another does not, and it is said what that means */
+	snprintf(bed.path, sizeof(bed.path), "%s/leases.journal", bed.directory);
+	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(journal_own(bed.j, 1234, 1235, why, sizeof(why)), -EACCES);
+	assert_non_null(strstr(why, "chown 1234 /tmp/natpcpd-test-"));
+	assert_int_equal(chown(bed.directory, 1234, (gid_t)-1), 0);
+	assert_int_equal(journal_own(bed.j, 1234, 1235, why, sizeof(why)), 0);
+	assert_int_equal(chown(bed.directory, 0, (gid_t)-1), 0);
+	assert_int_equal(stat(bed.directory, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+}
+
+#if FAILMALLOC
+static void test_no_memory(void **state)
+{
+	int end = -ENOMEM;
+
+	(void)state;
+	for (long n = 1; end || bed_stats().behind; n++) {
+		if (bed.j)
+			bed_close();
+		assert_true(n < 100);
+		failmalloc_in = n;
+		end = journal_open(&bed.j, bed.loop, bed.path, CONF_SYNC_NONE, bed_boot, &bed_source);
+		failmalloc_in = 0;
+		assert_true(end == 0 || end == -ENOMEM);
+		if (end)
+			bed.j = NULL;
+	}
+	failmalloc_in = 1;
+	assert_int_equal(journal_reload(bed.j, bed.other, CONF_SYNC_NONE), -ENOMEM);
+	failmalloc_in = 1; /* the thread, a name */
+	for (unsigned i = 0; i < 9000; i++)
+		bed_put((uint16_t)(i % 3000), i + 1);
+	failmalloc_in = 0;
+	assert_false(bed_stats().behind);
+	assert_true(bed_until(rewritten));
+	assert_true(bed_is_whole(bed.path));
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BED_TEST(test_everything_that_was_appended_is_there),
+		BED_TEST(test_one_write_for_one_round),
+		BED_TEST(test_state),
+		BED_TEST(test_sync_always),
+		BED_TEST(test_sync_interval),
+		BED_TEST(test_sync_of_none),
+		BED_TEST(test_anew),
+		BED_TEST(test_end_while_it_is_written_anew),
+		BED_TEST(test_left_over),
+		BED_TEST(test_reload_to_another_path),
+		BED_TEST(test_reload_and_end),
+		BED_TEST(test_own),
+#if FAILMALLOC
+		BED_TEST(test_no_memory),
+#endif
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
