@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A journal of a test's own in a directory of its own, with an engine that is a table of ports, and calls of the system
- * that fail when they are told to: the program's own take the place of the C library's. Included once per program.
+ * that fail when they are told to: the program's own take the place of the C library's. Its time runs FAST times as fast.
+ * Included once per program.
  */
 #ifndef TESTS_UNIT_IO_JOURNAL_BED_H
 #define TESTS_UNIT_IO_JOURNAL_BED_H
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +28,7 @@
 #include "server/io/log.h"
 #include "server/io/loop.h"
 
-enum { PORTS = 65536 };
+enum { PORTS = 65536, FAST = 20 };
 
 /* A call fails with error, once or for as long as the fault stands; after lets that many succeed first. */
 struct fault {
@@ -98,6 +100,33 @@ int rename(const char *from, const char *to)
 int ftruncate(int fd, off_t n)
 {
 	return failing(&fail_truncate) ? -1 : (int)syscall(SYS_ftruncate, fd, n);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int end = (int)syscall(SYS_clock_gettime, clock, ts);
+
+	if (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME) {
+		uint64_t ns = (uint64_t)ts->tv_nsec * FAST;
+
+		ts->tv_sec = ts->tv_sec * FAST + (time_t)(ns / 1000000000);
+		ts->tv_nsec = (long)(ns % 1000000000);
+	}
+	return end;
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+	struct itimerspec its = *new;
+	uint64_t ns = (uint64_t)(its.it_value.tv_sec % FAST) * 1000000000 + (uint64_t)its.it_value.tv_nsec;
+
+	its.it_value.tv_sec /= FAST;
+	its.it_value.tv_nsec = (long)((ns + FAST - 1) / FAST);
+	if (its.it_value.tv_nsec >= 1000000000) {
+		its.it_value.tv_sec++;
+		its.it_value.tv_nsec = 0;
+	}
+	return (int)syscall(SYS_timerfd_settime, fd, flags, &its, old);
 }
 
 static inline uint64_t bed_clock(clockid_t clock)
@@ -226,7 +255,7 @@ static inline void bed_give_up(void *context)
 	bed.timed_out = true;
 }
 
-/* Runs the loop until it holds; false after 20 s. */
+/* Runs the loop until it holds; false after 20 s of the real clock. */
 static inline bool bed_until(bed_condition *wanted)
 {
 	bed_wanted = wanted;
@@ -234,7 +263,7 @@ static inline bool bed_until(bed_condition *wanted)
 	if (wanted())
 		return true;
 	loop_worked(bed.loop);
-	loop_timer_set(bed.timer, loop_now_ms(bed.loop) + 20000);
+	loop_timer_set(bed.timer, loop_now_ms(bed.loop) + 20000 * FAST);
 	loop_run(bed.loop, bed_after, NULL);
 	loop_timer_set(bed.timer, UINT64_MAX);
 	return !bed.timed_out;
