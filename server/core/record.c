@@ -15,7 +15,7 @@ enum {
 	EXTRA_HEAD = 42, /* of an extra, before its filters and its description */
 };
 
-enum flag { BEHIND = 1, CLEAN = 2, HELD = 4 };
+enum flag { BEHIND = 1, CLEAN = 2, HELD = 4, ALWAYS = 8 };
 
 static const char magic[8] = "natpcpd";
 
@@ -99,7 +99,7 @@ static uint8_t flags_of(const struct record *r)
 	if (r->type == RECORD_HEADER)
 		return r->header.behind ? BEHIND : 0;
 	if (r->type == RECORD_STATE)
-		return r->state.clean ? CLEAN : 0;
+		return (uint8_t)((r->state.clean ? CLEAN : 0) | (r->state.always ? ALWAYS : 0));
 	return r->lease.held ? HELD : 0;
 }
 
@@ -250,6 +250,7 @@ static const char *body_get(struct wire_reader *in, uint8_t flags, struct record
 		r->state.boot_ms = wire_get_u64(in);
 		r->state.wall_ms = wire_get_u64(in);
 		r->state.clean = flags & CLEAN;
+		r->state.always = flags & ALWAYS;
 		return NULL;
 	case RECORD_LEASE:
 	case RECORD_END:

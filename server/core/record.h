@@ -48,6 +48,7 @@ struct record_state {
 	struct epoch natpmp, pcp;
 	uint64_t boot_ms, wall_ms; /* CLOCK_BOOTTIME and CLOCK_REALTIME at the same moment */
 	bool clean;		   /* as the last record: the daemon ended in order, and everything is on the disk */
+	bool always;		   /* what was answered was on the disk before */
 };
 
 struct record_lease {

@@ -162,8 +162,9 @@ static void test_header_and_state(void **state)
 		assert_memory_equal(back.header.boot_id, r.header.boot_id, RECORD_BOOT_ID);
 	}
 	r = (struct record){RECORD_STATE, 4, {.state = {{INT64_MIN}, {INT64_MAX}, UINT64_MAX, 5, false}}};
-	for (int clean = 0; clean < 2; clean++) {
-		r.state.clean = clean;
+	for (int flags = 0; flags < 4; flags++) {
+		r.state.clean = flags & 1;
+		r.state.always = (flags & 2) != 0;
 		assert_int_equal(record_put(&r, buffer, RECORD_SIZE), RECORD_SIZE);
 		assert_int_equal(get(buffer, RECORD_SIZE, &back, &why), RECORD_SIZE);
 		assert_int_equal(back.type, RECORD_STATE);
@@ -171,7 +172,8 @@ static void test_header_and_state(void **state)
 		assert_true(back.state.pcp.origin_ms == INT64_MAX);
 		assert_true(back.state.boot_ms == UINT64_MAX);
 		assert_true(back.state.wall_ms == 5);
-		assert_int_equal(back.state.clean, clean);
+		assert_int_equal(back.state.clean, flags & 1);
+		assert_int_equal(back.state.always, flags >> 1);
 	}
 }
 
