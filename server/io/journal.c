@@ -37,6 +37,7 @@ size_t journal_put_state(struct journal *j, bool clean, uint8_t *out, size_t roo
 	r.written_ms = r.state.boot_ms = clock_ms(CLOCK_BOOTTIME);
 	r.state.wall_ms = clock_ms(CLOCK_REALTIME);
 	r.state.clean = clean;
+	r.state.always = j->sync == CONF_SYNC_ALWAYS;
 	return record_put(&r, out, room);
 }
 
@@ -350,9 +351,12 @@ int journal_reload(struct journal *j, const char *path, enum conf_sync sync)
 			j->retry_ms = loop_now_ms(j->loop);
 		}
 	}
-	if (sync != CONF_SYNC_NONE && j->dirty)
-		sync_by(j, loop_now_ms(j->loop));
-	j->sync = sync;
+	if (sync != j->sync) {
+		/* what the file says of itself must be true before the next answer */
+		j->sync = sync;
+		put_state(j);
+		sync_now(j);
+	}
 	journal_arm(j);
 	return 0;
 }

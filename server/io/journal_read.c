@@ -242,3 +242,26 @@ int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64
 	in.end = scan.end;
 	return fn ? journal_scan(path, &scan, deliver, &in) : 0;
 }
+
+void journal_boot(uint8_t boot_id[RECORD_BOOT_ID])
+{
+	char text[64];
+	size_t n = 0;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (fd >= 0)
+		close(fd);
+	memset(boot_id, 0, RECORD_BOOT_ID);
+	/* digits in groups: 8-4-4-4-12 */
+	for (ssize_t i = 0; i < got && n < 2 * (size_t)RECORD_BOOT_ID; i++) {
+		const char *digits = "0123456789abcdef", *d = text[i] ? strchr(digits, text[i]) : NULL;
+
+		if (d) {
+			boot_id[n / 2] = (uint8_t)(boot_id[n / 2] << 4 | (d - digits));
+			n++;
+		}
+	}
+	if (n < 2 * (size_t)RECORD_BOOT_ID)
+		memset(boot_id, 0, RECORD_BOOT_ID);
+}

@@ -64,4 +64,7 @@ typedef int journal_read_fn(void *context, const struct record *r);
 int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64_t now_ms, uint64_t wall_ms,
 		 struct journal_past *past, journal_read_fn *fn, void *context);
 
+/* Which boot this is; all zeros if the kernel does not tell. */
+void journal_boot(uint8_t boot_id[RECORD_BOOT_ID]);
+
 #endif

@@ -102,6 +102,8 @@ int ftruncate(int fd, off_t n)
 	return failing(&fail_truncate) ? -1 : (int)syscall(SYS_ftruncate, fd, n);
 }
 
+static uint64_t bed_wall_ms; /* the wall clock is so much ahead */
+
 int clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	int end = (int)syscall(SYS_clock_gettime, clock, ts);
@@ -111,6 +113,10 @@ int clock_gettime(clockid_t clock, struct timespec *ts)
 
 		ts->tv_sec = ts->tv_sec * FAST + (time_t)(ns / 1000000000);
 		ts->tv_nsec = (long)(ns % 1000000000);
+	}
+	if (clock == CLOCK_REALTIME) {
+		ts->tv_sec += (time_t)(bed_wall_ms / 1000);
+		ts->tv_nsec += (long)(bed_wall_ms % 1000) * 1000000;
 	}
 	return end;
 }
@@ -280,6 +286,7 @@ static inline int bed_setup(void **state)
 	memset(&bed, 0, sizeof(bed));
 	fail_pwrite = fail_sync = fail_rename = fail_truncate = (struct fault){0};
 	fail_header_error = 0;
+	bed_wall_ms = 0;
 	strcpy(bed.directory, "/tmp/natpcpd-test-XXXXXX");
 	assert_non_null(mkdtemp(bed.directory));
 	snprintf(bed.path, sizeof(bed.path), "%s/leases.journal", bed.directory);

@@ -205,6 +205,46 @@ static void test_own(void **state)
 	assert_int_equal(st.st_uid, 0);
 }
 
+/* The file says whether it was on the disk before it was answered, and says so on the disk. */
+static void test_reload_to_another_sync(void **state)
+{
+	unsigned calls;
+
+	(void)state;
+	bed_open(CONF_SYNC_ALWAYS);
+	assert_true(bed_read(bed.path).state.always);
+	calls = fail_sync.calls;
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_NONE), 0);
+	assert_false(bed_read(bed.path).state.always);
+	assert_int_equal(fail_sync.calls, calls + 1);
+	bed_put(1, 10);
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_NONE), 0);
+	assert_int_equal(fail_sync.calls, calls + 1);
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_ALWAYS), 0);
+	assert_true(bed_read(bed.path).state.always);
+	assert_int_equal(fail_sync.calls, calls + 2);
+}
+
+/* Before the first record that is dated by it. */
+static void test_wall_clock_that_is_set(void **state)
+{
+	uint64_t records;
+
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	records = bed_stats().records;
+	bed_put(1, 10);
+	assert_int_equal(bed_stats().records, records + 1);
+	bed_wall_ms = 5000;
+	bed_put(1, 11);
+	assert_int_equal(bed_stats().records, records + 3);
+	assert_true(bed_is_whole(bed.path));
+	bed_put(1, 12);
+	bed_wall_ms += 500;
+	bed_put(1, 13);
+	assert_int_equal(bed_stats().records, records + 5);
+}
+
 #if FAILMALLOC
 static void test_no_memory(void **state)
 {
@@ -242,6 +282,8 @@ int main(void)
 		BED_TEST(test_reload_to_another_path),
 		BED_TEST(test_reload_and_end),
 		BED_TEST(test_own),
+		BED_TEST(test_reload_to_another_sync),
+		BED_TEST(test_wall_clock_that_is_set),
 #if FAILMALLOC
 		BED_TEST(test_no_memory),
 #endif

@@ -140,9 +140,9 @@ static void test_sync_that_fails_off_the_loop(void **state)
 {
 	(void)state;
 	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_INTERVAL), 0);
 	bed_put(1, 10);
 	fail_sync = (struct fault){.error = EIO};
-	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_INTERVAL), 0); /* at once */
 	assert_true(bed_until(behind));
 	assert_int_equal(bed_read(bed.path).found, JOURNAL_PART);
 	assert_true(bed_until(bed_caught_up));

@@ -244,6 +244,19 @@ static void test_which_boot(void **state)
 	assert_false(past.same_boot);
 }
 
+static void test_this_boot(void **state)
+{
+	static const uint8_t unknown[RECORD_BOOT_ID];
+	uint8_t id[RECORD_BOOT_ID], again[RECORD_BOOT_ID];
+
+	(void)state;
+	journal_boot(id);
+	journal_boot(again);
+	assert_memory_equal(id, again, sizeof(id));
+	if (access("/proc/sys/kernel/random/boot_id", R_OK) == 0)
+		assert_memory_not_equal(id, unknown, sizeof(id));
+}
+
 /* Where each record of the file begins, and where the last one ends. */
 static size_t borders[16];
 
@@ -517,6 +530,7 @@ int main(void)
 		TEST(test_another_boot),
 		TEST(test_wall_clock_that_was_set),
 		TEST(test_which_boot),
+		TEST(test_this_boot),
 		TEST(test_cut_anywhere),
 		TEST(test_flip_anywhere),
 		TEST(test_hole),
