@@ -68,8 +68,8 @@ $(O)/%.o: %.c Makefile
 
 $(O)/natpcpd: $(patsubst %.c,$(O)/%.o,$(filter-out $(CTL),$(sort $(wildcard server/*.c)))) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
-$(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(call lib,codec)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl)
+$(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(call archives,server/io)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib)
 $(O)/natpcpc: $(APART:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
@@ -84,7 +84,8 @@ $(eval $(call unit_layer,codec,codec,$(patsubst %.c,$(O)/%.o,$(wildcard codec/co
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
-$(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard parking natpcpctl_table)))
+$(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard parking natpcpctl_table \
+	natpcpctl_row natpcpctl_result natpcpctl_journal)))
 
 # the messages that tests/unit/codec/judge.sh lets another program read
 EMIT := $(O)/tests/unit/codec/emit

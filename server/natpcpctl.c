@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/natpcpctl_journal.h"
+#include "server/natpcpctl_row.h"
 #include "server/natpcpctl_table.h"
 #include "server/version.h"
 
@@ -25,6 +27,7 @@ static const char usage_text[] = "usage: natpcpctl [-s SOCKET] [--json] COMMAND\
 				 "  revoke PROTO EXTADDR EXTPORT            ends one mapping\n"
 				 "  revoke --client ADDR | --rule NAME | --all\n"
 				 "  reload                                  reads the configuration anew\n"
+				 "  journal FILE [--all]                    what a journal has; --all: each record\n"
 				 "\n"
 				 "  -s SOCKET   the server's control socket, " NATPCPD_SOCKET " unless given\n"
 				 "  --json      what the server says, for programs\n"
@@ -127,23 +130,6 @@ static int ask_json(struct tool *t, bool post, const char *path, json_t **o)
 	return end;
 }
 
-/* A value as a cell. Returns text, which is buffer or lives in v. */
-static const char *cell(const json_t *v, char *buffer, size_t size)
-{
-	if (json_is_string(v))
-		return json_string_value(v);
-	if (json_is_integer(v))
-		snprintf(buffer, size, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-	else
-		snprintf(buffer, size, "%s", json_is_true(v) ? "yes" : json_is_false(v) ? "no" : "-");
-	return buffer;
-}
-
-static const char *field(const json_t *o, const char *key, char *buffer, size_t size)
-{
-	return cell(json_object_get(o, key), buffer, size);
-}
-
 static int show(const struct table *t)
 {
 	char *text = table_text(t);
@@ -199,19 +185,19 @@ static int status(struct tool *t)
 	if (end || !o)
 		return end;
 	printf("%-14s%s, up %s s, backend %s\n", "natpcpd", json_string_value(json_object_get(o, "version")),
-	       field(o, "up_s", b, sizeof(b)), json_string_value(json_object_get(o, "backend")));
+	       row_field(o, "up_s", b, sizeof(b)), json_string_value(json_object_get(o, "backend")));
 	for (size_t i = 0; i < json_array_size(json_object_get(o, "externals")); i++)
 		print_external(json_array_get(json_object_get(o, "externals"), i));
 	for (size_t i = 0; i < json_array_size(json_object_get(o, "listens")); i++) {
 		const json_t *l = json_array_get(json_object_get(o, "listens"), i);
 
 		printf("%-14s%s: %s sockets\n", "listen", json_string_value(json_object_get(l, "name")),
-		       field(l, "sockets", b, sizeof(b)));
+		       row_field(l, "sockets", b, sizeof(b)));
 	}
-	printf("%-14s%s", "leases", field(o, "leases", b, sizeof(b)));
-	printf(" of %s clients\n", field(o, "clients", b, sizeof(b)));
-	printf("%-14sNAT-PMP %s s", "epoch", field(json_object_get(o, "epoch_s"), "nat_pmp", b, sizeof(b)));
-	printf(", PCP %s s\n", field(json_object_get(o, "epoch_s"), "pcp", b, sizeof(b)));
+	printf("%-14s%s", "leases", row_field(o, "leases", b, sizeof(b)));
+	printf(" of %s clients\n", row_field(o, "clients", b, sizeof(b)));
+	printf("%-14sNAT-PMP %s s", "epoch", row_field(json_object_get(o, "epoch_s"), "nat_pmp", b, sizeof(b)));
+	printf(", PCP %s s\n", row_field(json_object_get(o, "epoch_s"), "pcp", b, sizeof(b)));
 	counters("NAT-PMP asked", json_object_get(json_object_get(o, "requests"), "nat_pmp"));
 	counters("  answered", json_object_get(json_object_get(o, "results"), "nat_pmp"));
 	counters("PCP asked", json_object_get(json_object_get(o, "requests"), "pcp"));
@@ -227,52 +213,6 @@ static int status(struct tool *t)
 
 /* leases */
 
-static void filters_text(const json_t *list, char *out, size_t size)
-{
-	size_t used = 0;
-
-	*out = '\0';
-	for (size_t i = 0; i < json_array_size(list) && used < size; i++) {
-		const char *one = json_string_value(json_array_get(list, i));
-
-		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? ", " : "", one ? one : "?");
-	}
-}
-
-/* "ADDRESS:PORT", or of a set "ADDRESS:FIRST-LAST". */
-static void endpoint(const json_t *l, const char *address_key, const char *port_key, char *out, size_t size)
-{
-	const char *address = json_string_value(json_object_get(l, address_key));
-	json_int_t ports = json_integer_value(json_object_get(l, "ports"));
-	char p[32];
-	int n;
-
-	address = address ? address : "?";
-	n = snprintf(out, size, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address, field(l, port_key, p, sizeof(p)));
-	if (ports > 1 && n > 0 && (size_t)n < size)
-		snprintf(out + n, size - (size_t)n, "-%" JSON_INTEGER_FORMAT,
-			 json_integer_value(json_object_get(l, port_key)) + ports - 1);
-}
-
-static bool lease_row(struct table *table, const json_t *l)
-{
-	char internal[80], external[80], filters[4096], b[32], p[32];
-	const char *description = json_string_value(json_object_get(l, "description"));
-	const char *rule = json_string_value(json_object_get(l, "rule"));
-	const char *peer = json_string_value(json_object_get(l, "peer"));
-	const json_t *expires = json_object_get(l, "expires_in_s");
-
-	endpoint(l, "internal_address", "internal_port", internal, sizeof(internal));
-	endpoint(l, "external_address", "external_port", external, sizeof(external));
-	filters_text(json_object_get(l, "filters"), filters, sizeof(filters));
-	return table_add(table, field(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
-	       table_add(table, internal) &&
-	       table_add(table, json_is_null(expires) ? "never" : cell(expires, b, sizeof(b))) &&
-	       table_add(table, field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-") &&
-	       table_add(table, peer ? peer : "") && table_add(table, filters) &&
-	       table_add(table, description ? description : "");
-}
-
 static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, bool *more)
 {
 	char path[128];
@@ -287,7 +227,7 @@ static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, b
 		return end;
 	list = json_object_get(o, "leases");
 	for (size_t i = 0; room && i < json_array_size(list); i++)
-		room = lease_row(table, json_array_get(list, i));
+		room = row_lease(table, json_array_get(list, i));
 	next = json_object_get(o, "next");
 	*more = room && next != NULL;
 	*cursor = json_integer_value(next);
@@ -297,8 +237,6 @@ static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, b
 
 static int leases(struct tool *t)
 {
-	static const char *const headings[] = {"PROTO", "EXTERNAL", "INTERNAL", "EXPIRES",    "ORIGIN",
-					       "RULE",	"PEER",	    "FILTERS",	"DESCRIPTION"};
 	struct table *table;
 	json_int_t cursor = 0;
 	json_t *o;
@@ -307,12 +245,9 @@ static int leases(struct tool *t)
 
 	if (t->json)
 		return ask_json(t, false, "/v1/leases", &o);
-	table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
-	if (table) {
-		table_hide(table, 6);
-		table_hide(table, 7);
-		table_hide(table, 8);
-	}
+	table = table_new(row_headings, ROW_COLUMNS);
+	if (table)
+		row_hide(table, 0);
 	while (table && !end && more)
 		end = leases_add(t, table, &cursor, &more);
 	if (!table)
@@ -357,27 +292,28 @@ static void print_explanation(const json_t *o)
 
 	printf("%s", allowed ? "allowed" : "denied");
 	if (rule)
-		printf(" by %s \"%s\" (line %s)", fixed ? "static" : "rule", rule, field(o, "rule_line", b, sizeof(b)));
+		printf(" by %s \"%s\" (line %s)", fixed ? "static" : "rule", rule,
+		       row_field(o, "rule_line", b, sizeof(b)));
 	printf(", result %s\n", json_string_value(json_object_get(o, "result")));
 	if (!allowed && why && *why)
 		printf("  why             %s\n", why);
 	if (allowed) {
 		printf("  external port   %s\n", json_integer_value(json_object_get(o, "external_port"))
-						     ? field(o, "external_port", b, sizeof(b))
+						     ? row_field(o, "external_port", b, sizeof(b))
 						     : "a free one of those allowed");
 		if (fixed)
 			puts("  lifetime        for ever");
 		else
-			printf("  lifetime up to  %s s\n", field(o, "lifetime_max_s", b, sizeof(b)));
+			printf("  lifetime up to  %s s\n", row_field(o, "lifetime_max_s", b, sizeof(b)));
 	}
-	printf("  mappings        %s", field(o, "client_mappings", b, sizeof(b)));
-	printf(" of at most %s\n", field(o, "client_mappings_max", b, sizeof(b)));
+	printf("  mappings        %s", row_field(o, "client_mappings", b, sizeof(b)));
+	printf(" of at most %s\n", row_field(o, "client_mappings_max", b, sizeof(b)));
 	if (lease) {
-		printf("  has it already  external port %s", field(lease, "external_port", b, sizeof(b)));
+		printf("  has it already  external port %s", row_field(lease, "external_port", b, sizeof(b)));
 		if (json_is_null(json_object_get(lease, "expires_in_s")))
 			puts(", never ends");
 		else
-			printf(", ends in %s s\n", field(lease, "expires_in_s", b, sizeof(b)));
+			printf(", ends in %s s\n", row_field(lease, "expires_in_s", b, sizeof(b)));
 	}
 }
 
@@ -454,6 +390,11 @@ static int command(struct tool *t, const struct revocation *r, int n, char **arg
 {
 	const char *name = argument[0];
 
+	if (!strcmp(name, "journal") && !r->client && !r->rule) {
+		if (n != 2)
+			return bad_usage("journal takes FILE");
+		return natpcpctl_journal(argument[1], t->json, r->all) ? FAILED : DONE;
+	}
 	if ((r->client || r->rule || r->all) && strcmp(name, "revoke") != 0)
 		return bad_usage("--client, --rule and --all belong to revoke");
 	if (!strcmp(name, "explain"))
