@@ -74,10 +74,10 @@ static inline uint32_t wire_get_u32(struct wire_reader *r)
 static inline uint64_t wire_get_u64(struct wire_reader *r)
 {
 	const uint8_t *p = wire_take(r, 8);
-	uint64_t v = 0;
-	for (int i = 0; p && i < 8; i++)
-		v = v << 8 | p[i];
-	return v;
+	if (!p)
+		return 0;
+	return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+	       (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | p[7];
 }
 
 /* Copies n octets, all or none: out is zeroed if there are fewer. */
@@ -157,8 +157,16 @@ static inline void wire_put_u32(struct wire_writer *w, uint32_t v)
 static inline void wire_put_u64(struct wire_writer *w, uint64_t v)
 {
 	uint8_t *p = wire_room(w, 8);
-	for (int i = 7; p && i >= 0; i--, v >>= 8)
-		p[i] = (uint8_t)v;
+	if (p) {
+		p[0] = (uint8_t)(v >> 56);
+		p[1] = (uint8_t)(v >> 48);
+		p[2] = (uint8_t)(v >> 40);
+		p[3] = (uint8_t)(v >> 32);
+		p[4] = (uint8_t)(v >> 24);
+		p[5] = (uint8_t)(v >> 16);
+		p[6] = (uint8_t)(v >> 8);
+		p[7] = (uint8_t)v;
+	}
 }
 
 /* src may be NULL if n is 0, and may overlap what is written. */

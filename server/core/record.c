@@ -216,7 +216,7 @@ static uint32_t sum_of(const uint8_t *record)
 /* Puts the shares of the parts together. NULL, or what is wrong. */
 static const char *collect(const uint8_t *data, size_t parts, struct record_storage *storage)
 {
-	uint32_t sum = checksum(0, data);
+	uint32_t sum = sum_of(data);
 
 	for (size_t i = 1; i <= parts; i++) {
 		const uint8_t *part = data + i * RECORD_SIZE;

@@ -174,7 +174,8 @@ static void look(struct journal *j)
 	if (j->stats.behind || now_ms - j->looked_ms < JOURNAL_LOOK_MS)
 		return;
 	j->looked_ms = now_ms;
-	if (journal_file_at(&j->file, j->path))
+	/* the thread may have given its place to the new one just now */
+	if (journal_file_at(&j->file, j->path) || (j->phase == JOURNAL_NAMING && journal_file_at(&j->fresh, j->path)))
 		return;
 	journal_file_spoil(j->path); /* an older copy, perhaps */
 	journal_failed(j, -ESTALE, "somebody removed or replaced the file", true);

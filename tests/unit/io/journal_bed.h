@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <event2/event.h>
 
 #include "server/io/journal.h"
 #include "server/io/log.h"
@@ -57,6 +59,19 @@ static const uint8_t bed_boot[RECORD_BOOT_ID] = {0xb0, 0x07};
 static struct fault fail_pwrite, fail_sync, fail_rename, fail_truncate;
 static int fail_header_error; /* of pwrite at the start of a file */
 
+/* Where the thread is held: before the n-th sync from now, or when it has renamed. */
+static unsigned gate_sync, gate_rename;
+static sem_t gate_reached, gate_open;
+
+static inline void gate(unsigned *n)
+{
+	if (gettid() == getpid() || !*n || --*n)
+		return;
+	sem_post(&gate_reached);
+	while (sem_wait(&gate_open) < 0)
+		;
+}
+
 static inline bool failing(struct fault *f)
 {
 	f->calls++;
@@ -89,12 +104,16 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 
 int fdatasync(int fd)
 {
+	gate(&gate_sync);
 	return failing(&fail_sync) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int rename(const char *from, const char *to)
 {
-	return failing(&fail_rename) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+	int end = failing(&fail_rename) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+
+	gate(&gate_rename);
+	return end;
 }
 
 int ftruncate(int fd, off_t n)
@@ -275,6 +294,26 @@ static inline bool bed_until(bed_condition *wanted)
 	return !bed.timed_out;
 }
 
+/* Runs the loop until the thread is held; it goes on when gate_open is posted. */
+static inline bool bed_until_gate(void)
+{
+	struct timespec deadline;
+	bool held = false;
+
+	/* nothing wakes the loop then */
+	for (unsigned i = 0; !held && i < 20000; i++) {
+		syscall(SYS_clock_gettime, CLOCK_REALTIME, &deadline);
+		deadline.tv_nsec += 1000000;
+		deadline.tv_sec += deadline.tv_nsec / 1000000000;
+		deadline.tv_nsec %= 1000000000;
+		held = sem_timedwait(&gate_reached, &deadline) == 0;
+		if (!held)
+			event_base_loop(loop_base(bed.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		loop_worked(bed.loop);
+	}
+	return held;
+}
+
 static inline bool bed_caught_up(void)
 {
 	return !bed_stats().behind;
@@ -287,6 +326,9 @@ static inline int bed_setup(void **state)
 	fail_pwrite = fail_sync = fail_rename = fail_truncate = (struct fault){0};
 	fail_header_error = 0;
 	bed_wall_ms = 0;
+	gate_sync = gate_rename = 0;
+	sem_init(&gate_reached, 0, 0);
+	sem_init(&gate_open, 0, 0);
 	strcpy(bed.directory, "/tmp/natpcpd-test-XXXXXX");
 	assert_non_null(mkdtemp(bed.directory));
 	snprintf(bed.path, sizeof(bed.path), "%s/leases.journal", bed.directory);
@@ -317,6 +359,8 @@ static inline unsigned bed_empty(const char *directory)
 static inline int bed_teardown(void **state)
 {
 	(void)state;
+	gate_sync = gate_rename = 0;
+	sem_post(&gate_open);
 	if (bed.j)
 		journal_close(bed.j);
 	loop_forget(bed.timer);

@@ -175,6 +175,101 @@ static void test_record_that_the_old_file_does_not_take(void **state)
 	assert_true(bed_is_whole(bed.path));
 }
 
+static void begin_with_gate(unsigned *which, unsigned n)
+{
+	bed.at_once = 1000;
+	bed_open(CONF_SYNC_NONE);
+	fill();
+	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_ALWAYS), 0);
+	*which = n;
+	assert_true(bed_until_gate());
+}
+
+static bool another_failed(void)
+{
+	return bed_stats().failures > 0;
+}
+
+/* While the disk takes the new file that fails to take a record: it never gets the name. */
+static void test_record_that_it_does_not_take_before_it_has_its_name(void **state)
+{
+	(void)state;
+	begin_with_gate(&gate_sync, 1);
+	fail_pwrite = (struct fault){.error = ENOSPC, .after = 1};
+	bed_put(23, 5);
+	assert_int_equal(bed_stats().failures, 0);
+	sem_post(&gate_open);
+	assert_true(bed_until(another_failed));
+	assert_false(bed_stats().behind);
+	assert_int_equal(bed_stats().rewritten, 1);
+	assert_true(bed_is_whole(bed.path));
+	assert_true(bed_until(rewritten));
+	assert_true(bed_is_whole(bed.path));
+}
+
+/* It has the name, though nobody knows yet. */
+static void test_record_that_it_does_not_take_with_its_name(void **state)
+{
+	(void)state;
+	begin_with_gate(&gate_rename, 1);
+	bed_put(22, 4);
+	assert_true(bed_is_whole(bed.path));
+	fail_pwrite = (struct fault){.error = ENOSPC, .after = 1};
+	bed_put(23, 5);
+	assert_int_equal(bed_read(bed.path).found, JOURNAL_PART);
+	bed_put(24, 6);
+	assert_true(bed_is_true(bed.path));
+	sem_post(&gate_open);
+	assert_true(bed_until(another_failed));
+	assert_true(bed_is_true(bed.path));
+	assert_true(bed_until(bed_caught_up));
+	assert_true(bed_is_whole(bed.path));
+}
+
+/* The disk does not take a record after the name was given. */
+static void test_sync_that_fails_with_its_name(void **state)
+{
+	(void)state;
+	begin_with_gate(&gate_rename, 1);
+	fail_sync = (struct fault){.error = EIO, .after = 1};
+	bed_put(23, 5);
+	assert_int_equal(bed_read(bed.path).found, JOURNAL_PART);
+	sem_post(&gate_open);
+	assert_true(bed_until(another_failed));
+	assert_true(bed_until(bed_caught_up));
+	assert_true(bed_is_whole(bed.path));
+}
+
+/* The daemon ends there. */
+static void test_end_with_its_name(void **state)
+{
+	(void)state;
+	begin_with_gate(&gate_rename, 1);
+	bed_put(23, 5);
+	sem_post(&gate_open);
+	bed_close();
+	assert_true(bed_is_whole(bed.path));
+	assert_true(bed_read(bed.path).clean);
+	assert_int_equal(bed_files(), 1);
+}
+
+static bool moved(void)
+{
+	return bed_caught_up() && access(bed.path, F_OK) < 0;
+}
+
+static void test_reload_meanwhile(void **state)
+{
+	(void)state;
+	begin_with_gate(&gate_rename, 1);
+	assert_int_equal(journal_reload(bed.j, bed.other, CONF_SYNC_NONE), 0);
+	bed_put(23, 5);
+	sem_post(&gate_open);
+	assert_true(bed_until(moved));
+	assert_true(bed_is_whole(bed.other));
+	assert_int_equal(bed_files(), 1);
+}
+
 /* Something else stands where the new file is made. */
 static void test_name_that_is_taken(void **state)
 {
@@ -221,6 +316,11 @@ int main(void)
 		BED_TEST(test_new_file_that_fails),
 		BED_TEST(test_record_that_the_new_file_does_not_take),
 		BED_TEST(test_record_that_the_old_file_does_not_take),
+		BED_TEST(test_record_that_it_does_not_take_before_it_has_its_name),
+		BED_TEST(test_record_that_it_does_not_take_with_its_name),
+		BED_TEST(test_sync_that_fails_with_its_name),
+		BED_TEST(test_end_with_its_name),
+		BED_TEST(test_reload_meanwhile),
 		BED_TEST(test_name_that_is_taken),
 #if FAILMALLOC
 		BED_TEST(test_no_memory),
