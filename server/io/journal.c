@@ -402,3 +402,20 @@ void journal_close(struct journal *j)
 		end_cleanly(j);
 	journal_free(j);
 }
+
+void journal_remove(struct journal *j)
+{
+	if (!j)
+		return;
+	worker_close(j->worker);
+	j->worker = NULL;
+	journal_anew_settle(j);
+	if (j->file.fd >= 0 && journal_file_at(&j->file, j->path)) {
+		/* a loss of power may bring the name back */
+		journal_file_behind(j->file.fd);
+		fdatasync(j->file.fd);
+		unlink(j->path);
+		journal_file_sync_directory(j->path);
+	}
+	journal_free(j);
+}

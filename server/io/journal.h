@@ -67,5 +67,8 @@ int journal_reload(struct journal *j, const char *path, enum conf_sync sync);
 void journal_stats(const struct journal *j, struct journal_stats *stats);
 /* Ends in order: a clean state, durable. A file that is behind is tried once more, in one go. NULL is allowed. */
 void journal_close(struct journal *j);
+/* Ends because nothing is to be remembered any more: the file is removed, for what is answered from now on would not be
+ * in it. NULL is allowed. */
+void journal_remove(struct journal *j);
 
 #endif

@@ -205,6 +205,30 @@ static void test_own(void **state)
 	assert_int_equal(st.st_uid, 0);
 }
 
+static void test_remove(void **state)
+{
+	char link_to_it[160];
+
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	bed_put(1, 10);
+	snprintf(link_to_it, sizeof(link_to_it), "%s/second", bed.directory);
+	assert_int_equal(link(bed.path, link_to_it), 0);
+	journal_remove(bed.j);
+	bed.j = NULL;
+	assert_int_equal(bed_files(), 1);
+	/* what a loss of power might leave is not believed */
+	assert_int_equal(bed_read(link_to_it).found, JOURNAL_PART);
+	/* another's file is left alone */
+	bed_open(CONF_SYNC_NONE);
+	assert_int_equal(rename(link_to_it, bed.path), 0);
+	journal_remove(bed.j);
+	bed.j = NULL;
+	assert_int_equal(bed_files(), 1);
+	journal_remove(NULL);
+	journal_close(NULL);
+}
+
 /* The file says whether it was on the disk before it was answered, and says so on the disk. */
 static void test_reload_to_another_sync(void **state)
 {
@@ -282,6 +306,7 @@ int main(void)
 		BED_TEST(test_reload_to_another_path),
 		BED_TEST(test_reload_and_end),
 		BED_TEST(test_own),
+		BED_TEST(test_remove),
 		BED_TEST(test_reload_to_another_sync),
 		BED_TEST(test_wall_clock_that_is_set),
 #if FAILMALLOC
