@@ -113,7 +113,7 @@ static void test_golden(void **state)
 	    {{RECORD_HEADER, 7, {.header = {.boot_id = {0xb0, [15] = 0x0b}, .behind = true}}},
 	     "01 00 01 00 0000000000000007 6e61747063706400 0001 b000000000000000000000000000000b",
 	     "e7ae300c"},
-	    {{RECORD_STATE, 9, {.state = {{-2}, {0x0102}, 0x0a0b, 0x0c0d0e0f, true}}},
+	    {{RECORD_STATE, 9, {.state = {{-2}, {0x0102}, 0x0a0b, 0x0c0d0e0f, true, false}}},
 	     "02 00 02 00 0000000000000009 fffffffffffffffe 0000000000000102 0000000000000a0b 000000000c0d0e0f",
 	     "da013d11"},
 	};
@@ -161,7 +161,7 @@ static void test_header_and_state(void **state)
 		assert_int_equal(back.header.behind, behind);
 		assert_memory_equal(back.header.boot_id, r.header.boot_id, RECORD_BOOT_ID);
 	}
-	r = (struct record){RECORD_STATE, 4, {.state = {{INT64_MIN}, {INT64_MAX}, UINT64_MAX, 5, false}}};
+	r = (struct record){RECORD_STATE, 4, {.state = {{INT64_MIN}, {INT64_MAX}, UINT64_MAX, 5, false, false}}};
 	for (int flags = 0; flags < 4; flags++) {
 		r.state.clean = flags & 1;
 		r.state.always = (flags & 2) != 0;

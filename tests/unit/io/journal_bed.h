@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,19 +73,24 @@ static inline void gate(unsigned *n)
 		;
 }
 
+/* The thread's calls, too. */
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static inline bool failing(struct fault *f)
 {
+	bool now;
+
+	pthread_mutex_lock(&fault_lock);
 	f->calls++;
-	if (!f->error)
-		return false;
-	if (f->after) {
+	now = f->error && !f->after;
+	if (f->after)
 		f->after--;
-		return false;
-	}
-	errno = f->error;
-	if (!f->lasting)
+	if (now)
+		errno = f->error;
+	if (now && !f->lasting)
 		f->error = 0;
-	return true;
+	pthread_mutex_unlock(&fault_lock);
+	return now;
 }
 
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
