@@ -78,6 +78,8 @@ int backend_memory_open(struct backend **b);
 void backend_memory_refuse(struct backend *b, unsigned n, int error);
 /* For tests: every commit fails with error (negative errno) until it is called with 0. */
 void backend_memory_fail(struct backend *b, int error);
+/* For tests: what time it is; the timeouts that list tells of count from then on. */
+void backend_memory_time(struct backend *b, uint64_t now_ms);
 /* For tests: how many mappings are installed. */
 size_t backend_memory_count(const struct backend *b);
 

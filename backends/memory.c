@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Mappings in memory, with refusals on order. There is no clock: nothing ends here by itself. */
+/* Mappings in memory, with refusals on order. Nothing ends here by itself. */
 #include "backends/backend.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ enum side { EXTERNAL, INTERNAL, SIDES };
 
 struct node {
 	struct mapping mapping;
-	uint64_t timeout_ms;
+	uint64_t ends_ms;     /* 0 = never */
 	uint32_t next[SIDES]; /* in the chain of its bucket; [0] links free nodes */
 	bool used;
 };
@@ -23,7 +23,7 @@ struct node {
 struct undo {
 	uint32_t node; /* NONE: the change did nothing */
 	struct mapping mapping;
-	uint64_t timeout_ms;
+	uint64_t ends_ms;
 };
 
 struct memory {
@@ -36,6 +36,7 @@ struct memory {
 	size_t undos_capacity;
 	unsigned refuse;
 	int refuse_error, fail_error;
+	uint64_t now_ms; /* stands still unless it is told */
 };
 
 static uint32_t hash(const struct memory *m, const struct mapping *a, enum side side)
@@ -157,13 +158,18 @@ static void free_filters(const struct mapping *m)
 	free((void *)(uintptr_t)m->filters);
 }
 
+static uint64_t end_of(const struct memory *m, const struct change *c)
+{
+	return c->timeout_ms ? m->now_ms + c->timeout_ms : 0;
+}
+
 /* There must be a free node, which takes the filters over. */
-static uint32_t insert(struct memory *m, const struct mapping *a, uint64_t timeout_ms)
+static uint32_t insert(struct memory *m, const struct mapping *a, uint64_t ends_ms)
 {
 	uint32_t i = m->free;
 
 	m->free = m->nodes[i].next[0];
-	m->nodes[i] = (struct node){.mapping = *a, .timeout_ms = timeout_ms, .used = true};
+	m->nodes[i] = (struct node){.mapping = *a, .ends_ms = ends_ms, .used = true};
 	link_node(m, i);
 	m->count++;
 	m->sets += a->more_ports != 0;
@@ -194,7 +200,7 @@ static int apply(struct memory *m, const struct change *c, struct undo *u)
 	*u = (struct undo){.node = find_both(m, &c->mapping)};
 	if (u->node != NONE) {
 		u->mapping = m->nodes[u->node].mapping;
-		u->timeout_ms = m->nodes[u->node].timeout_ms;
+		u->ends_ms = m->nodes[u->node].ends_ms;
 	}
 	switch (c->op) {
 	case CHANGE_ADD:
@@ -204,12 +210,12 @@ static int apply(struct memory *m, const struct change *c, struct undo *u)
 		if (rc == 0 && !copy_filters(&added))
 			rc = -ENOMEM;
 		if (rc == 0)
-			u->node = insert(m, &added, c->timeout_ms);
+			u->node = insert(m, &added, end_of(m, c));
 		return rc;
 	case CHANGE_RENEW:
 		if (u->node == NONE)
 			return -ENOENT;
-		m->nodes[u->node].timeout_ms = c->timeout_ms;
+		m->nodes[u->node].ends_ms = end_of(m, c);
 		return 0;
 	case CHANGE_REMOVE:
 		if (u->node != NONE)
@@ -228,9 +234,9 @@ static void undo(struct memory *m, const struct change *c, const struct undo *u)
 		free_filters(&m->nodes[u->node].mapping);
 		erase(m, u->node);
 	} else if (c->op == CHANGE_RENEW) {
-		m->nodes[u->node].timeout_ms = u->timeout_ms;
+		m->nodes[u->node].ends_ms = u->ends_ms;
 	} else {
-		insert(m, &u->mapping, u->timeout_ms);
+		insert(m, &u->mapping, u->ends_ms);
 	}
 }
 
@@ -321,9 +327,13 @@ static int memory_list(struct backend *b, backend_list_fn *fn, void *context)
 
 	if (m->fail_error)
 		return m->fail_error;
-	for (uint32_t i = 0; i < m->capacity; i++)
-		if (m->nodes[i].used)
-			fn(context, &m->nodes[i].mapping, m->nodes[i].timeout_ms);
+	for (uint32_t i = 0; i < m->capacity; i++) {
+		const struct node *n = &m->nodes[i];
+
+		/* what should have ended was not ended by its owner, and has next to no time left */
+		if (n->used)
+			fn(context, &n->mapping, n->ends_ms > m->now_ms ? n->ends_ms - m->now_ms : n->ends_ms != 0);
+	}
 	return 0;
 }
 
@@ -402,6 +412,11 @@ void backend_memory_refuse(struct backend *b, unsigned n, int error)
 void backend_memory_fail(struct backend *b, int error)
 {
 	((struct memory *)b)->fail_error = error;
+}
+
+void backend_memory_time(struct backend *b, uint64_t now_ms)
+{
+	((struct memory *)b)->now_ms = now_ms;
 }
 
 size_t backend_memory_count(const struct backend *b)
