@@ -95,6 +95,7 @@ void engine_state_lost(struct engine *e, uint64_t now_ms)
 {
 	epoch_set(&e->epoch_natpmp, 0, now_ms);
 	epoch_set(&e->epoch_pcp, 0, now_ms);
+	e->nonces_open = true;
 	announce_begin(&e->announce, now_ms);
 }
 
@@ -275,6 +276,11 @@ static void upkeep(struct engine *e, uint64_t now_ms, struct round *r)
 
 void engine_tick(struct engine *e, uint64_t now_ms, struct round *r)
 {
+	/* before the start there is nothing but what the start does */
+	if (!e->started) {
+		upkeep_walk(e, now_ms, r);
+		return;
+	}
 	outside_forget(e, now_ms);
 	upkeep(e, now_ms, r);
 	upkeep_statics(e, now_ms, r);
@@ -330,8 +336,25 @@ void engine_start(struct engine *e, uint64_t now_ms, struct round *r)
 {
 	e->started = true;
 	engine_state_lost(e, now_ms);
+	if (e->past.natpmp_goes_on)
+		e->epoch_natpmp = e->past.natpmp;
+	/* RFC 6887 8.5: nor may an external address have changed */
+	if (e->past.pcp_goes_on && !e->moved)
+		e->epoch_pcp = e->past.pcp;
+	e->nonces_open = !e->past.pcp_goes_on;
 	e->statics = (struct engine_retry){.at_ms = now_ms};
 	upkeep_statics(e, now_ms, r);
+}
+
+bool engine_walks(const struct engine *e)
+{
+	return e->walk != LEASE_NONE;
+}
+
+void engine_epochs(const struct engine *e, struct epoch *natpmp, struct epoch *pcp)
+{
+	*natpmp = e->epoch_natpmp;
+	*pcp = e->epoch_pcp;
 }
 
 /* The packet filter has none of the leases any more. They need not be touched for that, but when the numbers run out: a

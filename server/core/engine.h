@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "backends/mapping.h"
+#include "codec/epoch.h"
 #include "conf/conf.h"
 #include "server/core/round.h"
 
@@ -121,16 +122,50 @@ int engine_busy(struct engine *e, const struct engine_busy *v, size_t n);
 void engine_without(struct engine *e, uint8_t protocol);
 
 /*
- * At start, before the first request: a mapping that the packet filter has, with unknown origin and nonce. remaining_ms
- * 0 = no timeout. Mappings that the configuration no longer allows or that clash become removals in the round. 0 or
- * -ENOMEM.
+ * The start, in this order, before the first request: engine_restore() for each record of a journal, engine_past(),
+ * engine_adopt() for each mapping that the packet filter has, engine_adopted(), engine_wan() for each external,
+ * engine_tick() while engine_walks(), engine_start(); rounds may be settled in between. Without a journal the first two
+ * are left out.
+ */
+
+struct record;
+/* A lease as it was when the record was written; what is newer replaces what is older. Times are in the engine's clock.
+ * Only records of leases and of their ends count. 0 or -ENOMEM. */
+int engine_restore(struct engine *e, const struct record *record, uint64_t now_ms);
+
+/* What is known of the engine before this one. */
+struct engine_past {
+	bool whole;	/* everything that it answered has been restored; else the packet filter may know more */
+	bool same_boot; /* the packet filter has gone on since */
+	bool natpmp_goes_on, pcp_goes_on; /* nothing can have been lost by the protocol's rules: its epoch goes on */
+	struct epoch natpmp, pcp;
+};
+void engine_past(struct engine *e, const struct engine_past *past);
+
+/*
+ * A mapping that the packet filter has; remaining_ms 0 = no timeout. It is put together with the lease that was restored
+ * for it. Without one, it is what nobody was told of, and is removed, if the past is whole; else it becomes a lease with
+ * unknown origin and nonce, unless the configuration no longer allows it or it clashes. 0 or -ENOMEM.
  */
 int engine_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r);
-/*
- * At start, after the WAN addresses and adoptions are known: installs static mappings, schedules the start-up
- * announcements (RFC 6886 3.2.1, RFC 6887 14.1.3).
- */
+/* That were all; any: there was at least one. 0 or -ENOMEM. */
+int engine_adopted(struct engine *e, bool any, struct round *r);
+/* True if engine_tick() has leases to look at now: at start, what is to be put back into the packet filter. */
+bool engine_walks(const struct engine *e);
+/* Decides of the epochs, installs static mappings, schedules the start-up announcements (RFC 6886 3.2.1, RFC 6887
+ * 14.1.3). */
 void engine_start(struct engine *e, uint64_t now_ms, struct round *r);
+
+/*
+ * For the journal. What a settled round changed, as records: *cursor starts at 0; writes whole records into room octets,
+ * RECORD_MAX or more, and returns their length; 0 = there are no more.
+ */
+size_t engine_records(const struct engine *e, const struct round *r, size_t *cursor, uint64_t now_ms, uint8_t *out,
+		      size_t room);
+/* All leases, in the same way. What changes between calls is in engine_records() too. */
+size_t engine_snapshot(const struct engine *e, uint32_t *cursor, uint64_t now_ms, uint8_t *out, size_t room);
+/* The epochs as they are now. */
+void engine_epochs(const struct engine *e, struct epoch *natpmp, struct epoch *pcp);
 
 /*
  * Replaces the configuration: leases that it refuses become removals, static mappings come and go, the others see

@@ -677,7 +677,7 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 	replace(e, lease, &address, port, timeout_ms, !lost || e->walk_again.wait_ms != 0, &s, r);
 	refresh_left(e, lease, &s.before);
 	/* after the epoch has started anew a client may come with a new nonce, once */
-	if (lost && l->origin == ENGINE_ORIGIN_PCP)
+	if (lost && e->nonces_open && l->origin == ENGINE_ORIGIN_PCP)
 		lease_at(e->leases, lease)->flags |= LEASE_NONCE_OPEN;
 	return true;
 }

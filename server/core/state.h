@@ -49,6 +49,9 @@ struct engine {
 	uint8_t generation;	     /* a lease of another one is not in the packet filter */
 	uint8_t without;	     /* protocols that cannot be mapped here, by outside_mappable() - 1 */
 	bool started;
+	bool moved;	  /* before the start: a lease cannot stay at its external address */
+	bool nonces_open; /* leases that are put back take a new nonce, once: the epoch has started anew */
+	struct engine_past past;
 	struct engine_stats stats;
 };
 

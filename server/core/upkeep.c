@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "server/core/reconcile.h"
 #include "server/core/update.h"
 
 bool upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
@@ -155,6 +156,7 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	}
 	if (!engine_lost(e, l) && !engine_stranded(e, l))
 		return true;
+	e->moved = e->moved || (!e->started && engine_stranded(e, l));
 	/* what was to be this external side or none is none now: RFC 6887 14.2 */
 	if (engine_stranded(e, l) && l->flags & LEASE_PREFER_FAILURE &&
 	    !outside_has(e, engine_home(e, l), &l->external_address)) {
@@ -295,8 +297,7 @@ static bool is_of_interface(const struct conf_external *c)
 	return c->nat && c->addresses.n == 0;
 }
 
-/* The external that a found mapping belongs to; the addresses may not be known yet. SIZE_MAX = none. */
-static size_t guess_external(const struct engine *e, const struct mapping *m)
+size_t upkeep_guess_external(const struct engine *e, const struct mapping *m)
 {
 	size_t owner = m->kind == MAPPING_NAT ? outside_owner(e, &m->external_address) : 0;
 
@@ -354,7 +355,7 @@ static struct lease found_lease(const struct engine *e, const struct mapping *m,
 			  .origin = m->filters_n || m->remote_port || m->more_ports ? ENGINE_ORIGIN_PCP
 										    : ENGINE_ORIGIN_ADOPTED,
 			  .flags = LEASE_NONCE_OPEN,
-			  .external = (uint8_t)guess_external(e, m),
+			  .external = (uint8_t)upkeep_guess_external(e, m),
 			  .rule = UINT16_MAX,
 			  .listen = UINT16_MAX};
 
@@ -380,6 +381,11 @@ static void keep_for_ever(struct engine *e, uint32_t i, struct round *r)
 	round_change(r, CHANGE_RENEW, &m, 0, &s);
 }
 
+static bool in_force(const struct engine *e, uint32_t i)
+{
+	return i != LEASE_NONE && lease_peek(e->leases, i)->state != LEASE_HELD;
+}
+
 /* True if there is a lease where the mapping would have one, or if it is like none of ours. */
 static bool is_stray(const struct engine *e, const struct mapping *m)
 {
@@ -389,8 +395,8 @@ static bool is_stray(const struct engine *e, const struct mapping *m)
 	for (uint32_t i = 0; i <= m->more_ports; i++)
 		if (lease_find_internal(e->leases, m->protocol, &m->internal_address,
 					(uint16_t)(m->internal_port + i)) != LEASE_NONE ||
-		    lease_find_external(e->leases, m->protocol, &m->external_address,
-					(uint16_t)(m->external_port + i)) != LEASE_NONE)
+		    in_force(e, lease_find_external(e->leases, m->protocol, &m->external_address,
+						    (uint16_t)(m->external_port + i))))
 			return true;
 	return m->internal_port > UINT16_MAX - m->more_ports || (m->more_ports && m->internal_port != m->external_port);
 }
@@ -403,7 +409,19 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	bool fixed = l.origin == ENGINE_ORIGIN_STATIC;
 	uint32_t i;
 
-	if (guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) ||
+	switch (reconcile_match(e, m, remaining_ms, now_ms, r)) {
+	case RECONCILE_MATCHED:
+		return 0;
+	case RECONCILE_STRAY:
+		return remove_stray(m, r);
+	case RECONCILE_NOMEM:
+		return -ENOMEM;
+	default:
+		/* nobody was told of it */
+		if (e->past.whole && !fixed)
+			return remove_stray(m, r);
+	}
+	if (upkeep_guess_external(e, m) == SIZE_MAX || (remaining_ms == 0 && !fixed) ||
 	    (fixed && (m->filters_n || m->more_ports)) || is_stray(e, m))
 		return remove_stray(m, r);
 	if (!round_reserve(r, 2) || !extra_new(&parts, &l.extra))

@@ -14,6 +14,8 @@ bool upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r);
 void upkeep_statics(struct engine *e, uint64_t now_ms, struct round *r);
 /* Ends the static mappings of the old configuration that the new one has not. False if out of memory. */
 bool upkeep_leave_statics(struct engine *e, const struct conf *old_conf, struct round *r);
+/* The external that a mapping of an earlier engine belongs to; addresses may not be known yet. SIZE_MAX = none. */
+size_t upkeep_guess_external(const struct engine *e, const struct mapping *m);
 /* As engine_adopt(). */
 int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r);
 

@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "server/core/state.h"
-#include "tests/scenario/world.h"
+#include "tests/scenario/restart.h"
 
 enum { DRIVE_BATCH = 8, DRIVE_PACKET_MAX = 320, DRIVE_OPTIONS_MAX = DRIVE_PACKET_MAX - 80 };
 
@@ -27,6 +27,8 @@ struct drive {
 	uint8_t packets[DRIVE_BATCH][DRIVE_PACKET_MAX];
 	size_t lengths[DRIVE_BATCH];
 	unsigned packets_n;
+	struct in6_addr wan[2]; /* of the last external, as it was told last */
+	uint32_t wan_n;
 };
 
 static inline uint32_t drive_number(struct drive *d, uint32_t below)
@@ -91,7 +93,9 @@ static inline bool drive_open(struct drive *d, uint64_t seed, const uint8_t *dat
 	if (!world_open(&d->w, drive_conf(0)))
 		return false;
 	world_start(&d->w, &address);
-	return true;
+	d->wan[0] = address;
+	d->wan_n = 1;
+	return restart_snapshot(&d->w);
 }
 
 static inline void drive_complain(struct drive *d, const char *what)
@@ -375,14 +379,13 @@ static inline void drive_requests(struct drive *d)
 static inline void drive_wan(struct drive *d)
 {
 	static const uint32_t addresses[] = {0xc6336401, 0xc6336402, 0xc6336403, 0x0a000001};
-	struct in6_addr v[2];
-	uint32_t n = drive_number(d, 3);
 	size_t external = d->w.conf->externals_n - 1;
 
-	for (uint32_t i = 0; i < n; i++)
-		v[i] = codec_from_v4(addresses[drive_number(d, 4)]);
+	d->wan_n = drive_number(d, 3);
+	for (uint32_t i = 0; i < d->wan_n; i++)
+		d->wan[i] = codec_from_v4(addresses[drive_number(d, 4)]);
 	round_clear(d->w.round);
-	engine_wan(d->w.engine, external, v, n, d->w.now_ms, d->w.round);
+	engine_wan(d->w.engine, external, d->wan, d->wan_n, d->w.now_ms, d->w.round);
 	drive_settle(d);
 }
 
@@ -428,6 +431,8 @@ static inline void drive_adopt(struct drive *d)
 	round_clear(d->w.round);
 	engine_adopt(d->w.engine, &c.mapping, remaining_ms, d->w.now_ms, d->w.round);
 	drive_settle(d);
+	/* at another time than at a start it is not written */
+	restart_snapshot(&d->w);
 }
 
 static inline void drive_first(void *context, const struct mapping *m, uint64_t remaining_ms)
@@ -455,6 +460,48 @@ static inline void drive_reinstall(struct drive *d)
 	round_clear(d->w.round);
 	engine_reinstall(d->w.engine, d->w.now_ms, d->w.round);
 	drive_settle(d);
+}
+
+/* The daemon ends, in some way or other, and starts again. */
+static inline void drive_restart(struct drive *d)
+{
+	struct engine_past past = {.whole = drive_number(d, 4) != 0,
+				   .same_boot = drive_number(d, 2) != 0,
+				   .natpmp_goes_on = drive_number(d, 2) != 0,
+				   .pcp_goes_on = drive_number(d, 2) != 0};
+	bool calm = drive_number(d, 2); /* what was refused has been tried again */
+	uint8_t *before, *after;
+	size_t before_n, after_n;
+
+	backend_memory_refuse(d->w.backend, 0, 0);
+	/* a reload may have changed what an external knows, and is followed by this */
+	round_clear(d->w.round);
+	engine_wan(d->w.engine, d->w.conf->externals_n - 1, d->wan, d->wan_n, d->w.now_ms, d->w.round);
+	drive_settle(d);
+	if (calm && !world_pass(&d->w, d->w.now_ms + 121000, drive_after, d))
+		drive_complain(d, "there is no end of ticks");
+	if (!restart_remembers(&d->w))
+		drive_complain(d, "the engine's leases are not what the journal has");
+	before_n = restart_snapshot_of(d->w.engine, d->w.now_ms, &before);
+	if (!past.same_boot)
+		drive_flush(d);
+	if (!restart_engine(&d->w, &past) || !restart_list(&d->w))
+		drive_complain(d, "out of memory");
+	drive_settle(d);
+	engine_wan(d->w.engine, d->w.conf->externals_n - 1, d->wan, d->wan_n, d->w.now_ms, d->w.round);
+	drive_settle(d);
+	while (engine_walks(d->w.engine)) {
+		engine_tick(d->w.engine, d->w.now_ms, d->w.round);
+		drive_settle(d);
+	}
+	engine_start(d->w.engine, d->w.now_ms, d->w.round);
+	drive_settle(d);
+	restart_snapshot(&d->w);
+	after_n = restart_snapshot_of(d->w.engine, d->w.now_ms, &after);
+	if (calm && past.whole && !restart_has(d->w.conf, before, before_n, after, after_n, d->w.now_ms))
+		drive_complain(d, "a lease was lost by a restart");
+	free(before);
+	free(after);
 }
 
 static inline void drive_revoke(struct drive *d)
@@ -506,7 +553,7 @@ static inline void drive_outage(struct drive *d)
 static inline void drive_step(struct drive *d)
 {
 	static const int errors[] = {-EEXIST, -EBUSY, -ENOSPC, -EINVAL};
-	uint32_t what = drive_number(d, 60);
+	uint32_t what = drive_number(d, 61);
 
 	switch (what) {
 	case 0:
@@ -540,6 +587,9 @@ static inline void drive_step(struct drive *d)
 	case 12:
 	case 13:
 		drive_time(d);
+		break;
+	case 14:
+		drive_restart(d);
 		break;
 	default:
 		drive_requests(d);

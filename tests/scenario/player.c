@@ -31,8 +31,12 @@
  *   refuse N [ERROR]     fail ERROR|off           the packet filter refuses the N-th change from now; all changes
  *   reload ... end   reinstall   flush   revoke ADDRESS|all [PROTO] [EXTPORT]
  *   vanish PROTO INTADDR:PORT EXTADDR:PORT        it is no longer in the packet filter
+ *   appear PROTO INTADDR:PORT EXTADDR:PORT SECONDS   it is, without the engine's knowledge; the rest as adopt
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   without PROTO                       the packet filter cannot map it
+ *   restart [part|none] [reboot] [natpmp] [pcp]   another engine, with what was remembered and what the packet filter has;
+ *                                       part: something is missing, none: there is no journal; reboot: nor is the
+ *                                       packet filter; natpmp, pcp: their epochs go on. Then come wan and start
  *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...] [peer=...] [ports=N]
  *   busy PROTO ADDRESS PORT | none
  */
@@ -40,8 +44,8 @@
 #include <stdarg.h>
 
 #include "codec/codec.h"
+#include "tests/scenario/restart.h"
 #include "tests/scenario/words.h"
-#include "tests/scenario/world.h"
 
 enum { WORDS_MAX = 64, LINE_MAX_ = 4096, HOSTS_MAX = 32, LINES_MAX = 4096, START_MS = 1000000 };
 
@@ -61,6 +65,7 @@ struct player {
 	struct world world;
 	bool open, collecting; /* inside round ... commit */
 	bool blind;
+	bool started; /* since then all is in the journal */
 	struct host hosts[HOSTS_MAX];
 	size_t hosts_n;
 	struct queue replies, hexes, changes, events, flows, announcements;
@@ -264,6 +269,8 @@ static void note(struct world *w, void *context)
 	note_flows(p);
 	if (!p->blind && !world_agrees(w) && !*p->why)
 		fail(p, "the engine's leases are not what the packet filter has");
+	if (p->started && !restart_remembers(w) && !*p->why)
+		fail(p, "the engine's leases are not what the journal has");
 }
 
 /* Settles the round, notes it, and makes way for the next. */
@@ -881,6 +888,18 @@ static bool do_revoke(struct player *p, char **words, size_t n)
 	return settle(p);
 }
 
+/* The packet filter has the mapping, and the engine does not know. */
+static bool do_appear(struct player *p, char **words, size_t n)
+{
+	struct change c = {.op = CHANGE_ADD};
+
+	if (!read_mapping(p, words, n, &c.mapping))
+		return false;
+	c.timeout_ms = n > 3 ? strtoull(words[3], NULL, 10) * 1000 : 0;
+	p->world.backend->ops->commit(p->world.backend, &c, 1);
+	return c.verdict == 0 || fail(p, "it cannot");
+}
+
 /* The packet filter has the mapping already. */
 static bool do_adopt(struct player *p, char **words, size_t n)
 {
@@ -891,6 +910,10 @@ static bool do_adopt(struct player *p, char **words, size_t n)
 	p->world.backend->ops->commit(p->world.backend, &c, 1);
 	engine_adopt(p->world.engine, &c.mapping, n > 3 ? strtoull(words[3], NULL, 10) * 1000 : 0, p->world.now_ms,
 		     p->world.round);
+	if (p->started) {
+		p->started = false;
+		return settle(p) && (p->started = restart_snapshot(&p->world));
+	}
 	return done(p);
 }
 
@@ -916,12 +939,45 @@ static bool do_without(struct player *p, char **words, size_t n)
 	return true;
 }
 
+static bool do_restart(struct player *p, char **words, size_t n)
+{
+	struct engine_past past = {.whole = true, .same_boot = true};
+
+	if (!begin(p))
+		return false;
+	engine_epochs(p->world.engine, &past.natpmp, &past.pcp);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(words[i], "part") == 0 || strcmp(words[i], "none") == 0)
+			past.whole = false;
+		if (strcmp(words[i], "none") == 0)
+			p->world.journal_length = 0;
+		else if (strcmp(words[i], "natpmp") == 0)
+			past.natpmp_goes_on = true;
+		else if (strcmp(words[i], "pcp") == 0)
+			past.pcp_goes_on = true;
+		else if (strcmp(words[i], "reboot") == 0)
+			past.same_boot = !do_flush(p);
+	}
+	p->started = false;
+	if (!restart_engine(&p->world, &past) || !restart_list(&p->world))
+		return fail(p, "out of memory");
+	return settle(p);
+}
+
 static bool do_start(struct player *p)
 {
 	if (!begin(p))
 		return false;
+	while (engine_walks(p->world.engine)) {
+		engine_tick(p->world.engine, p->world.now_ms, p->world.round);
+		if (!settle(p) || !begin(p))
+			return false;
+	}
 	engine_start(p->world.engine, p->world.now_ms, p->world.round);
-	return settle(p);
+	if (!settle(p))
+		return false;
+	p->started = restart_snapshot(&p->world);
+	return p->started || fail(p, "out of memory");
 }
 
 static bool do_reinstall(struct player *p)
@@ -958,6 +1014,7 @@ static bool play_line(struct player *p, char **words, size_t n)
 	    {"reinstall", NULL, do_reinstall}, {"flush", NULL, do_flush},     {"revoke", do_revoke, NULL},
 	    {"vanish", do_vanish, NULL},       {"blind", NULL, do_blind},     {"agree", NULL, do_agree},
 	    {"adopt", do_adopt, NULL},	       {"without", do_without, NULL}, {"busy", do_busy, NULL},
+	    {"restart", do_restart, NULL},     {"appear", do_appear, NULL},
 	};
 
 	if (!p->open && strcmp(words[0], "conf") != 0)

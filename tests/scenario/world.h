@@ -10,6 +10,7 @@
 #include "backends/backend.h"
 #include "codec/codec.h"
 #include "server/core/engine.h"
+#include "server/core/record.h"
 #include "tests/scenario/words.h"
 
 struct world {
@@ -21,8 +22,36 @@ struct world {
 	const char *interface;	 /* that requests come over */
 	struct engine_flow flow; /* what connection tracking has of whatever is asked for */
 	uint32_t flows_left_s;	 /* and of those that engine_asks_left() asks for */
+	uint8_t *journal;	 /* the records of all rounds */
+	size_t journal_length, journal_capacity;
 	char why[CONF_LOCATION_MAX];
 };
+
+/* Makes room in the journal for RECORD_MAX octets. */
+static inline bool world_journal_room(struct world *w)
+{
+	uint8_t *grown;
+
+	if (w->journal_length + RECORD_MAX <= w->journal_capacity)
+		return true;
+	grown = realloc(w->journal, 2 * (w->journal_capacity + RECORD_MAX));
+	if (!grown)
+		return false;
+	w->journal = grown;
+	w->journal_capacity = 2 * (w->journal_capacity + RECORD_MAX);
+	return true;
+}
+
+/* Remembers what the settled round changed. */
+static inline void world_remember(struct world *w)
+{
+	size_t cursor = 0, n = 1;
+
+	while (n > 0 && world_journal_room(w)) {
+		n = engine_records(w->engine, w->round, &cursor, w->now_ms, w->journal + w->journal_length, RECORD_MAX);
+		w->journal_length += n;
+	}
+}
 
 /* Commits and settles what the round holds; the round stays to be looked at. */
 static inline void world_settle(struct world *w)
@@ -30,9 +59,11 @@ static inline void world_settle(struct world *w)
 	size_t n;
 	struct change *changes = round_changes(w->round, &n);
 
+	backend_memory_time(w->backend, w->now_ms);
 	if (n)
 		w->backend->ops->commit(w->backend, changes, n);
 	engine_settle(w->engine, w->now_ms, w->round);
+	world_remember(w);
 }
 
 /* Everything at time 1,000,000 ms; not started, and no address told. False: w->why. */
@@ -57,6 +88,7 @@ static inline void world_close(struct world *w)
 		w->backend->ops->close(w->backend, true);
 	conf_free(w->conf);
 	conf_free(w->old_conf);
+	free(w->journal);
 }
 
 /* Tells the address of the first external (NULL: none) and starts. */

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "server/core/state.h"
+#include "tests/scenario/restart.h"
+#include "tests/unit/core/failmalloc.h"
+
+static const char conf[] = "external \"wan\" { interface = \"wan0\" }\n"
+			   "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
+			   "rule \"all\" { action = allow }\n";
+
+static struct in6_addr inside(unsigned n)
+{
+	return codec_from_v4(0xc0000200 + n);
+}
+
+static struct record lease(unsigned host, uint16_t internal, uint16_t external)
+{
+	return (struct record){.type = RECORD_LEASE,
+			       .lease = {.protocol = 6,
+					 .kind = MAPPING_NAT,
+					 .origin = ENGINE_ORIGIN_PCP,
+					 .internal_port = internal,
+					 .external_port = external,
+					 .internal_address = inside(host),
+					 .external_address = codec_from_v4(0xc6336401),
+					 .expires_ms = 1600000,
+					 .listen = record_name("lan"),
+					 .external = record_name("wan")}};
+}
+
+static void open_world(struct world *w)
+{
+	assert_true(world_open(w, conf));
+}
+
+static size_t restored(const struct world *w, const struct record *r)
+{
+	assert_int_equal(engine_restore(w->engine, r, w->now_ms), 0);
+	return lease_count(w->engine->leases);
+}
+
+/* Of what cannot be a lease nothing comes, whatever a file says. */
+static void test_insane(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t offset, size;
+		uint64_t value;
+	} bad[] = {
+	    {"kind", offsetof(struct record_lease, kind), 1, 9},
+	    {"origin", offsetof(struct record_lease, origin), 1, 9},
+	    {"static", offsetof(struct record_lease, origin), 1, ENGINE_ORIGIN_STATIC},
+	    {"for ever", offsetof(struct record_lease, expires_ms), 8, UINT64_MAX},
+	    {"over", offsetof(struct record_lease, expires_ms), 8, 1000000},
+	    {"beyond the last port", offsetof(struct record_lease, extra.more_ports), 2, 64536},
+	    {"a set that begins elsewhere", offsetof(struct record_lease, extra.more_ports), 2, 3},
+	    {"IPv6 inside", offsetof(struct record_lease, internal_address), 8, 0xb80d0120},
+	};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct record r = lease(10, 1000, 2000);
+
+		open_world(&w);
+		memcpy((uint8_t *)&r.lease + bad[i].offset, &bad[i].value, bad[i].size);
+		if (restored(&w, &r) != 0)
+			fail_msg("%s", bad[i].what);
+		world_close(&w);
+	}
+}
+
+/* What is written later counts: by its internal side, and for the place outside. */
+static void test_order(void **state)
+{
+	struct record a = lease(10, 1000, 2000), b = lease(10, 1000, 2001), c = lease(11, 1000, 2001), end = a,
+		      held = c;
+	const struct lease *l;
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	assert_int_equal(restored(&w, &a), 1);
+	assert_int_equal(restored(&w, &b), 1);
+	l = lease_peek(w.engine->leases, lease_find_internal(w.engine->leases, 6, &a.lease.internal_address, 1000));
+	assert_int_equal(l->external_port, 2001);
+	assert_int_equal(l->external, 0);
+	assert_int_equal(l->listen, 0);
+	assert_true(engine_lost(w.engine, l));
+	assert_int_equal(restored(&w, &c), 1);
+	assert_int_equal(lease_find_internal(w.engine->leases, 6, &a.lease.internal_address, 1000), LEASE_NONE);
+	/* held: the lease is over, and nobody else's comes of it */
+	held.lease.held = true;
+	assert_int_equal(restored(&w, &held), 0);
+	assert_int_not_equal(lease_find_external(w.engine->leases, 6, &c.lease.external_address, 2001), LEASE_NONE);
+	assert_int_equal(restored(&w, &a), 1);
+	end.type = RECORD_END;
+	assert_int_equal(restored(&w, &end), 0);
+	world_close(&w);
+}
+
+/* A port that somebody has in force is not held for another. */
+static void test_held_elsewhere(void **state)
+{
+	struct record a = lease(10, 1000, 2000), b = lease(11, 1000, 2000);
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	b.lease.held = true;
+	assert_int_equal(restored(&w, &a), 1);
+	assert_int_equal(restored(&w, &b), 1);
+	assert_int_equal(lease_clients(w.engine->leases), 1);
+	world_close(&w);
+}
+
+#if FAILMALLOC
+/* Whichever allocation fails, it is said, and nothing is half there. */
+static void test_out_of_memory(void **state)
+{
+	struct record r = lease(10, 1000, 2000);
+	int error = -ENOMEM;
+
+	(void)state;
+	r.lease.external_port = r.lease.internal_port;
+	r.lease.extra.more_ports = 3;
+	r.lease.extra.first_port = 1000;
+	for (long n = 1; error; n++) {
+		struct world w;
+
+		open_world(&w);
+		failmalloc_in = n;
+		error = engine_restore(w.engine, &r, w.now_ms);
+		failmalloc_in = 0;
+		assert_int_equal(lease_count(w.engine->leases), error ? 0 : 4);
+		assert_true(n < 1000);
+		world_close(&w);
+	}
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_insane),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_held_elsewhere),
+#if FAILMALLOC
+		cmocka_unit_test(test_out_of_memory),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
