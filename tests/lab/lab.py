@@ -19,6 +19,7 @@ import threading
 import time
 import traceback
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pcp
 import probe
@@ -166,7 +167,7 @@ class Lab:
         self.env = dict(os.environ, PFX=self.prefix)
         self.dir = tempfile.mkdtemp(prefix='natpcp-')
         os.chmod(self.dir, 0o755)
-        self.daemons, self.sockets = [], []
+        self.daemons, self.sockets, self.streams = [], [], []
         self.tap = None
 
     def __enter__(self):
@@ -195,6 +196,8 @@ class Lab:
         finally:
             for s in [*self.sockets, *([self.tap] if self.tap else [])]:
                 s.close()
+            for s in self.streams:
+                s.kill()
             subprocess.run([HERE + '/lab.sh', 'down'], env=self.env)
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -271,6 +274,13 @@ class Lab:
 
     def through(self, inner, local, target, proto='udp', outer='wan', source=('', 0), **options):
         return probe.through(self.ns(inner), local, self.ns(outer), target, proto, source, **options)
+
+    def stream(self, inner, local, target, proto='udp', outer='wan', how=''):
+        """A flow that runs from now on; it is up when this returns."""
+        s = Stream([sys.executable, os.path.join(HERE, 'stream.py'), self.ns(inner), self.ns(outer), proto,
+                    *map(str, (*local, *target)), *([how] if how else [])])
+        self.streams.append(s)
+        return s
 
     def closed(self, target, proto='udp', outer='wan', **options):
         """A new flow finds nobody, and nothing of it gets to the hosts of the LAN."""
@@ -359,6 +369,27 @@ class Client:
 
     def announce(self, *options):
         return self.ask(pcp.announce(self.address, *options))
+
+
+class Stream:
+    """A flow of stream.py, in a process of its own."""
+
+    def __init__(self, argv):
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline() == 'running\n', argv
+
+    def end(self):
+        """What became of it: sent, lost, gap_ms."""
+        self.process.stdin.close()
+        r = SimpleNamespace(**json.loads(self.process.stdout.readline()))
+        assert self.process.wait(10) == 0
+        self.process.stdout.close()
+        return r
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 def main(names):

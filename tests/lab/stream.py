@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A flow that runs while something happens, and how long it was broken, counted in packets.
+
+  stream.py NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT [fresh|oneway]
+      from NSOUT a packet every millisecond to EXTIP:EXTPORT, each answered by LANIP:LANPORT in NSIN, until standard input
+      ends; then one line of JSON. fresh: each datagram is a flow of its own. oneway: nobody answers.
+
+    sent      packets
+    lost      those of them that did not arrive, or whose answer did not (TCP: those that were sent again)
+    gap_ms    from the last one before the longest row of lost ones to the first one after it, by the times when they were
+              sent; 0 if none was lost: what delays this process does not count (TCP: the slowest answer)
+"""
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import probe
+
+EVERY_S, FIRST, LAST, STRAGGLERS_S = 0.001, 20000, 59999, 0.3
+
+
+class Datagrams:
+    def __init__(self, inner, local, outer, target, how):
+        self.outer, self.how = outer, how
+        self.target = probe.resolve(outer, *target)
+        self.source = '::' if ':' in target[0] else ''
+        self.server = probe.udp(inner, *local)
+        self.client = probe.udp(outer, self.source)
+        self.times, self.back, self.port = [], [], FIRST
+        for s in (self.server, self.client):
+            s.setblocking(False)
+
+    def sockets(self):
+        return [self.server, self.client]
+
+    def send(self):
+        data = struct.pack('!I', len(self.times))
+        self.times.append(time.monotonic())
+        self.back.append(False)
+        try:
+            if self.how == 'fresh':
+                with probe.udp(self.outer, self.source, self.port) as s:
+                    s.sendto(data, self.target)
+                self.port = self.port + 1 if self.port < LAST else FIRST
+            else:
+                self.client.sendto(data, self.target)
+        except OSError:
+            pass  # an error that came back for an earlier one, or no way out: this one is lost
+
+    def read(self, s):
+        try:
+            while True:
+                data, peer = s.recvfrom(100)
+                if s is self.server and self.how == '':
+                    s.sendto(data, peer)
+                else:
+                    self.back[struct.unpack('!I', data)[0]] = True
+        except OSError:
+            pass
+
+    def result(self):
+        gap, last = 0.0, None
+        times = [*self.times, time.monotonic()]
+        for i, came in enumerate([*self.back, True]):
+            if came:
+                if last is not None and i - last > 1 or last is None and i > 0:
+                    gap = max(gap, times[i] - times[last or 0])
+                last = i
+        return {'sent': len(self.back), 'lost': self.back.count(False), 'gap_ms': round(gap * 1000, 1)}
+
+
+class Connection:
+    def __init__(self, inner, local, outer, target, _):
+        listener = probe.tcp(inner, *local, timeout=5)
+        listener.listen(1)
+        self.client = probe.tcp(outer, '::' if ':' in target[0] else '', timeout=5)
+        self.client.connect(probe.resolve(outer, *target))
+        self.server = listener.accept()[0]
+        listener.close()
+        self.times, self.answered, self.slowest, self.rest = [], 0, 0.0, b''
+        for s in (self.server, self.client):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            s.setblocking(False)
+
+    def sockets(self):
+        return [self.server, self.client]
+
+    def send(self):
+        try:
+            if self.client.send(struct.pack('!I', len(self.times))) == 4:
+                self.times.append(time.monotonic())
+        except BlockingIOError:
+            pass
+
+    def read(self, s):
+        try:
+            data = s.recv(65536)
+        except BlockingIOError:
+            return
+        if s is self.server:
+            s.send(data)
+            return
+        self.rest += data
+        for _ in range(len(self.rest) // 4):
+            self.slowest = max(self.slowest, time.monotonic() - self.times[self.answered])
+            assert struct.unpack('!I', self.rest[:4])[0] == self.answered
+            self.answered, self.rest = self.answered + 1, self.rest[4:]
+
+    def again(self, s):
+        return struct.unpack_from('=I', s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+
+    def result(self):
+        missing = len(self.times) - self.answered
+        slowest = max(self.slowest, time.monotonic() - self.times[self.answered] if missing else 0)
+        return {'sent': len(self.times), 'lost': self.again(self.client) + self.again(self.server) + missing,
+                'gap_ms': round(slowest * 1000, 1)}
+
+
+def main(argv):
+    if len(argv) not in (8, 9) or argv[3] not in ('udp', 'tcp'):
+        print(__doc__, file=sys.stderr)
+        return 2
+    inner, outer, proto, local, local_port, target, target_port = argv[1:8]
+    flow = (Connection if proto == 'tcp' else Datagrams)(
+        inner, (local, int(local_port)), outer, (target, int(target_port)), argv[8] if len(argv) == 9 else '')
+    print('running', flush=True)
+    due, end = time.monotonic(), None
+    while end is None or time.monotonic() < end:
+        now = time.monotonic()
+        if now >= due and end is None:
+            flow.send()
+            due = max(due + EVERY_S, now)
+        ears = flow.sockets() + ([sys.stdin] if end is None else [])
+        readable, _, _ = select.select(ears, [], [], max(0, (due if end is None else end) - time.monotonic()))
+        for s in readable:
+            if s is sys.stdin:
+                end = time.monotonic() + STRAGGLERS_S
+            else:
+                flow.read(s)
+    print(json.dumps(flow.result()), flush=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv))
