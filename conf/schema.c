@@ -173,9 +173,10 @@ const struct schema_key schema_keys[] = {
 
 	{ONE(JOURNAL, journal.path), .name = "path", .type = SCHEMA_STRING, .max = PATH_MAX_OCTETS,
 	 .told = offsetof(struct conf, journal.path_set), .initial = "/var/lib/natpcpd/leases.journal",
-	 .text = "the file, not in this version; \"\" keeps none"},
+	 .live = true, .text = "the file; \"\" keeps leases in memory only"},
 	{ONE(JOURNAL, journal.sync), .name = "sync", .type = SCHEMA_ENUM, .choices = sync_choices,
-	 .initial = "interval", .text = "when the file is forced to the disk, not in this version: never, now and then, or before every answer"},
+	 .initial = "interval", .live = true,
+	 .text = "when the file is forced to the disk: never, some seconds after a change, or before every answer"},
 
 	{ONE(CONTROL, control.socket), .name = "socket", .type = SCHEMA_STRING, .max = SOCKET_MAX_OCTETS,
 	 .initial = "/run/natpcpd/control.sock", .text = "the unix socket that natpcpctl uses; \"\" = none"},

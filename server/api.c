@@ -110,6 +110,20 @@ static json_t *listens(const struct server *s)
 	return list;
 }
 
+/* NULL: there is none. */
+static json_t *journal(const struct server *s)
+{
+	struct journal_stats j;
+
+	if (!server_journal(s, &j))
+		return NULL;
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "file", server_conf(s)->journal.path,
+			 "behind", j.behind, "records", (json_int_t)j.records, "octets", (json_int_t)j.octets,
+			 "appended", (json_int_t)j.appended, "rewritten", (json_int_t)j.rewritten, "syncs",
+			 (json_int_t)j.syncs, "failures", (json_int_t)j.failures, "error",
+			 j.error ? strerror(-j.error) : "");
+}
+
 static void status(struct server *s, struct control_request *q)
 {
 	struct server_status now;
@@ -126,8 +140,10 @@ static void status(struct server *s, struct control_request *q)
 		      (json_int_t)now.replies, "send_failures", (json_int_t)now.send_failures, "flow_searches",
 		      (json_int_t)now.flow_searches, "ruleset_looks", (json_int_t)now.ruleset_looks, "reloads",
 		      (json_int_t)now.reloads, "reload_error", now.reload_error);
-	if (o)
+	if (o) {
 		json_object_update_new(o, views_stats(&stats));
+		json_object_set_new(o, "journal", journal(s)); /* takes NULL, and sets nothing */
+	}
 	reply_json(q, 200, o);
 }
 

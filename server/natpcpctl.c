@@ -175,6 +175,17 @@ static void print_external(const json_t *x)
 	puts(n ? "" : ": no address");
 }
 
+static void print_journal(const json_t *j)
+{
+	char b[32];
+
+	printf("%-14s%s: ", "journal", json_string_value(json_object_get(j, "file")));
+	if (json_is_true(json_object_get(j, "behind")))
+		printf("lacks something: %s\n", json_string_value(json_object_get(j, "error")));
+	else
+		printf("whole, %s records\n", row_field(j, "records", b, sizeof(b)));
+}
+
 static int status(struct tool *t)
 {
 	json_t *o;
@@ -204,6 +215,8 @@ static int status(struct tool *t)
 	counters("  answered", json_object_get(json_object_get(o, "results"), "pcp"));
 	counters("dropped", json_object_get(o, "dropped"));
 	counters("mappings", json_object_get(o, "mappings"));
+	if (json_object_get(o, "journal"))
+		print_journal(json_object_get(o, "journal"));
 	error = json_string_value(json_object_get(o, "reload_error"));
 	if (error && *error)
 		printf("%-14s%s\n", "last reload", error);

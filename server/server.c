@@ -14,6 +14,7 @@
 #include "server/external.h"
 #include "server/flows.h"
 #include "server/guard.h"
+#include "server/history.h"
 #include "server/io/busy.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
@@ -50,6 +51,7 @@ struct server {
 	struct flows *flows;
 	struct waiting *waiting;
 	struct guard *guard;
+	struct history *history;
 	struct engine *engine;
 	struct round *round;
 	struct control *control;
@@ -84,6 +86,7 @@ static void round_finish(struct server *s)
 			log_print(CONF_LOG_ERROR, "backend-failed", "%s: %s", s->backend->ops->name, strerror(-error));
 	}
 	engine_settle(s->engine, now_ms, s->round);
+	history_take(s->history, s->round, now_ms);
 	flows_take(s->flows, s->round);
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
@@ -353,6 +356,8 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	round_finish(s);
 	if (external_apply_all(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+	if (history_reload(s->history, wanted))
+		log_print(CONF_LOG_WARNING, "journal", "%s", strerror(ENOMEM));
 	log_open(wanted->log.level, wanted->log.target);
 	conf_free(old);
 	return 0;
@@ -410,13 +415,21 @@ static void terminate(void *context)
 
 /* Start and end */
 
+struct adoption {
+	struct server *s;
+	int error;
+	bool any;
+};
+
 static void adopt(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
-	struct server *s = context;
+	struct adoption *a = context;
+	struct server *s = a->s;
 	int error = engine_adopt(s->engine, m, remaining_ms, loop_now_ms(s->loop), s->round);
 
+	a->any = true;
 	if (error)
-		log_print(CONF_LOG_ERROR, "adopt-failed", "%s", strerror(-error));
+		a->error = error;
 }
 
 static int failed(char why[SERVER_WHY_MAX], const char *what, int error)
@@ -478,10 +491,37 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 	return SERVER_USAGE;
 }
 
+/* Nobody is heard before the packet filter has what was answered, and the journal says so. */
+static int start_leases(struct server *s, char why[SERVER_WHY_MAX])
+{
+	struct adoption a = {.s = s};
+	int error = history_open(&s->history, s->loop, s->engine, s->conf, why, SERVER_WHY_MAX);
+
+	if (error)
+		return *why ? SERVER_FAILED : failed(why, "journal", error);
+	error = s->backend->ops->list(s->backend, adopt, &a);
+	if (error)
+		return failed(why, "the packet filter could not be listed", error);
+	if (!a.error)
+		a.error = engine_adopted(s->engine, a.any, s->round);
+	if (a.error)
+		return failed(why, "adoption", a.error);
+	round_finish(s);
+	error = external_apply_all(s, true);
+	if (error)
+		return failed(why, "engine", error);
+	for (; engine_walks(s->engine); round_finish(s))
+		engine_tick(s->engine, loop_now_ms(s->loop), s->round);
+	busy_refresh(s);
+	engine_start(s->engine, loop_now_ms(s->loop), s->round);
+	round_finish(s);
+	error = history_begin(s->history);
+	return error ? failed(why, "journal", error) : SERVER_DONE;
+}
+
 static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 {
 	uint8_t seed[ENGINE_SEED_LENGTH];
-	int error;
 
 	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
 		return failed(why, "getrandom", -errno);
@@ -493,17 +533,7 @@ static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 		log_print(CONF_LOG_INFO, "protocol-unsupported", "dccp: this kernel does not track its ports");
 		engine_without(s->engine, IPPROTO_DCCP);
 	}
-	error = s->backend->ops->list(s->backend, adopt, s);
-	if (error)
-		return failed(why, "the packet filter could not be listed", error);
-	round_finish(s);
-	error = external_apply_all(s, true);
-	if (error)
-		return failed(why, "engine", error);
-	busy_refresh(s);
-	engine_start(s->engine, loop_now_ms(s->loop), s->round);
-	round_finish(s);
-	return SERVER_DONE;
+	return start_leases(s, why);
 }
 
 static int start_events(struct server *s, char why[SERVER_WHY_MAX])
@@ -529,6 +559,10 @@ static int start_privileges(struct server *s, const struct privileges *p, char w
 		if (error)
 			return failed(why, "the control socket could not be given away", error);
 	}
+	if (p->drop) {
+		if (history_own(s->history, p->uid, p->gid, why, SERVER_WHY_MAX))
+			log_print(CONF_LOG_WARNING, "journal", "%s", why);
+	}
 	return privileges_drop(p, why, SERVER_WHY_MAX) ? SERVER_FAILED : SERVER_DONE;
 }
 
@@ -545,9 +579,6 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 			  s->conf->process.user);
 	if (*s->conf->control.http)
 		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
-	if (s->conf->journal.path_set && *s->conf->journal.path)
-		log_print(CONF_LOG_WARNING, "ignored",
-			  "journal.path: this version writes no journal, mappings end with a restart of the router");
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);
@@ -622,6 +653,7 @@ void server_close(struct server *s)
 		loop_forget(s->signals[i]);
 	flows_close(s->flows);
 	waiting_close(s->waiting);
+	history_close(s->history, clear);
 	listeners_free(s->listeners);
 	udp_inbox_free(s->inbox);
 	if (s->backend)
@@ -666,6 +698,11 @@ void server_status(const struct server *s, struct server_status *status)
 	status->flow_searches = flows_searches(s->flows);
 	status->ruleset_looks = guard_looks(s->guard);
 	status->reload_error = s->reload_error;
+}
+
+bool server_journal(const struct server *s, struct journal_stats *stats)
+{
+	return history_stats(s->history, stats);
 }
 
 size_t server_external(const struct server *s, size_t external, const struct in6_addr **v)

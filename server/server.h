@@ -8,6 +8,7 @@
 
 #include "conf/conf.h"
 #include "server/core/engine.h"
+#include "server/io/journal.h"
 #include "server/settings.h"
 
 #define SERVER_WHY_MAX CONF_LOCATION_MAX
@@ -49,6 +50,8 @@ struct server_status {
 	const char *reload_error; /* why the last reload failed; "" if it did not */
 };
 void server_status(const struct server *s, struct server_status *status);
+/* False: there is no journal. */
+bool server_journal(const struct server *s, struct journal_stats *stats);
 /* The outside addresses of an external (index into conf.externals); valid until the loop goes on. */
 size_t server_external(const struct server *s, size_t external, const struct in6_addr **v);
 /* How many request sockets a listen section has. */

@@ -83,8 +83,8 @@ def test_reload_needs_restart(net):
     assert c.map(UDP, 4000, 40000).result == SUCCESS
     d.reload(conf('reserved-ports { udp = { "40001" } }', process='process { user = "nobody" }',
                   backend='backend { table = "inet other"  forward-chain = "inet filter forward" }',
-                  control='control { socket = "@DIR@/other.sock" }', journal='journal { path = "/nonexistent/x"  sync = always }'))
-    for key in ('backend.table', 'process.user', 'control.socket', 'journal.path', 'journal.sync'):
+                  control='control { socket = "@DIR@/other.sock" }'))
+    for key in ('backend.table', 'process.user', 'control.socket'):
         assert 'key=' + key in d.log(), d.log()
     before = net.table()
     mark = len(d.lines)
@@ -100,16 +100,33 @@ def test_reload_needs_restart(net):
 
 def test_absent(net):
     """What the file asks for and this version has not is named at the start, and only then"""
-    d = net.daemon(conf(journal='journal { path = "@DIR@/leases.journal" }',
-                        control='control { socket = "@DIR@/control.sock"  http = "127.0.0.1:5380" }'))
-    for key in ('journal.path', 'control.http'):
-        assert [x for x in d.lines if 'event=ignored' in x and key in x], d.log()
-    assert not os.path.exists(os.path.join(net.dir, 'leases.journal'))
+    d = net.daemon(conf(control='control { socket = "@DIR@/control.sock"  http = "127.0.0.1:5380" }'))
+    assert [x for x in d.lines if 'event=ignored' in x and 'control.http' in x], d.log()
     assert d.stop() == 0
-    for journal in ('journal { path = "" }', ''):
-        d = net.daemon(conf(journal=journal))
-        assert 'event=ignored' not in d.log(), d.log()
-        assert d.stop() == 0
+    d = net.daemon()
+    assert 'event=ignored' not in d.log(), d.log()
+
+
+def test_journal_moves(net):
+    """A reload names another file for the journal: it is begun there, the old one goes, and all is in it"""
+    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }'))
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    where = [os.path.join(net.dir, name) for name in ('a.journal', 'b/b.journal')]
+    d.reload(conf(journal='journal { path = "@DIR@/b/b.journal"  sync = always }'))
+    wait(lambda: os.path.exists(where[1]) and not os.path.exists(where[0]))
+    wait(lambda: not d.status()['journal']['behind'])
+    assert c.map(UDP, 4001, 40001).result == SUCCESS
+    d.reload(conf())
+    wait(lambda: not os.path.exists(where[1]))
+    assert 'journal' not in d.status()
+    d.reload(conf(journal='journal { path = "@DIR@/a.journal" }'))
+    wait(lambda: os.path.exists(where[0]))
+    d.process.kill()
+    d.end()
+    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }'))
+    d.logged('journal-read.*found=whole')
+    assert sorted(x['external_port'] for x in d.leases()) == [40000, 40001]
 
 
 def test_interface_again(net):

@@ -279,7 +279,7 @@ static void settings_kept(void **state)
 	wanted->journal.sync = CONF_SYNC_ALWAYS;
 	assert_int_equal(settings_keep(running, wanted), 0);
 	assert_int_equal(wanted->backend.mark, running->backend.mark);
-	assert_int_equal(wanted->journal.sync, running->journal.sync);
+	assert_int_equal(wanted->journal.sync, CONF_SYNC_ALWAYS);
 	assert_string_equal(wanted->backend.table, running->backend.table);
 	assert_string_equal(wanted->process.user, running->process.user);
 	assert_int_equal(wanted->backend.type, CONF_BACKEND_MEMORY);
