@@ -257,6 +257,18 @@ static int put_with_flags(struct nft *n, const struct conf *conf, bool anew, boo
 	return rc;
 }
 
+/* Where the kernel knows no owners, it cannot be had, and is missed only when somebody flushes everything. */
+static void keep_hooks(struct nft *n, const struct conf *conf)
+{
+	uint32_t first = n->seq;
+
+	if (n->hooks || n->table_flags)
+		return;
+	nft_msg_begin(&n->batch, first);
+	n->seq += 10;
+	n->hooks = nft_ruleset_put_hooks(&n->batch, conf, first + 1) == 0 && nft_transact_all(n, first) == 0;
+}
+
 int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, char *why, size_t size)
 {
 	int rc = put_with_flags(n, conf, false, how == NFT_INSTALL_EMPTY);
@@ -269,8 +281,10 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 	/* with -ENOENT the fault would be in the configuration */
 	if (rc == -ENOENT || rc == -EAFNOSUPPORT)
 		rc = -EPROTONOSUPPORT;
-	if (rc == 0)
+	if (rc == 0) {
+		keep_hooks(n, conf);
 		rc = nft_watch_print(n, &n->print);
+	}
 	if (rc == -EPERM)
 		snprintf(
 		    why, size,

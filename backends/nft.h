@@ -39,6 +39,7 @@ struct nft {
 	struct nft_msg_kernel kernel;
 	struct nft_print print;
 	bool no_reset;	     /* the kernel lacks what nft_reset.h's rules are made of */
+	bool hooks;	     /* nft_ruleset_put_hooks()'s table is there */
 	bool emptied;	     /* mappings were lost, and nobody was told yet */
 	bool accept_missing; /* the operator's chain was not there when it was last looked for */
 	struct nft_msg_batch batch;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -335,6 +336,23 @@ int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t t
 	put_filtered(&p, conf);
 	put_postrouting(&p, conf);
 	put_forward(&p, mark);
+	return p.error;
+}
+
+int nft_ruleset_put_hooks(struct nft_msg_batch *b, const struct conf *conf, uint32_t seq)
+{
+	char name[NFT_MSG_TABLE_MAX];
+	struct nft_rule_put p = {.batch = b, .table = name, .seq = seq};
+	struct nft_rule r;
+
+	if (snprintf(name, sizeof(name), "%s-hooks", conf->backend.table) >= (int)sizeof(name))
+		return -ENAMETOOLONG;
+	put_table(&p, NFT_RULESET_OWNED);
+	/* one chain is enough for translation at all hooks, one look at a connection for the tracking of both families */
+	nft_rule_chain(&p, "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 1);
+	nft_rule_begin(&r, name, "prerouting");
+	nft_rule_ct_get(&r, NFT_CT_MARK);
+	nft_rule_end(&p, &r, NLM_F_APPEND, NFPROTO_INET);
 	return p.error;
 }
 

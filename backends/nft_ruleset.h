@@ -55,6 +55,16 @@ enum { NFT_RULESET_FORWARD_PRIORITY = -10 };
  */
 int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t table_flags, bool anew, uint32_t seq);
 
+/*
+ * NFT_TABLE_F_OWNER alone: the kernel removes the table when our socket is closed. It is made beside a table without an
+ * owner, is called like it with "-hooks" behind, has no mappings, and a packet that passes it is not changed. While it is
+ * there the kernel tracks and translates connections, so that those of mappings go on while somebody's flush of the
+ * whole ruleset has taken ours away: else packets of theirs would be taken for the router's own, which refuses them.
+ */
+#define NFT_RULESET_OWNED 0x2
+/* Appends what makes it. 0; -ENAMETOOLONG; -ENOMEM, -EMSGSIZE as above. */
+int nft_ruleset_put_hooks(struct nft_msg_batch *b, const struct conf *conf, uint32_t seq);
+
 /* Appends the deletion of the table. */
 void nft_ruleset_delete(struct nft_msg_batch *b, const char *table, uint32_t seq);
 

@@ -824,6 +824,36 @@ static void accept_rule(void **state)
 }
 
 /* Whichever allocation fails, it is said, and what is in the batch is whole. */
+/* Three messages: a table with an owner alone, a chain, and a rule that looks at a connection. */
+static void hooks(void **state)
+{
+	static const uint8_t types[] = {NFT_MSG_NEWTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE};
+	struct bed *b = bed_new();
+	char name[NFT_MSG_TABLE_MAX] = "";
+	size_t at = 0;
+
+	(void)state;
+	assert_int_equal(nft_ruleset_put_hooks(&b->batch, &b->conf, 2), 0);
+	compare("table", b->data,
+		"30000000000a0104020000000000000001000000120001006e6174706370642d686f6f6b730000000800020000000002");
+	for (size_t i = 0; i < sizeof(types); i++) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)(b->data + at);
+
+		assert_int_equal(h->nlmsg_type & 0xff, types[i]);
+		assert_int_equal(h->nlmsg_seq, 2 + i);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	assert_int_equal(at, b->batch.length);
+	/* a name that is too long with what comes behind it */
+	memset(name, 'x', sizeof(name) - sizeof("-hooks"));
+	b->conf.backend.table = name;
+	b->batch.length = 0;
+	assert_int_equal(nft_ruleset_put_hooks(&b->batch, &b->conf, 2), 0);
+	strcat(name, "x");
+	assert_int_equal(nft_ruleset_put_hooks(&b->batch, &b->conf, 2), -ENAMETOOLONG);
+	free(b);
+}
+
 static void out_of_memory(void **state)
 {
 	(void)state;
@@ -837,6 +867,8 @@ static void out_of_memory(void **state)
 		rc = nft_ruleset_put(&b->batch, &b->conf, NFT_RULESET_KEPT, false, 2);
 		if (rc == 0)
 			rc = nft_ruleset_put_accept(&b->batch, &b->conf, 99);
+		if (rc == 0)
+			rc = nft_ruleset_put_hooks(&b->batch, &b->conf, 199);
 		assert_true(rc == -ENOMEM || (rc == 0 && failmalloc_in > 0));
 		failmalloc_in = 0;
 	}
@@ -861,7 +893,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_ruleset), cmocka_unit_test(variants),    cmocka_unit_test(two_externals),
 	    cmocka_unit_test(too_small),     cmocka_unit_test(accept_rule), cmocka_unit_test(out_of_memory),
-	    cmocka_unit_test(families),
+	    cmocka_unit_test(hooks),	     cmocka_unit_test(families),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
