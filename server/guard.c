@@ -7,7 +7,7 @@
 
 #include "server/io/log.h"
 
-#define SETTLE_MS    50 /* changes come in groups; mappings that were flushed are back in less than 100 ms */
+#define SETTLE_MS    20 /* changes come in groups; with what the kernel takes, all is back in less than 100 ms */
 #define RETRY_MS     1000
 #define RETRY_MAX_MS 10000
 

@@ -100,7 +100,7 @@ static void scene_close(struct scene *s)
 	close(s->pipe[1]);
 }
 
-/* A stream of changes is one look for each 50 ms, and it does not put the first one off. */
+/* A stream of changes is one look for each 20 ms, and it does not put the first one off. */
 static void groups(void **state)
 {
 	struct scene s = {.concerned = true, .left = 10};
@@ -110,8 +110,8 @@ static void groups(void **state)
 	loop_timer_set(s.more, s.begin_ms);
 	scene_run(&s, 250);
 	assert_int_equal(s.left, 0);
-	assert_in_range(s.looks, 1, 3);
-	assert_true(s.looks_ms[0] >= 50);
+	assert_in_range(s.looks, 1, 6);
+	assert_true(s.looks_ms[0] >= 20);
 	assert_int_equal(guard_looks(s.guard), s.looks);
 	assert_int_equal(s.lost, 0);
 	scene_close(&s);
