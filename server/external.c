@@ -29,17 +29,57 @@ static void report(const struct external *o, const struct conf_external *x, cons
 	log_end(&l);
 }
 
-int external_read(struct external *o, const struct conf_external *x, const struct wan *w)
+static bool same(const struct in6_addr *v, size_t v_n, const struct in6_addr *w, size_t w_n)
+{
+	return v_n == w_n && (!v_n || !memcmp(v, w, v_n * sizeof(*v)));
+}
+
+static void forget_next(struct external *o)
+{
+	free(o->next);
+	o->next = NULL;
+	o->next_n = 0;
+	o->differs = false;
+}
+
+/* Keeps what was read, which is not what is known; returns when it counts. */
+static uint64_t keep_next(struct external *o, struct in6_addr *v, size_t n, uint64_t now_ms)
+{
+	uint64_t rest_ms, end_ms;
+
+	if (!o->differs)
+		o->differs_ms = o->next_ms = now_ms;
+	else if (!same(v, n, o->next, o->next_n))
+		o->next_ms = now_ms;
+	free(o->next);
+	o->next = v;
+	o->next_n = n;
+	o->differs = true;
+	rest_ms = o->next_ms + EXTERNAL_HOLD_MS;
+	end_ms = o->differs_ms + EXTERNAL_HOLD_MAX_MS;
+	return rest_ms < end_ms ? rest_ms : end_ms;
+}
+
+int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
+		  uint64_t *again_ms)
 {
 	struct in6_addr *v = calloc(WAN_ADDRESSES_MAX, sizeof(*v)), private_address;
+	uint64_t due_ms;
 	bool refused;
 	size_t n;
 
+	*again_ms = UINT64_MAX;
 	if (!v)
 		return -ENOMEM;
 	n = wan_external(w, x, v, WAN_ADDRESSES_MAX, &refused, &private_address);
-	if (o->known && n == o->n && (!n || !memcmp(v, o->v, n * sizeof(*v)))) {
+	if (o->known && same(v, n, o->v, o->n)) {
+		forget_next(o);
 		free(v);
+		return 0;
+	}
+	due_ms = keep_next(o, v, n, now_ms);
+	if (o->known && !at_once && now_ms < due_ms) {
+		*again_ms = due_ms;
 		return 0;
 	}
 	free(o->v);
@@ -51,5 +91,6 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 void external_clear(struct external *o)
 {
 	free(o->v);
+	free(o->next);
 	memset(o, 0, sizeof(*o));
 }

@@ -235,8 +235,11 @@ static void woken(void *context)
 static int external_apply(struct server *s, size_t i, bool always)
 {
 	struct external *o = &s->externals[i];
-	int news = external_read(o, &s->conf->externals[i], s->wan);
+	uint64_t again_ms;
+	int news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
 
+	if (s->wan_settled)
+		loop_timer_by(s->wan_settled, again_ms);
 	if (news < 0 || (!news && !always))
 		return news;
 	engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);

@@ -10,6 +10,7 @@
     lost      those of them that did not arrive, or whose answer did not (TCP: those that were sent again)
     gap_ms    from the last one before the longest row of lost ones to the first one after it, by the times when they were
               sent; 0 if none was lost: what delays this process does not count (TCP: the slowest answer)
+    broken    TCP: somebody ended the connection
 """
 import json
 import os
@@ -72,7 +73,7 @@ class Datagrams:
                 if last is not None and i - last > 1 or last is None and i > 0:
                     gap = max(gap, times[i] - times[last or 0])
                 last = i
-        return {'sent': len(self.back), 'lost': self.back.count(False), 'gap_ms': round(gap * 1000, 1)}
+        return {'sent': len(self.back), 'lost': self.back.count(False), 'gap_ms': round(gap * 1000, 1), 'broken': False}
 
 
 class Connection:
@@ -83,28 +84,33 @@ class Connection:
         self.client.connect(probe.resolve(outer, *target))
         self.server = listener.accept()[0]
         listener.close()
-        self.times, self.answered, self.slowest, self.rest = [], 0, 0.0, b''
+        self.times, self.answered, self.slowest, self.rest, self.broken = [], 0, 0.0, b'', False
         for s in (self.server, self.client):
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             s.setblocking(False)
 
     def sockets(self):
-        return [self.server, self.client]
+        return [] if self.broken else [self.server, self.client]
 
     def send(self):
         try:
-            if self.client.send(struct.pack('!I', len(self.times))) == 4:
+            if not self.broken and self.client.send(struct.pack('!I', len(self.times))) == 4:
                 self.times.append(time.monotonic())
         except BlockingIOError:
             pass
+        except OSError:
+            self.broken = True
 
     def read(self, s):
         try:
             data = s.recv(65536)
+            if s is self.server:
+                s.send(data)
+                return
         except BlockingIOError:
             return
-        if s is self.server:
-            s.send(data)
+        except OSError:
+            self.broken = True
             return
         self.rest += data
         for _ in range(len(self.rest) // 4):
@@ -119,7 +125,7 @@ class Connection:
         missing = len(self.times) - self.answered
         slowest = max(self.slowest, time.monotonic() - self.times[self.answered] if missing else 0)
         return {'sent': len(self.times), 'lost': self.again(self.client) + self.again(self.server) + missing,
-                'gap_ms': round(slowest * 1000, 1)}
+                'gap_ms': round(slowest * 1000, 1), 'broken': self.broken}
 
 
 def main(argv):

@@ -103,6 +103,7 @@ class Scene:
               f'  epochs {before} {after}  mappings {len(known)} {len(self.known())}', flush=True)
         assert self.known() == known
         wait(lambda: self.net.elements() == elements, 15, 'all elements are back')
+        assert not seen['tcp'].broken, name
         for k in ('udp', 'tcp', 'pinhole'):
             # a connection may send twice what came late
             assert seen[k].lost <= (2 if k == 'tcp' else 0), (name, k, vars(seen[k]))

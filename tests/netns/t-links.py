@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Links and addresses that go, come and change while packets flow: what is broken by it, and what clients are told."""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import threading
+import time
+
+import lab
+import pcp
+from lab import EXT, EXT2, GW, GW6, LAN, LAN6, WAN, WAN6, conf, wait
+from pcp import SUCCESS, TCP, UDP
+
+QUIET = 'log { level = "info" }'
+
+
+def pause(seconds):
+    threading.Event().wait(seconds)
+
+
+class Scene:
+    def __init__(self, net, text=None):
+        self.net = net
+        self.d = net.daemon(text or conf(log=QUIET))
+        self.c = net.client()
+        for p in (UDP, TCP):
+            assert self.c.map(p, 4000, 40000).result == SUCCESS
+        assert self.c.map(UDP, 4001, 40001).result == SUCCESS
+        self.ear = net.listener('lan', '224.0.0.1')
+        # the copies of the start are over, but for those that are seconds apart
+        wait(lambda: min(self.epochs()) >= 2)
+        self.heard()
+        self.flows = {'udp': net.stream('lan', (LAN, 4000), (EXT, 40000)),
+                      'tcp': net.stream('lan', (LAN, 4000), (EXT, 40000), 'tcp'),
+                      'new': net.stream('lan', (LAN, 4001), (EXT, 40001), how='fresh')}
+        self.before, self.begin, self.mark = self.epochs(), time.monotonic(), len(self.d.lines)
+
+    def epochs(self):
+        """Of PCP and NAT-PMP; whatever else comes in between is an update."""
+        self.c.send(pcp.announce(self.c.address))
+        r = self.c.receive()
+        while r.opcode != pcp.ANNOUNCE:
+            r = self.c.receive()
+        s = self.net.client()
+        return r.epoch, s.public().epoch
+
+    def heard(self):
+        """The PCP announcements that have come: of how many moments."""
+        self.ear.setblocking(False)
+        found = []
+        try:
+            while True:
+                r = pcp.decode(self.ear.recv(2048))
+                if r.version == 2:
+                    found.append(r.epoch)
+        except BlockingIOError:
+            return found
+
+    def told(self):
+        """The IPv4 addresses, or None, that the engine was told of, one after the other."""
+        v = [EXT]
+        for line in self.d.lines[self.mark:]:
+            if 'event=external-address external=wan' in line:
+                m = re.search(r' address=([0-9.]+)( |$)', line)
+                v += [m and m[1]] if v[-1] != (m and m[1]) else []
+        return v[1:]
+
+    def end(self, name, lost):
+        """What the flows saw. lost: PCP's epoch restarts; NAT-PMP's never does."""
+        pause(0.3)
+        seen = {k: f.end() for k, f in self.flows.items()}
+        after, elapsed_s = self.epochs(), time.monotonic() - self.begin
+        print(f'    {name:20} ' + '  '.join(f'{k} {r.lost}/{r.sent} {r.gap_ms} ms' for k, r in seen.items()) +
+              f'  epochs {self.before} {after} in {elapsed_s:.1f} s  mappings 3 {len(self.d.leases())}', flush=True)
+        assert len(self.d.leases()) == 3
+        assert not seen['tcp'].broken or 'another' in name
+        assert (after[0] < self.before[0] + elapsed_s - 1.5) == lost, (self.before, after, elapsed_s)
+        assert after[1] >= self.before[1] + elapsed_s - 2, (self.before, after, elapsed_s)
+        return seen
+
+    def works(self, address=EXT):
+        self.net.through('lan', (LAN, 4000), (address, 40000))
+        self.net.through('lan', (LAN, 4000), (address, 40000), 'tcp')
+
+
+def batch(net, *lines):
+    net.sh('gw', 'ip', '-batch', '-', input='\n'.join(lines) + '\n')
+
+
+def take(net, address=EXT):
+    batch(net, f'addr del {address}/24 dev wan0')
+
+
+def give(net, address=EXT):
+    batch(net, f'addr add {address}/24 dev wan0', f'route replace default via {WAN}')
+
+
+def test_flap(net):
+    """The outside address flaps ten times a second and is the same in the end: nobody is told anything (6887-8.5-03)"""
+    s = Scene(net)
+    for _ in range(20):
+        take(net)
+        pause(0.05)
+        give(net)
+        pause(0.05)
+    pause(0.5)
+    assert s.told() == [], s.d.log()
+    assert all(e >= s.before[0] for e in s.heard())
+    s.end('address flaps', lost=False)
+    s.works()
+
+
+def test_flap_to_another(net):
+    """It flaps and is another in the end: told once, one series of announcements (6887-8.5-03, 6886-3.2.1-03)"""
+    s = Scene(net)
+    for _ in range(10):
+        take(net)
+        pause(0.05)
+        give(net)
+        pause(0.05)
+    take(net)
+    give(net, EXT2)
+    wait(lambda: len(s.told()) == 1)
+    pause(2.2)
+    epochs = [e for e in s.heard() if e < s.before[0]]
+    # 0, 250, 500, 1000, 2000 ms after the change; no moment has copies of another series
+    assert 4 <= len(epochs) <= 5, epochs
+    assert epochs == sorted(epochs)
+    assert len(s.told()) == 1, s.d.log()
+    # what moves to another address ends
+    assert s.end('flaps to another', lost=True)['tcp'].broken
+    s.works(EXT2)
+
+
+def test_same_again(net):
+    """DHCP takes the address away and gives it again at once: no epoch restarts, and flows go on (6887-8.5-03)"""
+    s = Scene(net)
+    take(net)
+    pause(0.12)
+    give(net)
+    pause(0.6)
+    assert s.told() == [], s.d.log()
+    seen = s.end('same at once', lost=False)
+    assert seen['udp'].lost < seen['udp'].sent / 2
+    s.works()
+
+
+def test_same_later(net):
+    """The same address is back after a second: hosts were refused meanwhile, so PCP's epoch restarts and they are told"""
+    s = Scene(net)
+    take(net)
+    wait(lambda: len(s.told()) == 1)
+    assert s.c.map(TCP, 4005, 40005).result == pcp.NETWORK_FAILURE
+    give(net)
+    wait(lambda: len(s.told()) == 2)
+    seen = s.end('same later', lost=True)
+    assert seen['udp'].lost < seen['udp'].sent / 2
+    assert min(s.heard()) < s.before[0]
+    s.works()
+
+
+def test_down_up(net):
+    """The link goes down and up again: at once is nothing, for a while is a change; flows go on"""
+    s = Scene(net)
+    batch(net, 'link set wan0 down')
+    pause(0.12)
+    batch(net, 'link set wan0 up', f'route replace default via {WAN}')
+    pause(0.6)
+    assert s.told() == [], s.d.log()
+    s.end('down and up', lost=False)
+    s.works()
+
+
+def test_index(net):
+    """The WAN interface is deleted and made anew under another index, with the same address, as PPPoE does: flows go on"""
+    s = Scene(net)
+
+    def index():
+        return net.ip('gw', '-o', 'link', 'show', 'wan0').split(':')[0]
+    old = index()
+    batch(net, 'link del wan0', 'link add dummy7 type bridge',
+          f'link add wan0 type veth peer name eth0 netns {net.ns("wan")}')
+    net.sh('wan', 'ip', '-batch', '-', input=f'link set eth0 up\naddr add {WAN}/24 dev eth0\n')
+    batch(net, 'link set wan0 up', f'addr add {EXT}/24 dev wan0', f'route replace default via {WAN}')
+    assert index() != old
+    wait(lambda: s.d.status()['externals'][0]['addresses'][:1] == [EXT])
+    pause(0.8)
+    seen = s.end('another index', lost=s.told() != [])
+    assert seen['udp'].lost < seen['udp'].sent * 0.7
+    s.works()
+
+
+def test_renamed(net):
+    """The interfaces are renamed and get their names back: refused or not heard meanwhile, then all is as it was"""
+    s = Scene(net)
+    for f in s.flows.values():
+        f.end()
+    batch(net, 'link set wan0 down', 'link set wan0 name wanx', 'link set wanx up', f'route replace default via {WAN}')
+    wait(lambda: s.net.client().public().result == 3)
+    assert s.c.map(TCP, 4005, 40005).result == pcp.NETWORK_FAILURE and len(s.d.leases()) == 3
+    batch(net, 'link set wanx down', 'link set wanx name wan0', 'link set wan0 up', f'route replace default via {WAN}')
+    wait(lambda: s.net.client().public().address == EXT)
+    s.works()
+    batch(net, 'link set br-lan down', 'link set br-lan name lanx', 'link set lanx up')
+    s.d.logged('event=interface-absent', 5)
+    c = net.client()
+    assert c.silent(pcp.natpmp_address())
+    batch(net, 'link set lanx down', 'link set lanx name br-lan', 'link set br-lan up', f'addr replace {GW}/24 dev br-lan')
+
+    def answered():
+        try:
+            return net.client().ask(pcp.natpmp_address(), 0.3).address == EXT
+        except (TimeoutError, ConnectionRefusedError):
+            return False
+    wait(answered, 10)
+    assert s.c.map(UDP, 4000, 40000).external == 40000
+    s.works()
+
+
+NEW6, NEWGW6 = '2001:db8:3::11', '2001:db8:3::1'
+
+
+def test_renumbered(net):
+    """Another IPv6 prefix inside: heard on the new address, pinholes there; those of the old one close with their lifetime"""
+    d = net.daemon(conf('lifetime { min = 1 }', log=QUIET, rule='rule "all" { action = allow }'))
+    c, old = net.client(), net.client('lan', GW6)
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    assert old.map(UDP, 5000, lifetime=600, address='::').result == SUCCESS
+    assert old.map(UDP, 5001, lifetime=3, address='::', nonce=pcp.nonce()).result == SUCCESS
+    net.through('lan', (LAN6, 5000), (LAN6, 5000))
+    wait(lambda: min(c.announce().epoch, c.public().epoch) >= 2)
+    before = c.announce().epoch
+    for side, device, gone, new in (('gw', 'br-lan', GW6, NEWGW6), ('lan', 'eth0', LAN6, NEW6)):
+        net.ip(side, 'addr', 'add', new + '/64', 'dev', device, 'nodad')
+        net.ip(side, 'addr', 'del', gone + '/64', 'dev', device)
+    net.ip('lan', 'route', 'replace', 'default', 'via', NEWGW6)
+    net.ip('wan', 'route', 'add', '2001:db8:3::/64', 'via', lab.EXT6)
+
+    def heard():
+        try:
+            return net.client('lan', NEWGW6).ask(pcp.announce(NEW6), 0.3)
+        except (TimeoutError, ConnectionRefusedError):
+            return None
+    # it is no address of the router's outside: no epoch restarts
+    assert wait(heard, 5).epoch >= before
+    fresh = net.client('lan', NEWGW6)
+    r = fresh.map(UDP, 5000, address='::')
+    assert (r.result, r.address, r.external) == (SUCCESS, NEW6, 5000), vars(r)
+    net.through('lan', (NEW6, 5000), (NEW6, 5000))
+    # an address that nobody has is asked by nobody: what was promised to it ends by itself
+    wait(lambda: sorted(x['external_port'] for x in d.leases()) == [5000, 5000, 40000], 10)
+    net.through('lan', (LAN, 4000), (EXT, 40000))
+
+
+def test_default_route(net):
+    """The default route moves to another external's interface and back: mappings stay on their own, flows go on"""
+    net.ip('gw', 'link', 'add', 'wan1', 'type', 'veth', 'peer', 'name', 'eth1', 'netns', net.ns('wan'))
+    batch(net, 'addr add 203.0.113.129/25 dev wan1', 'link set wan1 up')
+    net.sh('wan', 'ip', '-batch', '-', input='addr add 203.0.113.130/25 dev eth1\nlink set eth1 up\n')
+    net.nft('add rule inet nat postrouting oifname "wan1" masquerade')
+    net.nft('add rule inet filter forward iifname "br-lan" oifname "wan1" accept')
+    s = Scene(net, conf('external "b" { interface = "wan1" }\n', log=QUIET))
+    batch(net, 'route replace default via 203.0.113.130')
+    pause(0.4)
+    s.works()
+    assert s.c.map(UDP, 4000, 40000).address == EXT
+    batch(net, f'route replace default via {WAN}')
+    pause(0.2)
+    assert s.told() == [], s.d.log()
+    seen = s.end('default route', lost=False)
+    assert all(r.lost <= (2 if k == 'tcp' else 0) for k, r in seen.items()), seen
+    s.works()
+
+
+lab.main(globals())
