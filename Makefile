@@ -103,7 +103,13 @@ DRIVER := $(O)/tests/netns/backend_driver
 $(DRIVER): $(DRIVER).o $(call archives,backends)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
 
-unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER)
+# what tests/lab/trouble.py preloads into the daemon
+TROUBLE := $(O)/tests/netns/trouble.so
+$(TROUBLE): tests/netns/trouble.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(filter-out $(SANF),$(XCFLAGS)) -fPIC -shared -o $@ $< -ldl
+
+unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER) $(TROUBLE)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -160,7 +166,7 @@ conformance:
 	+$(Q)MAKE='$(MAKE)' tests/requirements/conformance.py --jobs $(JOBS) --build $(O)
 check-netns:
 	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(TROUBLE)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
 check-clients:
 	$(Q)tests/lab/deps.sh clients $(if $(ALL),clients-all)

@@ -19,6 +19,7 @@
 
 #define BATCH_START    (256 << 10) /* octets of the batch buffer at first */
 #define SEND_BUFFER    (20 << 20)  /* above the largest batch */
+#define SEND_OVERHEAD  1024	   /* of that, not for the batch */
 #define RECEIVE_BUFFER (16 << 20)  /* a refusal of every message of a batch fits: each takes about 800 octets */
 
 /* Numbers of messages that making the ruleset takes, with as many externals as there can be: sets, names and rules, and
@@ -39,7 +40,7 @@ int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *c
 {
 	int fd = mnl_socket_get_fd(n->socket), whole = 0;
 	uint32_t last = nft_msg_end(&n->batch);
-	bool done = false, any = false;
+	bool done = false, any = false, lost = false;
 
 	if (mnl_socket_sendto(n->socket, n->batch.data, n->batch.length) < 0)
 		return -errno;
@@ -50,8 +51,9 @@ int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *c
 		int rest = (int)length, error;
 		uint32_t seq;
 
+		lost = lost || (length < 0 && errno == ENOBUFS);
 		if (length < 0 && (errno == EINTR || errno == ENOBUFS))
-			continue; /* a refusal was lost: then there were others, and the batch is tried again */
+			continue;
 		if (length < 0 && errno == EAGAIN)
 			break;
 		if (length < 0)
@@ -68,7 +70,10 @@ int nft_transact(struct nft *n, uint32_t first, nft_refused_fn *refused, void *c
 			}
 		}
 	}
-	return whole ? whole : done || any ? 0 : -EIO;
+	if (whole)
+		return whole;
+	/* If a refusal was lost and there were others, the batch is tried again; if not, this may have been the only one. */
+	return any ? 0 : lost ? -ENOBUFS : done ? 0 : -EIO;
 }
 
 static void note_first(void *context, uint32_t seq, int error)
@@ -88,30 +93,45 @@ int nft_transact_all(struct nft *n, uint32_t first)
 	return rc ? rc : error;
 }
 
+/* What the end of a dump says of it: a negative error if it is not whole. */
+static int read_done(const struct nlmsghdr *h)
+{
+	const int *error = mnl_nlmsg_get_payload(h);
+
+	return mnl_nlmsg_get_payload_len(h) >= sizeof(*error) && *error < 0 ? *error : 0;
+}
+
 int nft_query(struct nft *n, nft_answer_fn *fn, void *context)
 {
 	const struct nlmsghdr *request = (const struct nlmsghdr *)(const void *)n->batch.data;
 	uint32_t asked = request->nlmsg_seq;
-	bool interrupted = false;
+	bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP, interrupted = false;
+	int fd = mnl_socket_get_fd(n->socket);
 
 	if (mnl_socket_sendto(n->socket, n->batch.data, n->batch.length) < 0)
 		return -errno;
+	/* The kernel answers in send, and goes on with a dump whenever some of it was taken: nothing is waited for. */
 	for (;;) {
-		ssize_t length = mnl_socket_recvfrom(n->socket, n->received, NFT_RECEIVE_MAX);
+		ssize_t length = recv(fd, n->received, NFT_RECEIVE_MAX, MSG_DONTWAIT);
 		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)n->received;
 		int rest = (int)length, error;
 		uint32_t seq;
 
-		if (length < 0 && errno != EINTR)
+		/* some of the answer was lost, or all that was left of it */
+		if (length < 0 && errno == EAGAIN)
+			return -EINTR;
+		if (length < 0 && errno != EINTR && errno != ENOBUFS)
 			return -errno;
+		interrupted = interrupted || (length < 0 && errno == ENOBUFS);
 		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
 			if (h->nlmsg_seq != asked)
 				continue;
 			interrupted = interrupted || h->nlmsg_flags & NLM_F_DUMP_INTR;
 			if (h->nlmsg_type == NLMSG_DONE)
-				return interrupted ? -EINTR : 0;
+				return interrupted ? -EINTR : read_done(h);
+			/* a dump that was given up is still under way; each question drives it on */
 			if (read_ack(h, &seq, &error))
-				return error;
+				return error == -EBUSY && dump ? -EINTR : error;
 			if (fn)
 				fn(context, h);
 		}
@@ -227,7 +247,7 @@ static int put_all(struct nft *n, const struct conf *conf, uint32_t table_flags,
 	n->seq += SEQ_RULESET;
 	do
 		rc = fill_ruleset(n, conf, table_flags, anew, empty, &strays, first);
-	while (rc == -EMSGSIZE && (rc = nft_grow(&n->batch)) == 0);
+	while (rc == -EMSGSIZE && (rc = nft_grow(n)) == 0);
 	return rc ? rc : nft_transact_all(n, first);
 }
 
@@ -397,7 +417,8 @@ static const struct backend_ops nft_ops = {
 static int open_socket(struct nft *n, char *why, size_t size)
 {
 	const int send = SEND_BUFFER, receive = RECEIVE_BUFFER;
-	int one = 1, fd;
+	int one = 1, fd, room;
+	socklen_t size_of_room = sizeof(room);
 
 	n->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!n->socket || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
@@ -410,6 +431,10 @@ static int open_socket(struct nft *n, char *why, size_t size)
 	/* Without privileges these fail, and so will the first transaction, with a better reason. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, &size_of_room) == 0 && room > SEND_OVERHEAD)
+		n->batch_max = (size_t)(room - SEND_OVERHEAD);
+	if (n->batch.capacity > n->batch_max)
+		n->batch.capacity = n->batch_max / 8 * 8;
 	mnl_socket_setsockopt(n->socket, NETLINK_CAP_ACK, &one, sizeof(one));
 	return 0;
 }
@@ -432,6 +457,7 @@ int backend_nft_open(struct backend **b, const struct conf *conf, char *why, siz
 	n->backend.ops = &nft_ops;
 	n->conf = conf;
 	n->batch.capacity = BATCH_START;
+	n->batch_max = NFT_BATCH_MAX;
 	n->seq = 1;
 	n->table_flags = NFT_RULESET_KEPT;
 	rc = open_socket(n, why, size);

@@ -43,6 +43,7 @@ struct nft {
 	bool emptied;	     /* mappings were lost, and nobody was told yet */
 	bool accept_missing; /* the operator's chain was not there when it was last looked for */
 	struct nft_msg_batch batch;
+	size_t batch_max; /* octets that the socket can send at once */
 	struct nft_slot *slots;
 	size_t slots_capacity;
 	uint8_t *received;
@@ -64,7 +65,7 @@ int nft_transact_all(struct nft *n, uint32_t first);
 
 /*
  * Sends the request in the batch buffer (one message without begin and end) and calls fn for every message of its
- * answer, a dump or not. 0; -EINTR: a dump changed under way, ask again; -errno.
+ * answer, a dump or not. 0; -EINTR: a dump changed under way, or some of the answer was lost: ask again; -errno.
  */
 typedef void nft_answer_fn(void *context, const struct nlmsghdr *message);
 int nft_query(struct nft *n, nft_answer_fn *fn, void *context);
@@ -79,8 +80,9 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 
 /* backend_ops.commit */
 int nft_commit(struct backend *b, struct change *changes, size_t n);
-/* Makes the batch buffer twice as large. 0; -ENOMEM; -EMSGSIZE: no transaction is that large. */
-int nft_grow(struct nft_msg_batch *b);
+/* Makes the batch buffer twice as large. 0; -ENOMEM; -EMSGSIZE: no transaction is that large, or can be sent. */
+#define NFT_BATCH_MAX (16 << 20)
+int nft_grow(struct nft *n);
 
 /* backend_ops.flows */
 int nft_flows(struct backend *b, struct backend_flows *flows);

@@ -11,8 +11,7 @@
 #include "codec/codec.h"
 
 #define CHUNK_CHANGES 2048 /* changes in one transaction, unless a group has more */
-#define BATCH_MAX     (16 << 20)
-#define TRIES_MAX     8 /* of a transaction that the kernel wants repeated */
+#define TRIES_MAX     8	   /* of a transaction that the kernel wants repeated */
 
 /* One transaction: changes[start] up to, not including, changes[end]. */
 struct chunk {
@@ -38,11 +37,12 @@ static int reserve_slots(struct nft *n, size_t count)
 	return 0;
 }
 
-int nft_grow(struct nft_msg_batch *b)
+int nft_grow(struct nft *n)
 {
+	struct nft_msg_batch *b = &n->batch;
 	uint8_t *data;
 
-	if (b->capacity >= BATCH_MAX)
+	if (b->capacity >= NFT_BATCH_MAX || b->capacity * 2 > n->batch_max)
 		return -EMSGSIZE;
 	data = realloc(b->data, b->capacity * 2);
 	if (!data)
@@ -80,7 +80,7 @@ static int fill(struct chunk *c)
 		       b->capacity - b->length < nft_msg_room(&c->changes[i]) + NFT_MSG_FRAME) {
 			if (group > c->start)
 				goto full;
-			rc = nft_grow(b);
+			rc = nft_grow(n);
 			if (rc)
 				return rc;
 		}
@@ -172,6 +172,52 @@ static bool judge(struct chunk *c)
 	return any;
 }
 
+struct look {
+	const struct conf *conf;
+	const struct mapping *mapping;
+	bool there;
+};
+
+static void compare(void *context, const struct nft_msg_found *found)
+{
+	struct look *l = context;
+	struct mapping m = found->mapping;
+
+	m.external = l->mapping->external; /* only a mirror knows */
+	l->there = l->there || verdict_same_mapping(&m, l->mapping);
+}
+
+static void compare_elements(void *context, const struct nlmsghdr *message)
+{
+	struct look *l = context;
+
+	nft_msg_elements(message, l->conf, compare, l);
+}
+
+/*
+ * The acknowledgement did not come: was it done? A batch is done as a whole, so one new element tells it of all. Without
+ * a new one nobody can tell, but then it can be done twice. 0: it was; -EAGAIN: it was not; -errno.
+ */
+static int find_out(const struct chunk *c)
+{
+	struct nft *n = c->nft;
+	struct look look = {.conf = n->conf};
+	size_t i = c->start;
+	int rc;
+
+	while (i < c->end && !(n->slots[i - c->start].sent && c->changes[i].op == CHANGE_ADD))
+		i++;
+	if (i == c->end)
+		return -EAGAIN;
+	look.mapping = &c->changes[i].mapping;
+	n->batch.length = 0;
+	nft_msg_get(&n->batch, n->conf, look.mapping, n->seq++);
+	rc = nft_query(n, compare_elements, &look);
+	if (rc == 0)
+		return look.there ? 0 : -EAGAIN;
+	return rc == -ENOENT || rc == -EINTR ? -EAGAIN : rc;
+}
+
 /* Sends a chunk until the kernel takes what is left of it. The kernel applies all of a batch or nothing. */
 static int send_chunk(struct chunk *c)
 {
@@ -185,6 +231,11 @@ static int send_chunk(struct chunk *c)
 			return 0;
 		c->gone = c->again = false;
 		rc = nft_transact(c->nft, c->first, refused, c);
+		if (rc == -ENOBUFS || rc == -EIO) {
+			rc = find_out(c);
+			if (rc == 0)
+				return 0;
+		}
 		if (rc == -EAGAIN || rc == -EINTR) {
 			if (++tries < TRIES_MAX)
 				c->again = true;

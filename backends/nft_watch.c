@@ -19,8 +19,9 @@
 
 #include "backends/nft_ruleset.h"
 
-#define ACCEPTS_MAX 32 /* copies of our rule that are removed at once */
-#define TRIES_MAX   5  /* of a look and a transaction, when somebody else changes the same chain */
+#define ACCEPTS_MAX    32	 /* copies of our rule that are removed at once */
+#define RECEIVE_BUFFER (1 << 20) /* a large ruleset that somebody loads */
+#define TRIES_MAX      5	 /* of a look and a transaction, when somebody else changes the same chain */
 
 static void ask(struct nft *n, uint16_t type, uint16_t flags, uint8_t family, uint16_t table_attribute,
 		const char *table, uint16_t chain_attribute, const char *chain)
@@ -236,13 +237,16 @@ static int ignore_own(int fd, uint32_t portid)
 
 int nft_watch_open(struct nft *n, char *why, size_t size)
 {
+	const int receive = RECEIVE_BUFFER;
 	int rc = 0;
 
 	n->monitor = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!n->monitor || mnl_socket_bind(n->monitor, 0, MNL_SOCKET_AUTOPID) < 0)
 		rc = -errno;
-	if (rc == 0)
+	if (rc == 0) {
+		setsockopt(mnl_socket_get_fd(n->monitor), SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
 		rc = ignore_own(mnl_socket_get_fd(n->monitor), mnl_socket_get_portid(n->socket));
+	}
 	if (rc == 0)
 		rc = nft_watch_subscribe(n, n->conf);
 	if (rc)
@@ -360,8 +364,11 @@ bool nft_watch_drain(struct backend *b)
 
 		if (length < 0 && errno != EINTR && errno != ENOBUFS)
 			return concerned;
-		/* what did not fit may have been anything */
-		concerned = concerned || (length < 0 && errno == ENOBUFS);
+		/* what did not fit may have been anything; of elements nothing else tells that they were removed */
+		if (length < 0 && errno == ENOBUFS) {
+			n->emptied = n->emptied || n->table_flags == 0;
+			concerned = true;
+		}
 		for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest))
 			concerned = concerns(n, h) || concerned;
 	}

@@ -18,8 +18,8 @@ static int answer_read(struct mnl_socket *s, bool whole, netlink_fn *fn, void *c
 		do
 			n = mnl_socket_recvfrom(s, buffer, sizeof(buffer));
 		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return -errno;
+		if (n < 0) /* some of the answer was lost */
+			return errno == ENOBUFS ? -EAGAIN : -errno;
 		run = mnl_cb_run(buffer, (size_t)n, SEQUENCE, port, fn, context);
 		if (run < 0) /* libmnl says EINTR when a dump was disturbed */
 			return errno == EINTR ? -EAGAIN : -errno;
