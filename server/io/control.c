@@ -18,6 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "server/io/reserve.h"
+
 #define IDLE_S	    30	  /* an exchange that does not move for so long is ended */
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
@@ -263,7 +265,7 @@ static struct bufferevent *accepted(struct event_base *base, void *context)
 	(void)base;
 	if (fd >= 0)
 		close(fd);
-	if (fd < 0 || (getrlimit(RLIMIT_NOFILE, &most) == 0 && (rlim_t)fd + SPARE >= most.rlim_cur))
+	if (fd < 0 || reserve_used() || (getrlimit(RLIMIT_NOFILE, &most) == 0 && (rlim_t)fd + SPARE >= most.rlim_cur))
 		pause_accepting(c);
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "server/io/log.h"
+#include "server/io/reserve.h"
 
 struct loop {
 	struct event_base *base;
@@ -41,6 +42,7 @@ struct loop *loop_new(void)
 
 	if (!l)
 		return NULL;
+	event_set_mem_functions(reserve_malloc, reserve_realloc, reserve_free);
 	event_set_log_callback(libevent_log);
 	l->base = event_base_new();
 	if (!l->base) {
