@@ -34,6 +34,7 @@
 
 #define BUSY_MS		1000  /* the gateway's own ports are read at most so often */
 #define SETTLE_MS	50    /* changes of links and addresses are waited for so long, as they come in groups */
+#define RETRY_MS	1000  /* until links and addresses that could not be read are looked at again */
 #define LISTEN_RETRY_MS 10000 /* until a socket that could not be opened is tried again */
 #define REVOKE_LOOK	4096  /* leases looked at in one step of a revocation */
 #define REVOKE_END	64    /* leases ended in one step */
@@ -290,8 +291,11 @@ static void wan_settled(void *context)
 
 	if (error < 0)
 		log_print(CONF_LOG_WARNING, "interfaces-unknown", "rtnetlink: %s", strerror(-error));
-	if (error < 0 || listen_error || external_error)
-		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+	if (error < 0 || external_error)
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + RETRY_MS);
+	if (listen_error)
+		loop_timer_by(s->wan_settled,
+			      loop_now_ms(s->loop) + (listen_error == -ENOMEM ? RETRY_MS : LISTEN_RETRY_MS));
 }
 
 /* Somebody else removed the mappings. */
@@ -358,7 +362,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	s->macs = rules_have_macs(wanted);
 	round_finish(s);
 	if (external_apply_all(s, true))
-		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + LISTEN_RETRY_MS);
+		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + RETRY_MS);
 	if (history_reload(s->history, wanted))
 		log_print(CONF_LOG_WARNING, "journal", "%s", strerror(ENOMEM));
 	log_open(wanted->log.level, wanted->log.target);
