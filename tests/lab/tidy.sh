@@ -27,4 +27,11 @@ complain 'includes that are not rooted' "$(grep -nE '^#include "[^/"]+"' "${c[@]
 complain 'structures that two headers define' "$(for f in "${c[@]}"; do
 	case $f in tests/*) ;; *.h) grep -hoE '^struct [a-z0-9_]+ \{' "$f" ;; esac
 done | sort | uniq -d)"
+# it may be set, and lifetimes must not know: it is for the edge of the journal, where the clock of this boot means nothing, and for people
+complain 'the wall clock is read' "$(for f in "${c[@]}"; do
+	case $f in tests/* | codec/natpcpc*.c | server/io/journal*.c | server/history.c | server/natpcpctl*.c | server/io/log.c) continue ;; esac
+	sed 's|/\*.*\*/||; /^[[:blank:]]*\*/d; /^\/\*/d' "$f" | grep -nE 'CLOCK_REALTIME|gettimeofday *\(|(^|[^_[:alnum:].>])time *\(|localtime|gmtime|mktime' | sed "s|^|$f:|"
+done)"
+complain 'a timer that stands still in a suspend' "$(grep -nE 'evtimer_|event_base_once|timerfd_create\(CLOCK_(MONOTONIC|REALTIME)|event_add\([^,]+, *[^N ]' \
+	$(printf '%s\n' "${c[@]}" | grep -v '^tests/'))"
 exit $rc

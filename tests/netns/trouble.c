@@ -214,21 +214,6 @@ static void shift(struct timespec *t, int64_t ms)
 	}
 }
 
-int clock_gettime(clockid_t clock, struct timespec *t)
-{
-	static int (*real)(clockid_t, struct timespec *);
-	int rc;
-
-	if (!real)
-		find(&real, "clock_gettime");
-	rc = real(clock, t);
-	if (clock == CLOCK_BOOTTIME)
-		shift(t, orders->suspended);
-	if (clock == CLOCK_REALTIME)
-		shift(t, orders->wall_s * 1000);
-	return rc;
-}
-
 time_t time(time_t *out)
 {
 	struct timespec t;
@@ -249,18 +234,83 @@ int gettimeofday(struct timeval *restrict out, void *restrict zone)
 	return 0;
 }
 
+enum { TIMERS_MAX = 256 };
+
+/* The timers on CLOCK_BOOTTIME, by descriptor, and what they are set to. */
+static struct {
+	bool ours;
+	struct timespec at;
+} timers[TIMERS_MAX];
+
+int timerfd_create(int clock, int flags)
+{
+	static int (*real)(int, int);
+	int fd;
+
+	if (!real)
+		find(&real, "timerfd_create");
+	fd = real(clock, flags);
+	if (fd >= 0 && fd < TIMERS_MAX) {
+		memset(&timers[fd], 0, sizeof(timers[fd]));
+		timers[fd].ours = clock == CLOCK_BOOTTIME;
+	}
+	return fd;
+}
+
 /* The kernel's clock was not suspended: times on it are so much earlier. */
-int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+static int set_timer(int fd, int flags, struct itimerspec its, struct itimerspec *old)
 {
 	static int (*real)(int, int, const struct itimerspec *, struct itimerspec *);
-	struct itimerspec shifted = *new;
 
 	if (!real)
 		find(&real, "timerfd_settime");
-	if (flags & TFD_TIMER_ABSTIME && (new->it_value.tv_sec || new->it_value.tv_nsec)) {
-		shift(&shifted.it_value, -orders->suspended);
-		if (shifted.it_value.tv_sec < 0)
-			shifted.it_value = (struct timespec){.tv_nsec = 1};
+	if (flags & TFD_TIMER_ABSTIME && (its.it_value.tv_sec || its.it_value.tv_nsec)) {
+		shift(&its.it_value, -orders->suspended);
+		if (its.it_value.tv_sec < 0)
+			its.it_value = (struct timespec){.tv_nsec = 1};
 	}
-	return real(fd, flags, &shifted, old);
+	return real(fd, flags, &its, old);
+}
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+	if (fd < 0 || fd >= TIMERS_MAX || !timers[fd].ours || !(flags & TFD_TIMER_ABSTIME)) {
+		static int (*real)(int, int, const struct itimerspec *, struct itimerspec *);
+
+		if (!real)
+			find(&real, "timerfd_settime");
+		return real(fd, flags, new, old);
+	}
+	timers[fd].at = new->it_value;
+	return set_timer(fd, flags, *new, old);
+}
+
+/* The machine wakes up: the timers of that clock that are due fire, as the kernel lets them, and no others. */
+static void resume(void)
+{
+	static int64_t known;
+
+	if (known == orders->suspended)
+		return;
+	known = orders->suspended;
+	for (int fd = 0; fd < TIMERS_MAX; fd++)
+		if (timers[fd].ours && (timers[fd].at.tv_sec || timers[fd].at.tv_nsec))
+			set_timer(fd, TFD_TIMER_ABSTIME, (struct itimerspec){.it_value = timers[fd].at}, NULL);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	int rc;
+
+	if (!real)
+		find(&real, "clock_gettime");
+	rc = real(clock, t);
+	if (clock == CLOCK_BOOTTIME) {
+		shift(t, orders->suspended);
+		resume();
+	}
+	if (clock == CLOCK_REALTIME)
+		shift(t, orders->wall_s * 1000);
+	return rc;
 }
