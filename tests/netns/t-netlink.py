@@ -110,8 +110,8 @@ class Storm:
         self.processes = [
             subprocess.Popen(net.command('gw', 'sh', '-c', script), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL, start_new_session=True)
-            for script in ('while nft add table ip storm; do nft delete table ip storm; done',
-                           'ip link add storm type bridge; while ip addr add 198.18.9.9/32 dev storm; do '
+            for script in ('while :; do nft add table ip storm; nft delete table ip storm; done',
+                           'ip link add storm type bridge; while :; do ip addr add 198.18.9.9/32 dev storm; '
                            'ip addr del 198.18.9.9/32 dev storm; done')]
 
     def __enter__(self):
