@@ -13,6 +13,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_map.h"
 #include "backends/nft_reset.h"
 #include "backends/nft_ruleset.h"
 #include "backends/nft_sets.h"
@@ -212,7 +213,9 @@ static int fill_ruleset(struct nft *n, const struct conf *conf, uint32_t table_f
 			const struct nft_strays *strays, uint32_t first)
 {
 	const char *table = conf->backend.table;
-	struct nft_msg_map map;
+	char name[NFT_MSG_NAME_MAX];
+	const struct nft_map *map;
+	size_t external;
 	uint32_t seq = first + SEQ_FLUSH;
 	int rc;
 
@@ -221,10 +224,11 @@ static int fill_ruleset(struct nft *n, const struct conf *conf, uint32_t table_f
 	if (rc == 0 && conf->backend.reset_flows && !n->no_reset)
 		rc = nft_reset_put(&n->batch, conf, seq);
 	seq += NFT_RESET_MESSAGES;
-	for (size_t i = 0; empty && rc == 0 && nft_msg_map(conf, i, &map); i++) {
+	for (size_t i = 0; empty && rc == 0 && (map = nft_map_at(conf, i, &external)); i++) {
 		if (n->batch.capacity - n->batch.length < 2 * NFT_MSG_NAME_MAX + 64)
 			return -EMSGSIZE;
-		nft_msg_flush(&n->batch, table, map.name, seq++);
+		nft_map_name(name, conf, map, external);
+		nft_msg_flush(&n->batch, table, name, seq++);
 	}
 	/* no rule has them any more */
 	for (size_t i = 0; !anew && rc == 0 && i < strays->n; i++) {

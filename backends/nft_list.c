@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "backends/nft_filter.h"
+#include "backends/nft_map.h"
 #include "codec/codec.h"
 
 #define DUMP_TRIES 50 /* of a dump under which somebody changes rulesets all the time */
@@ -72,13 +73,18 @@ static int dump(struct nft *n, uint16_t type, uint16_t table, uint16_t set, cons
 
 static int gather_maps(struct nft *n, bool mirrors, struct gather *g)
 {
-	struct nft_msg_map map;
+	char name[NFT_MSG_NAME_MAX];
+	const struct nft_map *map;
+	size_t external;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && nft_msg_map(n->conf, i, &map); i++)
-		if (map.mirror == mirrors)
-			rc = dump(n, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, map.name,
-				  gather_elements, g, &g->n);
+	for (size_t i = 0; rc == 0 && (map = nft_map_at(n->conf, i, &external)); i++) {
+		if (map->outside == mirrors)
+			continue;
+		nft_map_name(name, n->conf, map, external);
+		rc = dump(n, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, name,
+			  gather_elements, g, &g->n);
+	}
 	return rc == 0 && g->failed ? -ENOMEM : rc;
 }
 
@@ -215,7 +221,7 @@ static void find_stray(void *context, const struct nlmsghdr *message)
 {
 	struct search *s = context;
 	struct nft_strays *v = s->strays;
-	struct nft_msg_map map;
+	size_t external;
 
 	s->name = NULL;
 	if (mnl_attr_parse(message, sizeof(struct nfgenmsg), read_name, s) != MNL_CB_OK || !s->name ||
@@ -224,9 +230,8 @@ static void find_stray(void *context, const struct nlmsghdr *message)
 	if (!starts(s->name, NFT_MSG_SNAT4 "-") && !starts(s->name, NFT_MSG_PEER_SNAT4 "-") &&
 	    !starts(s->name, NFT_MSG_PORTS_SNAT4 "-"))
 		return;
-	for (size_t i = 0; nft_msg_map(s->conf, i, &map); i++)
-		if (strcmp(map.name, s->name) == 0)
-			return;
+	if (nft_map_named(s->conf, s->name, &external))
+		return;
 	strcpy(v->names[v->n++], s->name);
 }
 

@@ -11,176 +11,14 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "backends/nft_filter.h"
+#include "backends/nft_map.h"
 #include "codec/codec.h"
 
 /* Lengths of keys and data: fields of 4 or 16 octets, one after the other; those with a peer or a network have two more. */
-enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8, PORTS_DATA = 4 };
+enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 8, PORTS_DATA = 4, FIELD = 4 };
 
 /* Octets of the longest piece: timeouts, a key with two headers, and its own header; of all else in a message. */
 enum { PIECE_MAX = 4 + 2 * 12 + 8 + V6_PEER_KEY, AROUND_MAX = 20 + 4 + NFT_MSG_TABLE_MAX + 4 + 12 + 4 };
-
-/* Maps of mappings, and sets of the pieces of filters, by the length of their prefixes. */
-enum {
-	WHOLE_N = 15,
-	FROM4_N = 32 / NFT_FILTER_STEP,
-	FROM6_N = 128 / NFT_FILTER_STEP,
-	MAPS_N = WHOLE_N + FROM4_N + FROM6_N
-};
-
-/* What an element is for: everybody, one peer, those whom filters admit; or it is a set of ports, or a piece of a filter. */
-enum shape { FOR_ALL, FOR_PEER, FOR_FILTER, OF_PORTS, PIECE };
-
-#define FROM4(n)                                                                                                       \
-	{                                                                                                              \
-		"from4-" #n, PIECE, false, true, true, n                                                               \
-	}
-#define FROM6(n)                                                                                                       \
-	{                                                                                                              \
-		"from6-" #n, PIECE, false, false, true, n                                                              \
-	}
-
-/* What the elements of a map are. */
-static const struct map {
-	const char *name;
-	enum shape shape;
-	bool nat, v4, outside;
-	uint8_t length; /* of a prefix */
-} maps[MAPS_N] = {
-    {NFT_MSG_DNAT4, FOR_ALL, true, true, true, 0},
-    {NFT_MSG_SNAT4, FOR_ALL, true, true, false, 0},
-    {NFT_MSG_PIN4, FOR_ALL, false, true, true, 0},
-    {NFT_MSG_PIN6, FOR_ALL, false, false, true, 0},
-    {NFT_MSG_PEER_DNAT4, FOR_PEER, true, true, true, 0},
-    {NFT_MSG_PEER_SNAT4, FOR_PEER, true, true, false, 0},
-    {NFT_MSG_PEER_PIN4, FOR_PEER, false, true, true, 0},
-    {NFT_MSG_PEER_PIN6, FOR_PEER, false, false, true, 0},
-    {NFT_MSG_FILTER_DNAT4, FOR_FILTER, true, true, true, 0},
-    {NFT_MSG_FILTER_PIN4, FOR_FILTER, false, true, true, 0},
-    {NFT_MSG_FILTER_PIN6, FOR_FILTER, false, false, true, 0},
-    {NFT_MSG_PORTS_DNAT4, OF_PORTS, true, true, true, 0},
-    {NFT_MSG_PORTS_SNAT4, OF_PORTS, true, true, false, 0},
-    {NFT_MSG_PORTS_PIN4, OF_PORTS, false, true, true, 0},
-    {NFT_MSG_PORTS_PIN6, OF_PORTS, false, false, true, 0},
-    FROM4(4),
-    FROM4(8),
-    FROM4(12),
-    FROM4(16),
-    FROM4(20),
-    FROM4(24),
-    FROM4(28),
-    FROM4(32),
-    FROM6(4),
-    FROM6(8),
-    FROM6(12),
-    FROM6(16),
-    FROM6(20),
-    FROM6(24),
-    FROM6(28),
-    FROM6(32),
-    FROM6(36),
-    FROM6(40),
-    FROM6(44),
-    FROM6(48),
-    FROM6(52),
-    FROM6(56),
-    FROM6(60),
-    FROM6(64),
-    FROM6(68),
-    FROM6(72),
-    FROM6(76),
-    FROM6(80),
-    FROM6(84),
-    FROM6(88),
-    FROM6(92),
-    FROM6(96),
-    FROM6(100),
-    FROM6(104),
-    FROM6(108),
-    FROM6(112),
-    FROM6(116),
-    FROM6(120),
-    FROM6(124),
-    FROM6(128),
-};
-
-static const struct map *map_of(const struct mapping *m, bool v4, bool outside)
-{
-	enum shape shape = m->more_ports	     ? OF_PORTS
-			   : m->remote_port	     ? FOR_PEER
-			   : outside && m->filters_n ? FOR_FILTER
-						     : FOR_ALL;
-	const struct map *t = maps;
-
-	while (t->nat != (m->kind == MAPPING_NAT) || t->v4 != v4 || t->shape != shape || t->outside != outside)
-		t++;
-	return t;
-}
-
-const char *nft_msg_from(bool v4, unsigned length)
-{
-	return maps[WHOLE_N + (v4 ? 0 : FROM4_N) + length / NFT_FILTER_STEP - 1].name;
-}
-
-static bool is_plain(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_';
-}
-
-void nft_msg_mirror(char name[NFT_MSG_NAME_MAX], const char *base, const struct conf_external *external)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t n = strlen(base);
-
-	memcpy(name, base, n);
-	name[n++] = '-';
-	/* a section's name has 63 octets at most, so it fits */
-	for (const char *c = external->name; *c && n < NFT_MSG_NAME_MAX - 4; c++) {
-		if (is_plain(*c)) {
-			name[n++] = *c;
-			continue;
-		}
-		name[n++] = '.';
-		name[n++] = digits[(uint8_t)*c >> 4];
-		name[n++] = digits[(uint8_t)*c & 15];
-	}
-	name[n] = '\0';
-}
-
-/* The i-th, and of which external. NULL at the end. */
-static const struct map *map_at(const struct conf *conf, size_t i, size_t *external)
-{
-	for (size_t k = 0; k < MAPS_N; k++) {
-		size_t n = maps[k].outside ? 1 : conf->externals_n;
-
-		*external = i;
-		if (i < n)
-			return &maps[k];
-		i -= n;
-	}
-	return NULL;
-}
-
-static void set_name(char name[NFT_MSG_NAME_MAX], const struct conf *conf, const struct map *map, size_t external)
-{
-	/* an external that is no more had its mirror deleted: whatever is done to that of another does no harm */
-	if (map->outside)
-		memcpy(name, map->name, strlen(map->name) + 1);
-	else
-		nft_msg_mirror(name, map->name, &conf->externals[external < conf->externals_n ? external : 0]);
-}
-
-bool nft_msg_map(const struct conf *conf, size_t i, struct nft_msg_map *map)
-{
-	size_t external;
-	const struct map *found = map_at(conf, i, &external);
-
-	if (!found)
-		return false;
-	set_name(map->name, conf, found, external);
-	map->mirror = !found->outside;
-	map->external = (uint8_t)external;
-	return true;
-}
 
 static struct nlmsghdr *put(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
 			    uint32_t seq)
@@ -241,6 +79,13 @@ static size_t put_port(uint8_t *out, uint16_t port)
 	return 4;
 }
 
+static size_t put_protocol(uint8_t *out, uint8_t protocol)
+{
+	out[0] = protocol;
+	out[1] = out[2] = out[3] = 0;
+	return FIELD;
+}
+
 struct element {
 	char set[NFT_MSG_NAME_MAX];
 	bool v4;
@@ -255,15 +100,17 @@ static void to_element(struct element *e, const struct conf *conf, const struct 
 {
 	bool v4 = m->kind == MAPPING_NAT || codec_is_v4(&m->external_address);
 	bool outside = side == NFT_MSG_EXTERNAL;
-	size_t n = 4;
+	const struct nft_map *map = nft_map_of(m, v4, outside);
+	size_t n = 0;
 
-	set_name(e->set, conf, map_of(m, v4, outside), m->external);
+	nft_map_name(e->set, conf, map, m->external);
 	e->v4 = v4;
 	e->interval = m->more_ports != 0;
-	e->key[0] = m->protocol;
-	e->key[1] = e->key[2] = e->key[3] = 0;
+	if (map->shape != NFT_MAP_OF_HOST)
+		n += put_protocol(e->key, m->protocol);
 	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
-	n += put_port(e->key + n, outside ? m->external_port : m->internal_port);
+	if (map->shape != NFT_MAP_OF_HOST && map->shape != NFT_MAP_OF_PROTOCOL)
+		n += put_port(e->key + n, outside ? m->external_port : m->internal_port);
 	if (m->remote_port) {
 		n += put_address(e->key + n, &m->remote_address, v4);
 		n += put_port(e->key + n, m->remote_port);
@@ -290,7 +137,7 @@ static void to_piece(struct element *e, const struct conf *conf, const struct ma
 	size_t n;
 
 	to_element(e, conf, m, NFT_MSG_EXTERNAL);
-	set = nft_msg_from(e->v4, f->prefix_length - (e->v4 ? 96u : 0u));
+	set = nft_map_from(e->v4, f->prefix_length - (e->v4 ? 96u : 0u));
 	memcpy(e->set, set, strlen(set) + 1);
 	n = e->key_length;
 	n += put_address(e->key + n, &f->address, e->v4);
@@ -398,7 +245,7 @@ static size_t pieces_room(const struct mapping *m)
 	struct mapping_filter v[NFT_FILTER_PIECES_MAX];
 	size_t n = nft_filter_pieces(m->filters, m->filters_n, v);
 
-	return n * PIECE_MAX + (n < FROM6_N ? n : FROM6_N) * AROUND_MAX;
+	return n * PIECE_MAX + (n < NFT_MAP_FROM6_N ? n : NFT_MAP_FROM6_N) * AROUND_MAX;
 }
 
 size_t nft_msg_room(const struct change *c)
@@ -489,41 +336,65 @@ static uint16_t get_port(const uint8_t *in)
 }
 
 struct walk {
-	const struct map *map;
+	const struct nft_map *map;
 	uint8_t external;
 	nft_msg_found_fn *fn;
 	void *context;
 };
 
-static size_t key_length_of(const struct map *map)
+static size_t key_length_of(const struct nft_map *map)
 {
-	if (map->shape == FOR_PEER || map->shape == PIECE)
+	switch (map->shape) {
+	case NFT_MAP_FOR_PEER:
+	case NFT_MAP_PIECE:
 		return map->v4 ? V4_PEER_KEY : V6_PEER_KEY;
-	return map->v4 ? V4_KEY : V6_KEY;
+	case NFT_MAP_OF_PROTOCOL:
+		return (map->v4 ? V4_KEY : V6_KEY) - FIELD;
+	case NFT_MAP_OF_HOST:
+		return (map->v4 ? V4_KEY : V6_KEY) - 2 * FIELD;
+	default:
+		return map->v4 ? V4_KEY : V6_KEY;
+	}
+}
+
+/* What the key begins with, of whichever side it is. */
+static void get_side(const struct nft_map *map, const uint8_t *key, struct mapping *m)
+{
+	if (map->shape != NFT_MAP_OF_HOST) {
+		m->protocol = key[0];
+		key += FIELD;
+	}
+	m->internal_address = m->external_address = get_address(key, map->v4);
+	if (map->shape != NFT_MAP_OF_HOST && map->shape != NFT_MAP_OF_PROTOCOL)
+		m->internal_port = m->external_port = get_port(key + (map->v4 ? 4 : 16));
 }
 
 /* What an element has beyond protocol, address and port. False if it does not look like one of ours. */
-static bool get_more(const struct map *map, const uint8_t *key, const uint8_t *last, struct nft_msg_found *f)
+static bool get_more(const struct nft_map *map, const uint8_t *key, const uint8_t *last, struct nft_msg_found *f)
 {
 	size_t address_length = map->v4 ? 4 : 16, length = 8 + address_length;
 	struct mapping *m = &f->mapping;
 
 	switch (map->shape) {
-	case FOR_ALL:
+	case NFT_MAP_FOR_ALL:
+		return map->nat || m->external_port != 0;
+	case NFT_MAP_OF_PROTOCOL:
+		return m->protocol != 0;
+	case NFT_MAP_OF_HOST:
 		return true;
-	case FOR_PEER:
+	case NFT_MAP_FOR_PEER:
 		m->remote_address = get_address(key + length, map->v4);
 		m->remote_port = get_port(key + length + address_length);
 		return true;
-	case FOR_FILTER:
+	case NFT_MAP_FOR_FILTER:
 		f->kind = NFT_MSG_FILTERED;
 		return true;
-	case OF_PORTS:
+	case NFT_MAP_OF_PORTS:
 		if (!last || memcmp(key, last, length - 4) != 0 || get_port(last + length - 4) <= m->external_port)
 			return false;
 		m->more_ports = (uint16_t)(get_port(last + length - 4) - m->external_port);
 		return true;
-	case PIECE:
+	case NFT_MAP_PIECE:
 		f->kind = NFT_MSG_PIECE;
 		f->filter.address = get_address(key + length, map->v4);
 		f->filter.port = get_port(key + length + address_length);
@@ -548,7 +419,7 @@ static void turn(struct mapping *m)
 static int get_element(const struct nlattr *element, void *context)
 {
 	const struct walk *w = context;
-	const struct map *map = w->map;
+	const struct nft_map *map = w->map;
 	size_t key_length = key_length_of(map);
 	struct nft_msg_found f = {.kind = NFT_MSG_WHOLE};
 	struct mapping *m = &f.mapping;
@@ -562,17 +433,15 @@ static int get_element(const struct nlattr *element, void *context)
 		return MNL_CB_OK;
 	m->kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE;
 	m->external = w->external;
-	m->protocol = key[0];
-	m->internal_address = m->external_address = get_address(key + 4, map->v4);
-	m->internal_port = m->external_port = get_port(key + 4 + (map->v4 ? 4 : 16));
+	get_side(map, key, m);
 	if (!get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &f))
 		return MNL_CB_OK;
 	if (map->nat) {
-		data = get_value(t.of[NFTA_SET_ELEM_DATA], map->shape == OF_PORTS ? PORTS_DATA : NAT_DATA);
+		data = get_value(t.of[NFTA_SET_ELEM_DATA], map->shape == NFT_MAP_OF_PORTS ? PORTS_DATA : NAT_DATA);
 		if (!data)
 			return MNL_CB_OK;
 		m->internal_address = get_address(data, true);
-		if (map->shape != OF_PORTS)
+		if (map->shape != NFT_MAP_OF_PORTS)
 			m->internal_port = get_port(data + 4);
 		if (!map->outside)
 			turn(m);
@@ -583,20 +452,6 @@ static int get_element(const struct nlattr *element, void *context)
 		f.remaining_ms = 1;
 	w->fn(w->context, &f);
 	return MNL_CB_OK;
-}
-
-/* The map of that name, and of which external; NULL if it is none of ours. */
-static const struct map *map_named(const struct conf *conf, const char *name, size_t *external)
-{
-	char other[NFT_MSG_NAME_MAX];
-	const struct map *map;
-
-	for (size_t i = 0; (map = map_at(conf, i, external)); i++) {
-		set_name(other, conf, map, *external);
-		if (strcmp(name, other) == 0)
-			return map;
-	}
-	return NULL;
 }
 
 void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, nft_msg_found_fn *fn, void *context)
@@ -611,7 +466,7 @@ void nft_msg_elements(const struct nlmsghdr *message, const struct conf *conf, n
 	name = t.of[NFTA_SET_ELEM_LIST_SET];
 	if (!name || mnl_attr_validate(name, MNL_TYPE_NUL_STRING) < 0 || !t.of[NFTA_SET_ELEM_LIST_ELEMENTS])
 		return;
-	w.map = map_named(conf, mnl_attr_get_str(name), &external);
+	w.map = nft_map_named(conf, mnl_attr_get_str(name), &external);
 	if (!w.map)
 		return;
 	w.external = w.map->outside ? 0 : (uint8_t)external;

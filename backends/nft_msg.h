@@ -18,6 +18,9 @@
  * only the address is data:
  *   ports-dnat4, ports-snat4-NAME, ports-pin4, ports-pin6
  * The kernel makes a map of intervals anew in each transaction that changes it, and in no other.
+ * All ports of a protocol, or all of a host, are an element in sets of their own, and pinholes alone:
+ *   protocol-pin4, protocol-pin6   protocol . address
+ *   host-pin4, host-pin6           address
  * The mirrors, snat4 and those like it, are one for each external, whose section's name is NAME: what leaves by another one
  * must not get an address of this one. A name is what stays the same over a reload.
  *
@@ -40,36 +43,27 @@ struct nlmsghdr;
 #define NFT_MSG_CHANGE_MAX 2048 /* octets that one change without filters takes at most */
 #define NFT_MSG_FRAME	   20	/* octets of the message that begins or ends a batch */
 
-#define NFT_MSG_DNAT4	     "dnat4"
-#define NFT_MSG_SNAT4	     "snat4"
-#define NFT_MSG_PIN4	     "pin4"
-#define NFT_MSG_PIN6	     "pin6"
-#define NFT_MSG_PEER_DNAT4   "peer-dnat4"
-#define NFT_MSG_PEER_SNAT4   "peer-snat4"
-#define NFT_MSG_PEER_PIN4    "peer-pin4"
-#define NFT_MSG_PEER_PIN6    "peer-pin6"
-#define NFT_MSG_FILTER_DNAT4 "filter-dnat4"
-#define NFT_MSG_FILTER_PIN4  "filter-pin4"
-#define NFT_MSG_FILTER_PIN6  "filter-pin6"
-#define NFT_MSG_PORTS_DNAT4  "ports-dnat4"
-#define NFT_MSG_PORTS_SNAT4  "ports-snat4"
-#define NFT_MSG_PORTS_PIN4   "ports-pin4"
-#define NFT_MSG_PORTS_PIN6   "ports-pin6"
+#define NFT_MSG_DNAT4	      "dnat4"
+#define NFT_MSG_SNAT4	      "snat4"
+#define NFT_MSG_PIN4	      "pin4"
+#define NFT_MSG_PIN6	      "pin6"
+#define NFT_MSG_PEER_DNAT4    "peer-dnat4"
+#define NFT_MSG_PEER_SNAT4    "peer-snat4"
+#define NFT_MSG_PEER_PIN4     "peer-pin4"
+#define NFT_MSG_PEER_PIN6     "peer-pin6"
+#define NFT_MSG_FILTER_DNAT4  "filter-dnat4"
+#define NFT_MSG_FILTER_PIN4   "filter-pin4"
+#define NFT_MSG_FILTER_PIN6   "filter-pin6"
+#define NFT_MSG_PORTS_DNAT4   "ports-dnat4"
+#define NFT_MSG_PORTS_SNAT4   "ports-snat4"
+#define NFT_MSG_PORTS_PIN4    "ports-pin4"
+#define NFT_MSG_PORTS_PIN6    "ports-pin6"
+#define NFT_MSG_PROTOCOL_PIN4 "protocol-pin4"
+#define NFT_MSG_PROTOCOL_PIN6 "protocol-pin6"
+#define NFT_MSG_HOST_PIN4     "host-pin4"
+#define NFT_MSG_HOST_PIN6     "host-pin6"
 
 #define NFT_MSG_NAME_MAX 256 /* octets of a set's name with its NUL, the kernel's limit */
-
-/* The mirror that belongs to an external: base is NFT_MSG_SNAT4 or one like it. Octets of the section's name that
- * nft could not read back are written as a dot and two hexadecimal digits. */
-void nft_msg_mirror(char name[NFT_MSG_NAME_MAX], const char *base, const struct conf_external *external);
-
-/* One map or set of mappings. */
-struct nft_msg_map {
-	char name[NFT_MSG_NAME_MAX];
-	bool mirror;
-	uint8_t external; /* of a mirror: index into conf.externals */
-};
-/* The i-th of all. False at the end. */
-bool nft_msg_map(const struct conf *conf, size_t i, struct nft_msg_map *map);
 
 /* The kernel's numbers that older headers lack. */
 #define NFT_MSG_DESTROY_TABLE	26
@@ -110,9 +104,6 @@ void nft_msg_close(struct nft_msg_batch *b, struct nlmsghdr *message);
 /* Which element, and whether it was to be made, by the sequence number relative to the change's first. */
 #define NFT_MSG_SEQ_SIDE(n) ((n)&1)
 #define NFT_MSG_SEQ_MADE(n) ((n)&2)
-
-/* The set of the pieces of that length: a multiple of four, up to 32 or 128. */
-const char *nft_msg_from(bool v4, unsigned length);
 
 /* Octets that a change takes at most. */
 size_t nft_msg_room(const struct change *c);

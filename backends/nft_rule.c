@@ -252,6 +252,23 @@ void nft_rule_key(struct nft_rule *r, uint32_t address_offset, uint32_t port_off
 	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, port_offset, 2, v6 ? NFT_RULE_REG_1F : NFT_RULE_REG_1C);
 }
 
+static void destination(struct nft_rule *r, bool v4, uint32_t reg)
+{
+	nft_rule_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION,
+			 v4 ? 4 : 16, reg);
+}
+
+void nft_rule_protocol_key(struct nft_rule *r, bool v4)
+{
+	nft_rule_meta_get(r, NFT_META_L4PROTO, NFT_RULE_REG_1);
+	destination(r, v4, NFT_RULE_REG_1B);
+}
+
+void nft_rule_host_key(struct nft_rule *r, bool v4)
+{
+	destination(r, v4, NFT_RULE_REG_1);
+}
+
 static void mask(struct nft_rule *r, uint32_t reg, uint32_t length, const uint8_t bits[16])
 {
 	static const uint8_t none[16];

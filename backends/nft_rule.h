@@ -85,7 +85,10 @@ void nft_rule_count(struct nft_rule *r, const char *counter);
 void nft_rule_mark_packet(struct nft_rule *r, uint32_t mark);
 /* Protocol, one address and one port of the packet, as the sets of mappings are keyed. */
 void nft_rule_key(struct nft_rule *r, uint32_t address_offset, uint32_t port_offset);
-/* The same for an incoming packet, with its sender behind. */
+/* Protocol and destination alone; the destination alone. */
+void nft_rule_protocol_key(struct nft_rule *r, bool v4);
+void nft_rule_host_key(struct nft_rule *r, bool v4);
+/* The whole key for an incoming packet, with its sender behind. */
 void nft_rule_peer_key(struct nft_rule *r, bool v4);
 /* The same with the sender's network instead; any_port: with 0 for its port. */
 void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, bool any_port);

@@ -20,6 +20,7 @@
 #include <linux/netfilter_ipv4.h>
 
 #include "backends/nft_filter.h"
+#include "backends/nft_map.h"
 #include "backends/nft_rule.h"
 #include "backends/nft_sets.h"
 
@@ -120,7 +121,7 @@ static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, uint
 			nft_rule_begin(&r, p->table, chain);
 			nft_rule_family(&r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 			nft_rule_network_key(&r, v4, length, any_port);
-			nft_rule_lookup(&r, nft_msg_from(v4, length), NFT_LOOKUP_IN);
+			nft_rule_lookup(&r, nft_map_from(v4, length), NFT_LOOKUP_IN);
 			if (!nat)
 				add_mark(&r, mark);
 			nft_rule_verdict(&r, nat ? NFT_GOTO : NFT_RETURN, nat ? ADMITTED4 : NULL);
@@ -226,7 +227,7 @@ static void put_mirrors(struct nft_rule_put *p, const struct conf *conf, bool ha
 			char map[NFT_MSG_NAME_MAX];
 			struct nft_rule r;
 
-			nft_msg_mirror(map, maps[k], &conf->externals[i]);
+			nft_map_mirror(map, maps[k], &conf->externals[i]);
 			nft_rule_begin(&r, p->table, "postrouting");
 			nft_rule_family(&r, NFPROTO_IPV4);
 			if (hairpin)
@@ -262,14 +263,16 @@ static void put_postrouting(struct nft_rule_put *p, const struct conf *conf)
 }
 
 /* Which pinholes a rule is for. */
-enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED, OF_PORTS };
+enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED, OF_PORTS, OF_PROTOCOL, OF_HOST };
 
 static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes which, uint32_t mark)
 {
 	static const char *const sets_of[][2] = {[FOR_ALL] = {NFT_MSG_PIN6, NFT_MSG_PIN4},
 						 [FOR_PEER] = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4},
 						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4},
-						 [OF_PORTS] = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4}};
+						 [OF_PORTS] = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4},
+						 [OF_PROTOCOL] = {NFT_MSG_PROTOCOL_PIN6, NFT_MSG_PROTOCOL_PIN4},
+						 [OF_HOST] = {NFT_MSG_HOST_PIN6, NFT_MSG_HOST_PIN4}};
 	bool v4 = family == NFPROTO_IPV4;
 	struct nft_rule r;
 
@@ -278,6 +281,10 @@ static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes wh
 	nft_rule_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
 	if (which == FOR_PEER)
 		nft_rule_peer_key(&r, v4);
+	else if (which == OF_PROTOCOL)
+		nft_rule_protocol_key(&r, v4);
+	else if (which == OF_HOST)
+		nft_rule_host_key(&r, v4);
 	else
 		nft_rule_key(&r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
 	nft_rule_lookup(&r, sets_of[which][v4], NFT_LOOKUP_IN);
@@ -292,7 +299,7 @@ static void put_forward(struct nft_rule_put *p, uint32_t mark)
 {
 	struct nft_rule r;
 
-	for (enum pinholes which = FOR_ALL; which <= OF_PORTS; which++) {
+	for (enum pinholes which = FOR_ALL; which <= OF_HOST; which++) {
 		put_pinhole(p, NFPROTO_IPV4, which, mark);
 		put_pinhole(p, NFPROTO_IPV6, which, mark);
 	}

@@ -9,6 +9,7 @@
  *     snat4-...                 for each external
  *     peer-..., filter-..., ports-...
  *                               the same for single peers, with filters, and for sets of ports
+ *     protocol-..., host-...    pinholes for all of a protocol, and for all there is
  *     from4-..., from6-...      whom filters admit, by the length of prefixes
  *     prerouting    nat, dstnat + 1 (an operator's own DNAT comes first): external address and port to internal
  *     postrouting   nat, srcnat - 1 (before an operator's masquerade): internal address and port to external

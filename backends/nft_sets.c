@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "backends/nft_filter.h"
+#include "backends/nft_map.h"
 
 #define NAME_LENGTH 16 /* of an interface, with its NUL */
 
@@ -42,6 +43,10 @@ static const struct set sets[] = {
     {NFT_MSG_PORTS_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, TYPE_V4, 4, true},
     {NFT_MSG_PORTS_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, true},
     {NFT_MSG_PORTS_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, true},
+    {NFT_MSG_PROTOCOL_PIN4, CONCAT2(TYPE_PROTOCOL, TYPE_V4), 8, 0, 0, false},
+    {NFT_MSG_PROTOCOL_PIN6, CONCAT2(TYPE_PROTOCOL, TYPE_V6), 20, 0, 0, false},
+    {NFT_MSG_HOST_PIN4, TYPE_V4, 4, 0, 0, false},
+    {NFT_MSG_HOST_PIN6, TYPE_V6, 16, 0, 0, false},
 };
 
 /* One for each length of the pieces of filters. */
@@ -65,8 +70,9 @@ static void put_set(struct nft_rule_put *p, const struct set *t, const char *nam
 {
 	const uint8_t fields[] = {1, t->key_length == 12 ? 4 : 16, 2};
 	bool names = t->key_type == TYPE_IFNAME;
-	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's. */
-	const uint32_t key_order = names;
+	bool address = t->key_type == TYPE_V4 || t->key_type == TYPE_V6;
+	/* Byte order of key and data as nft notes it for itself, in the host's order: 1 = the host's, 2 = the net's. */
+	const uint32_t key_order = names ? 1 : address ? 2 : 0;
 	uint8_t order[12] = {[0] = NFTNL_UDATA_SET_KEYBYTEORDER, [1] = 4, [6] = NFTNL_UDATA_SET_DATABYTEORDER, [7] = 4};
 	struct nftnl_set *s = nftnl_set_alloc();
 	struct nlmsghdr *h;
@@ -149,12 +155,12 @@ void nft_sets_put(struct nft_rule_put *p, const struct conf *conf)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		put_set(p, &sets[i], sets[i].name, ++id);
 	for (unsigned length = NFT_FILTER_STEP; length <= 32; length += NFT_FILTER_STEP)
-		put_set(p, &from4, nft_msg_from(true, length), ++id);
+		put_set(p, &from4, nft_map_from(true, length), ++id);
 	for (unsigned length = NFT_FILTER_STEP; length <= 128; length += NFT_FILTER_STEP)
-		put_set(p, &from6, nft_msg_from(false, length), ++id);
+		put_set(p, &from6, nft_map_from(false, length), ++id);
 	for (size_t i = 0; i < conf->externals_n; i++)
 		for (size_t j = 0; j < sizeof(mirrors) / sizeof(mirrors[0]); j++) {
-			nft_msg_mirror(name, mirrors[j].name, &conf->externals[i]);
+			nft_map_mirror(name, mirrors[j].name, &conf->externals[i]);
 			put_set(p, &mirrors[j], name, ++id);
 		}
 	put_names(p, conf);
