@@ -290,6 +290,11 @@ static bool check_rules(struct parse *p)
 			text_number(&p->why, c->lifetime.min_s);
 			return false;
 		}
+		/* what a rule denies of a host it denies of all of it, too */
+		if (r->wildcard && r->action == CONF_DENY) {
+			parse_blame_key(p, SCHEMA_RULE, i, "wildcard");
+			return say(p, "has a meaning only in a rule that allows");
+		}
 		/* a misspelt name in a rule that denies would open what it was to close */
 		for (size_t k = 0; !bound && k < r->interfaces.n; k++)
 			if (!listens_have(c, r->interfaces.v[k], c->listens_n, &which)) {

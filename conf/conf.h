@@ -85,6 +85,7 @@ struct conf_rule {
 	struct conf_protocols protocols;
 	struct conf_ranges internal_ports;
 	struct conf_ranges external_ports; /* empty: every port of the external */
+	bool wildcard;			   /* also allows all ports of a protocol, and all protocols, at once */
 	uint32_t lifetime_max_s;	   /* 0: the global one */
 	uint32_t mappings_max;		   /* per client address; 0: the global one */
 };

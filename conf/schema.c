@@ -97,6 +97,8 @@ const struct schema_key schema_keys[] = {
 	 .text = "ports of the client; any unless given"},
 	{RULE(external_ports), .name = "external-ports", .type = SCHEMA_RANGES, .some = true, .live = true,
 	 .text = "outside ports that are given to these clients, whatever they wish for; any unless given"},
+	{RULE(wildcard), .name = "wildcard", .type = SCHEMA_BOOL, .initial = "false", .live = true,
+	 .text = "true: a host may have all ports of a protocol, or all it has, opened at once, where nothing is translated"},
 	{RULE(lifetime_max_s), .name = "lifetime-max", .type = SCHEMA_DURATION, .min = 1, .max = YEAR_S, .unit = "s",
 	 .live = true, .text = "longest lifetime that is granted; that of the lifetime section unless given"},
 	{RULE(mappings_max), .name = "mappings-max", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,

@@ -19,6 +19,46 @@ static bool mac_listed(const struct conf_macs *m, const struct conf_mac *mac)
 	return false;
 }
 
+static bool has_ports(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_DCCP:
+	case IPPROTO_SCTP:
+	case IPPROTO_UDPLITE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* True if no port is left out. */
+static bool is_whole(const struct conf_ranges *r)
+{
+	uint32_t next = 1;
+
+	for (size_t i = 0; i < r->n && r->v[i].first <= next; i++)
+		next = r->v[i].last + 1u;
+	return r->n == 0 || next > UINT16_MAX;
+}
+
+static bool covers_all(const struct conf_rule *r, const struct policy_request *q)
+{
+	/* no list can have the protocol 0 */
+	return r->wildcard && (!r->protocols_set || conf_protocols_have(&r->protocols, q->protocol)) &&
+	       is_whole(&r->internal_ports) && is_whole(&r->external_ports);
+}
+
+static bool touches_any(const struct conf_rule *r, const struct policy_request *q)
+{
+	if (q->protocol == 0)
+		return true;
+	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
+		return false;
+	return has_ports(q->protocol) || (is_whole(&r->internal_ports) && is_whole(&r->external_ports));
+}
+
 static bool matches(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (r->clients.n && !conf_prefixes_have(&r->clients, &q->client))
@@ -27,6 +67,8 @@ static bool matches(const struct conf_rule *r, const struct policy_request *q)
 		return false;
 	if (r->macs.n && !(q->mac_known && mac_listed(&r->macs, &q->mac)))
 		return false;
+	if (q->internal_port == 0)
+		return r->action == CONF_ALLOW ? covers_all(r, q) : touches_any(r, q);
 	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
 		return false;
 	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
@@ -94,13 +136,14 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 {
 	static const struct conf_ranges every;
 	*v = (struct policy_verdict){.rule = UINT16_MAX,
-				     .why = "no rule matches",
+				     .why = q->internal_port ? "no rule matches"
+							     : "no rule allows it with wildcard = true",
 				     .given = &every,
 				     .lifetime_max_s = conf->lifetime.max_s,
 				     .mappings_max = conf->limits.mappings_per_client};
 	for (size_t i = 0; i < conf->rules_n; i++) {
 		const struct conf_rule *r = &conf->rules[i];
-		if (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n))
+		if (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0))
 			continue;
 		v->rule = (uint16_t)i;
 		v->allowed = r->action == CONF_ALLOW;
@@ -113,7 +156,7 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 			v->mappings_max = r->mappings_max;
 		break;
 	}
-	if (v->allowed)
+	if (v->allowed && q->internal_port != 0)
 		narrow(conf, q, v);
 }
 

@@ -16,7 +16,7 @@ struct policy_request {
 	bool mac_known;
 	struct conf_mac mac;
 	uint8_t protocol;
-	uint16_t internal_port;
+	uint16_t internal_port; /* 0: all ports of the protocol, or all there is if that is 0 */
 };
 
 enum { POLICY_RANGES_MAX = 64 };
@@ -34,6 +34,9 @@ struct policy_verdict {
 };
 
 /*
+ * All ports, or all protocols, are allowed by a rule that says so and allows all that is asked for, and denied by one that
+ * denies any of it.
+ *
  * Never fails. The pointers of the verdict live as long as conf.
  *
  * External ports are no condition, as a wish must not spoil a request that would be granted without it (RFC 6887 11.3):

@@ -39,6 +39,7 @@ static void test_taken(void **state)
 	    BASE "rule lan { action = allow }\n"
 		 "static lan { protocol = tcp external-port = 80 to = 192.0.2.1:80 }\n",
 	    BASE "rule a { action = allow interfaces = lan0 lifetime-max = 120 }",
+	    BASE "rule a { action = allow wildcard = true }\nrule b { action = deny wildcard = false }",
 	    /* bound to addresses, the interfaces of requests are not known */
 	    "external wan { interface = wan0 }\nlisten l { addresses = 127.0.0.1 }\n"
 	    "rule a { action = allow interfaces = lo }",
@@ -166,6 +167,8 @@ static void test_refused(void **state)
 	    /* rule */
 	    {BASE "rule a { action = allow\n interfaces = { lan0, lan1 } }",
 	     "f:4: rule \"a\": interfaces: \"lan1\": no listen section has this interface"},
+	    {BASE "rule a { action = deny\n wildcard = true }",
+	     "f:4: rule \"a\": wildcard: has a meaning only in a rule that allows"},
 	    {BASE "rule a { action = allow\n lifetime-max = 60 }",
 	     "f:4: rule \"a\": lifetime-max: is less than min of section \"lifetime\", 120"},
 

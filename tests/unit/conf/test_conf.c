@@ -112,6 +112,7 @@ static void test_example(void **state)
 	assert_int_equal(r->external_ports.v[0].last, 65535);
 	assert_int_equal(r->lifetime_max_s, 86400);
 	assert_int_equal(r->mappings_max, 128);
+	assert_false(r->wildcard);
 
 	assert_int_equal(c->statics_n, 1);
 	assert_string_equal(c->statics[0].name, "web");

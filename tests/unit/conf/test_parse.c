@@ -184,6 +184,7 @@ static const struct {
      "f:1: rule \"x\": protocols: \"tpc\": not a protocol (tcp, udp, sctp, dccp, udplite or 1-255)"},
     {"rule x { lifetime-max = forever }",
      "f:1: rule \"x\": lifetime-max: \"forever\": not a number of seconds, nor one with s, m, h or d behind it"},
+    {"rule x { wildcard = maybe }", "f:1: rule \"x\": wildcard: \"maybe\": not true or false"},
     {"rule x { mappings-max = 0 }", "f:1: rule \"x\": mappings-max: \"0\": not between 1 and 10000000"},
     {"rule x { }", "f:1: rule \"x\": action: is missing"},
     {"static x { external-port = 443 to = 192.0.2.1:443 }", "f:1: static \"x\": protocol: is missing"},

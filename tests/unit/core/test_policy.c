@@ -64,7 +64,9 @@ static void ask(const struct conf *conf, const struct question *cases, size_t n)
 		if (v.rule != rule || v.allowed != cases[i].allowed)
 			fail_msg("case %zu: rule %u, %s", i, v.rule, v.why);
 		assert_non_null(v.given);
-		assert_string_equal(rule == UINT16_MAX ? "no rule matches"
+		assert_string_equal(rule == UINT16_MAX ? cases[i].internal_port
+							     ? "no rule matches"
+							     : "no rule allows it with wildcard = true"
 				    : v.allowed	       ? "allowed by rule"
 						       : "denied by rule",
 				    v.why);
@@ -111,6 +113,70 @@ static void test_conditions(void **state)
 	conf_free(conf);
 }
 
+/* 6887-11.3-05, 6887-11.3-07: all ports of a protocol, and all there is (0 and 0), only where a rule says so, allows all of
+ * it, and no earlier one denies a part */
+static void test_wildcards(void **state)
+{
+	static const struct {
+		const char *rules;
+		struct question cases[5];
+	} rows[] = {
+	    /* a rule that does not say so, whatever it lists */
+	    {"rule \"a\" { action = allow }",
+	     {{"192.0.2.1", "", -1, 17, 0, -1, false}, {"192.0.2.1", "", -1, 0, 0, -1, false}}},
+	    {"rule \"a\" { action = allow wildcard = true }",
+	     {{"192.0.2.1", "", -1, 17, 0, 0, true},
+	      {"192.0.2.1", "", -1, 47, 0, 0, true},
+	      {"192.0.2.1", "", -1, 0, 0, 0, true}}},
+	    /* a rule that leaves something out is skipped */
+	    {"rule \"a\" { action = allow wildcard = true internal-ports = { 1024-65535 } }\n"
+	     "rule \"b\" { action = allow wildcard = true external-ports = { 1-1000, 1002-65535 } }\n"
+	     "rule \"c\" { action = allow wildcard = true internal-ports = { 1-65534 } }\n"
+	     "rule \"d\" { action = allow wildcard = true protocols = { tcp, 47 } }\n",
+	     {{"192.0.2.1", "", -1, 6, 0, 3, true},
+	      {"192.0.2.1", "", -1, 47, 0, 3, true},
+	      {"192.0.2.1", "", -1, 17, 0, -1, false},
+	      {"192.0.2.1", "", -1, 0, 0, -1, false}}},
+	    /* in pieces, all the same */
+	    {"rule \"a\" { action = allow wildcard = true internal-ports = { 1024-65535, 1-1023 } external-ports = { "
+	     "1-65535 } }",
+	     {{"192.0.2.1", "", -1, 6, 0, 0, true}, {"192.0.2.1", "", -1, 50, 0, 0, true}}},
+	    /* what is denied of it, inside or outside, spoils all of it; a protocol without ports has none of these */
+	    {"rule \"no\" { action = deny internal-ports = { 22 } }\nrule \"a\" { action = allow wildcard = true }",
+	     {{"192.0.2.1", "", -1, 6, 0, 0, false},
+	      {"192.0.2.1", "", -1, 47, 0, 1, true},
+	      {"192.0.2.1", "", -1, 0, 0, 0, false}}},
+	    {"rule \"no\" { action = deny external-ports = { 22 } protocols = { tcp } }\n"
+	     "rule \"a\" { action = allow wildcard = true }",
+	     {{"192.0.2.1", "", -1, 6, 0, 0, false},
+	      {"192.0.2.1", "", -1, 17, 0, 1, true},
+	      {"192.0.2.1", "", -1, 0, 0, 0, false},
+	      {"192.0.2.1", "", -1, 6, 80, 1, true}}},
+	    {"rule \"no\" { action = deny protocols = { 47 } }\nrule \"a\" { action = allow wildcard = true }",
+	     {{"192.0.2.1", "", -1, 47, 0, 0, false},
+	      {"192.0.2.1", "", -1, 6, 0, 1, true},
+	      {"192.0.2.1", "", -1, 0, 0, 0, false}}},
+	    /* of other hosts it is no matter */
+	    {"rule \"no\" { action = deny clients = { 192.0.2.9 } }\n"
+	     "rule \"a\" { action = allow wildcard = true clients = { 192.0.2.0/28 } }",
+	     {{"192.0.2.1", "", -1, 0, 0, 1, true},
+	      {"192.0.2.9", "", -1, 0, 0, 0, false},
+	      {"192.0.2.17", "", -1, 0, 0, -1, false}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf *conf = parse(rows[i].rules);
+		size_t n = 0;
+
+		while (n < 5 && rows[i].cases[n].client)
+			n++;
+		print_message("%s\n", rows[i].rules);
+		ask(conf, rows[i].cases, n);
+		conf_free(conf);
+	}
+}
+
 struct ports_case {
 	const char *rules;
 	const char *left; /* "-" = denied, "" = all of the external's */
@@ -155,7 +221,8 @@ static void test_external_ports(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct conf *conf = parse(cases[i].rules);
-		struct policy_request q = {.client = address("192.0.2.1"), .interface = "", .protocol = 6};
+		struct policy_request q = {
+		    .client = address("192.0.2.1"), .interface = "", .protocol = 6, .internal_port = 1000};
 		struct policy_verdict v;
 		char text[256] = "-";
 
@@ -195,7 +262,8 @@ static void test_lifetimes_and_limits(void **state)
 	    {"192.0.2.3", 300, 90000, 86400, 86400},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct policy_request q = {.client = address(cases[i].client), .interface = ""};
+		struct policy_request q = {
+		    .client = address(cases[i].client), .interface = "", .protocol = 6, .internal_port = 1000};
 		struct policy_verdict v;
 		policy_judge(conf, &q, &v);
 		assert_true(v.allowed);
@@ -236,7 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_no_rule),	   cmocka_unit_test(test_conditions),
 	    cmocka_unit_test(test_external_ports), cmocka_unit_test(test_lifetimes_and_limits),
-	    cmocka_unit_test(test_reserved),
+	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_wildcards),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
