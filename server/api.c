@@ -73,6 +73,19 @@ static bool protocol(const char *text, uint8_t *value)
 	return false;
 }
 
+/* "all" is 0. */
+static bool port_or_all(const char *text, uint16_t *value)
+{
+	*value = 0;
+	return (text && !strcmp(text, "all")) || port(text, value);
+}
+
+static bool protocol_or_all(const char *text, uint8_t *value)
+{
+	*value = 0;
+	return (text && !strcmp(text, "all")) || protocol(text, value);
+}
+
 static bool address(const char *text, struct in6_addr *a)
 {
 	return text && codec_address_parse(text, strlen(text), a);
@@ -279,9 +292,9 @@ static void explain(struct server *s, struct control_request *q)
 
 	if (!address(control_parameter(q, "client"), &question.client)) {
 		reply_error(q, 400, "client is not an address");
-	} else if (!protocol(control_parameter(q, "protocol"), &question.protocol)) {
+	} else if (!protocol_or_all(control_parameter(q, "protocol"), &question.protocol)) {
 		reply_error(q, 400, "protocol is neither a name nor a number");
-	} else if (!port(control_parameter(q, "internal_port"), &question.internal_port)) {
+	} else if (!port_or_all(control_parameter(q, "internal_port"), &question.internal_port)) {
 		reply_error(q, 400, "internal_port is not a port");
 	} else if (external && !port(external, &question.external_port)) {
 		reply_error(q, 400, "external_port is not a port");
@@ -356,10 +369,14 @@ static const char *revocation(struct control_request *q, struct server_revocatio
 		return "client is not an address";
 	if (external && !address(external, &r->external_address))
 		return "external_address is not an address";
-	if (proto && (!protocol(proto, &r->protocol) || !r->protocol))
+	r->wildcard = ext_port && !strcmp(ext_port, "all");
+	/* a 0 would be any, and end more than was meant */
+	if (proto && (!protocol_or_all(proto, &r->protocol) || (!r->protocol && strcmp(proto, "all") != 0)))
 		return "protocol is neither a name nor a number";
-	if (ext_port && (!port(ext_port, &r->external_port) || !r->external_port))
+	if (ext_port && (!port_or_all(ext_port, &r->external_port) || (!r->external_port && !r->wildcard)))
 		return "external_port is not a port";
+	if (r->wildcard ? !proto : proto && !r->protocol)
+		return "all ports are those of a protocol, and all protocols go with all ports";
 	/* a typing mistake must not end everything */
 	if (!client && !external && !proto && !ext_port && !r->rule && !control_parameter(q, "all"))
 		return "say which: client, rule, protocol with external_address and external_port, or all";

@@ -25,6 +25,7 @@ static const char usage_text[] = "usage: natpcpctl [-s SOCKET] [--json] COMMAND\
 				 "  leases                                  every mapping in force\n"
 				 "  explain CLIENT PROTO INTPORT [EXTPORT]  why a request would be granted or refused\n"
 				 "  revoke PROTO EXTADDR EXTPORT            ends one mapping\n"
+				 "  revoke PROTO|all EXTADDR all            that of all ports, or of all protocols\n"
 				 "  revoke --client ADDR | --rule NAME | --all\n"
 				 "  reload                                  reads the configuration anew\n"
 				 "  journal FILE [--all]                    what a journal has; --all: each record\n"
@@ -313,7 +314,9 @@ static void print_explanation(const json_t *o)
 	if (allowed) {
 		printf("  external port   %s\n", json_integer_value(json_object_get(o, "external_port"))
 						     ? row_field(o, "external_port", b, sizeof(b))
-						     : "a free one of those allowed");
+						 : json_integer_value(json_object_get(o, "internal_port"))
+						     ? "a free one of those allowed"
+						     : "all");
 		if (fixed)
 			puts("  lifetime        for ever");
 		else
@@ -322,7 +325,7 @@ static void print_explanation(const json_t *o)
 	printf("  mappings        %s", row_field(o, "client_mappings", b, sizeof(b)));
 	printf(" of at most %s\n", row_field(o, "client_mappings_max", b, sizeof(b)));
 	if (lease) {
-		printf("  has it already  external port %s", row_field(lease, "external_port", b, sizeof(b)));
+		printf("  has it already  external port %s", row_all(lease, "external_port", b, sizeof(b)));
 		if (json_is_null(json_object_get(lease, "expires_in_s")))
 			puts(", never ends");
 		else

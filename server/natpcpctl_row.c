@@ -23,6 +23,13 @@ const char *row_field(const json_t *o, const char *key, char *buffer, size_t siz
 	return row_cell(json_object_get(o, key), buffer, size);
 }
 
+const char *row_all(const json_t *o, const char *key, char *buffer, size_t size)
+{
+	const json_t *value = json_object_get(o, key);
+
+	return json_is_integer(value) && !json_integer_value(value) ? "all" : row_cell(value, buffer, size);
+}
+
 void row_hide(struct table *table, size_t first)
 {
 	for (size_t column = 6; column < ROW_COLUMNS; column++)
@@ -51,7 +58,7 @@ static void endpoint(const json_t *l, const char *address_key, const char *port_
 
 	address = address ? address : "?";
 	n = snprintf(out, size, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address,
-		     row_field(l, port_key, p, sizeof(p)));
+		     row_all(l, port_key, p, sizeof(p)));
 	if (ports > 1 && n > 0 && (size_t)n < size)
 		snprintf(out + n, size - (size_t)n, "-%" JSON_INTEGER_FORMAT,
 			 json_integer_value(json_object_get(l, port_key)) + ports - 1);
@@ -68,7 +75,7 @@ bool row_lease(struct table *table, const json_t *l)
 	endpoint(l, "internal_address", "internal_port", internal, sizeof(internal));
 	endpoint(l, "external_address", "external_port", external, sizeof(external));
 	filters_text(json_object_get(l, "filters"), filters, sizeof(filters));
-	return table_add(table, row_field(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
+	return table_add(table, row_all(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
 	       table_add(table, internal) &&
 	       table_add(table, json_is_null(expires) ? "never" : row_cell(expires, b, sizeof(b))) &&
 	       table_add(table, row_field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-") &&

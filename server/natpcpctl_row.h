@@ -16,6 +16,8 @@ extern const char *const row_headings[ROW_COLUMNS];
 const char *row_cell(const json_t *v, char *buffer, size_t size);
 /* The same of a member. */
 const char *row_field(const json_t *o, const char *key, char *buffer, size_t size);
+/* The same of a protocol or a port, of which 0 stands for all. */
+const char *row_all(const json_t *o, const char *key, char *buffer, size_t size);
 
 /* Hides the columns that few leases need, of which the lease's begin at first. */
 void row_hide(struct table *table, size_t first);

@@ -25,6 +25,9 @@ static void opcode(struct log_line *l, const struct round_event *e)
 void report_line(struct log_line *l, const struct round_event *e)
 {
 	const struct mapping *m = &e->mapping;
+	/* a refusal may come before a mapping is known */
+	bool all = m->internal_port == 0 && (e->kind != ROUND_REFUSED || (e->pcp && e->opcode == PCP_MAP &&
+									  !codec_is_unspecified(&m->internal_address)));
 
 	log_begin(l, kinds[e->kind].level, kinds[e->kind].name);
 	if (e->kind != ROUND_ADOPTED && e->kind != ROUND_ENDED)
@@ -35,12 +38,20 @@ void report_line(struct log_line *l, const struct round_event *e)
 		opcode(l, e);
 		log_text(l, "result", e->pcp ? pcp_result_name(e->result) : natpmp_result_name(e->result));
 	}
-	if (m->protocol || e->kind != ROUND_REFUSED) /* a refusal may come before a mapping is known */
+	if (all && m->protocol == 0)
+		log_text(l, "protocol", "all");
+	else if (m->protocol || e->kind != ROUND_REFUSED)
 		log_protocol(l, "protocol", m->protocol);
-	if (m->protocol || m->internal_port)
+	if (all)
+		log_address(l, "internal", &m->internal_address);
+	else if (m->protocol || m->internal_port)
 		log_endpoint(l, "internal", &m->internal_address, m->internal_port);
-	if (!codec_is_unspecified(&m->external_address) || m->external_port)
+	if (all && !codec_is_unspecified(&m->external_address) && m->external_port == 0)
+		log_address(l, "external", &m->external_address);
+	else if (!codec_is_unspecified(&m->external_address) || m->external_port)
 		log_endpoint(l, "external", &m->external_address, m->external_port);
+	if (all)
+		log_text(l, "ports", "all");
 	if (m->remote_port)
 		log_endpoint(l, "peer", &m->remote_address, m->remote_port);
 	if (m->more_ports)

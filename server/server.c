@@ -744,12 +744,22 @@ static bool revocable(const struct server_revocation *r, const struct engine_lea
 {
 	const struct mapping *m = &l->mapping;
 
+	if (r->wildcard && (m->internal_port != 0 || m->protocol != r->protocol))
+		return false;
 	return l->origin != ENGINE_ORIGIN_STATIC && (!r->protocol || r->protocol == m->protocol) &&
 	       (!r->external_port ||
 		(r->external_port >= m->external_port && r->external_port - m->external_port <= m->more_ports)) &&
 	       (!r->client_set || !memcmp(&r->client, &m->internal_address, sizeof(r->client))) &&
 	       (!r->external_set || !memcmp(&r->external_address, &m->external_address, sizeof(r->external_address))) &&
 	       (!r->rule || (l->rule && !strcmp(r->rule, l->rule)));
+}
+
+static size_t end(struct server *s, const struct mapping *m, uint64_t now_ms)
+{
+	/* a port of 0 would be any */
+	if (m->internal_port == 0)
+		return engine_revoke_wildcard(s->engine, &m->internal_address, m->protocol, now_ms, s->round);
+	return engine_revoke(s->engine, &m->internal_address, m->protocol, m->external_port, now_ms, s->round);
 }
 
 bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
@@ -762,8 +772,7 @@ bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
 	for (unsigned i = 0; more && i < REVOKE_LOOK && *ended - before < REVOKE_END; i++) {
 		more = engine_lease_next(s->engine, &r->cursor, now_ms, &l);
 		if (more && revocable(r, &l))
-			*ended += engine_revoke(s->engine, &l.mapping.internal_address, l.mapping.protocol,
-						l.mapping.external_port, now_ms, s->round);
+			*ended += end(s, &l.mapping, now_ms);
 	}
 	round_finish(s);
 	return more;

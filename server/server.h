@@ -70,6 +70,7 @@ struct server_revocation {
 	struct in6_addr external_address; /* external_set */
 	uint8_t protocol;		  /* 0: all */
 	uint16_t external_port;		  /* 0: all */
+	bool wildcard;			  /* only the mapping of all ports of the protocol, or of all protocols if 0 */
 	const char *rule;		  /* NULL: all */
 	uint32_t cursor;		  /* where the walk stands; 0 at first */
 };

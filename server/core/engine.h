@@ -181,6 +181,10 @@ void engine_reinstall(struct engine *e, uint64_t now_ms, struct round *r);
 size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint16_t external_port,
 		     uint64_t now_ms, struct round *r);
 
+/* The same for the one of all ports of a protocol, or of all protocols (0), alone. Returns how many: 1 or 0. */
+size_t engine_revoke_wildcard(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint64_t now_ms,
+			      struct round *r);
+
 enum engine_origin { ENGINE_ORIGIN_NATPMP, ENGINE_ORIGIN_PCP, ENGINE_ORIGIN_STATIC, ENGINE_ORIGIN_ADOPTED };
 
 /* One lease for those who look. */
@@ -208,7 +212,7 @@ struct engine_question {
 	bool mac_known;
 	struct conf_mac mac;
 	uint8_t protocol;
-	uint16_t internal_port;
+	uint16_t internal_port; /* 0: all of the protocol, or of the host if that is 0 */
 	uint16_t external_port; /* suggested, 0 = none */
 };
 struct engine_explanation {
@@ -219,7 +223,7 @@ struct engine_explanation {
 	const char *why; /* in words */
 	bool exists;	 /* the client has this mapping already: lease */
 	struct engine_lease lease;
-	uint16_t external_port; /* what it would get; 0 = a random one of the allowed */
+	uint16_t external_port; /* what it would get; 0 = a random one of the allowed, or all if all were asked for */
 	uint32_t lifetime_max_s;
 	uint32_t client_mappings, client_mappings_max;
 };

@@ -5,6 +5,7 @@
 #include "server/core/choice.h"
 #include "server/core/mapper.h"
 #include "server/core/pcp.h"
+#include "server/core/wildcard.h"
 
 /* In force and in the packet filter; one that is to be removed is, too, until it is gone. */
 static bool is_shown(const struct engine *e, const struct lease *l)
@@ -84,6 +85,14 @@ size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t pr
 	return n;
 }
 
+size_t engine_revoke_wildcard(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint64_t now_ms,
+			      struct round *r)
+{
+	uint32_t i = lease_find_internal(e->leases, protocol, client, 0);
+
+	return i != LEASE_NONE && lease_peek(e->leases, i)->state == LEASE_ACTIVE && revoke_one(e, i, now_ms, r);
+}
+
 /* The section that a request over the interface would come to. */
 static uint16_t section_of(const struct conf *conf, const char *interface)
 {
@@ -98,6 +107,22 @@ static void explain_protocol(struct engine_explanation *x, uint8_t result, const
 {
 	x->result = result;
 	x->why = why;
+}
+
+/* False if no rule could allow it. */
+static bool explain_possible(const struct engine *e, const struct engine_question *q, size_t external,
+			     struct engine_explanation *x)
+{
+	const char *why = q->internal_port == 0 ? wildcard_impossible(e, external, &q->client, q->protocol)
+			  : engine_maps(e, q->protocol)
+			      ? NULL
+			      : "a protocol without ports can be mapped as a whole alone, with port 0";
+
+	if (q->protocol == 0 && q->internal_port != 0)
+		explain_protocol(x, PCP_MALFORMED_REQUEST, "all protocols, but one port");
+	else if (why)
+		explain_protocol(x, PCP_UNSUPP_PROTOCOL, why);
+	return !x->why;
 }
 
 /* The operator's own mappings are no matter of rules, and do not end. */
@@ -135,11 +160,8 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 		w.pcp = l->origin == ENGINE_ORIGIN_PCP || l->origin == ENGINE_ORIGIN_STATIC;
 		w.nonce = l->nonce;
 	}
-	if (!engine_maps(e, q->protocol) || q->internal_port == 0) {
-		explain_protocol(x, PCP_UNSUPP_PROTOCOL,
-				 "one port of a protocol with ports can be mapped, nothing else");
+	if (!explain_possible(e, q, e->conf->listens[w.listen].external, x))
 		return;
-	}
 	mapper_plan(e, &w, now_ms, &p);
 	x->allowed = p.verdict.result == MAPPER_OK;
 	explain_protocol(x, pcp_result_of(p.verdict.result), x->allowed ? "allowed" : p.verdict.why);

@@ -8,6 +8,7 @@
 #include "server/core/mapper_filters.h"
 #include "server/core/mapper_set.h"
 #include "server/core/peer.h"
+#include "server/core/wildcard.h"
 
 void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
 {
@@ -294,7 +295,7 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 	bool active = l && l->state == LEASE_ACTIVE;
 
 	*p = (struct mapper_plan){.action = MAPPER_TELL, .external = external, .verdict.lease = LEASE_NONE};
-	p->kind = codec_is_v4(&w->internal_address) && e->conf->externals[external].nat ? MAPPING_NAT : MAPPING_PINHOLE;
+	p->kind = wildcard_kind(e, external, &w->internal_address);
 	if (w->remote_port) {
 		peer_plan(e, w, now_ms, p);
 		return;
@@ -486,7 +487,8 @@ static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_pl
 	struct choice c = choice_of(w, p);
 	const struct lease *l = p->action == MAPPER_REPLACE ? lease_peek(e->leases, p->verdict.lease) : NULL;
 
-	if (p->verdict.external_port != 0)
+	/* all ports have none, and need none */
+	if (p->verdict.external_port != 0 || w->internal_port == 0)
 		return true;
 	if (l && portset_more(l)) {
 		if (mapper_set_place(e, l, &c, &p->verdict.external_address, &p->verdict.external_port))

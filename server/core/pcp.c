@@ -3,6 +3,7 @@
 
 #include "server/core/floor.h"
 #include "server/core/pcp_portset.h"
+#include "server/core/wildcard.h"
 
 enum { SHORT_S = 30, LONG_S = 1800, OPTIONS_MAX = CODEC_MESSAGE_MAX - 60 /* beside a MAP */ };
 
@@ -198,8 +199,27 @@ static void answer_announce(struct engine *e, struct round_answer *a, const stru
 		send_error(e, a, o.result, 0, o.why, now_ms, r);
 }
 
+/* An IPv4 address for an IPv6 host, the all-zeros one or another: RFC 6887 10 and 15.1, erratum 3621. The opposite, ::
+ * from an IPv4 client, is what many clients say for "any". */
+static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *internal)
+{
+	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address);
+}
+
+/* All or nothing: RFC 6887 11.3. */
+static bool check_wildcard(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+			   struct options *v)
+{
+	const char *why = wildcard_impossible(e, e->conf->listens[d->listen].external, &v->target, m->mapping.protocol);
+
+	if (!why && asks_for_nat64(m, &v->target))
+		why = "IPv6 is not translated to IPv4";
+	return !why || fail(v, PCP_UNSUPP_PROTOCOL, why);
+}
+
 /* What can be said of protocol and port before anything is looked up: RFC 6887 11.3 and 15.1. */
-static bool check_protocol(const struct engine *e, const struct pcp_message *m, struct options *v)
+static bool check_protocol(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
+			   struct options *v)
 {
 	const struct pcp_mapping *p = &m->mapping;
 
@@ -207,12 +227,10 @@ static bool check_protocol(const struct engine *e, const struct pcp_message *m, 
 		return fail(v, PCP_MALFORMED_REQUEST, "all protocols, but one port");
 	if (m->lifetime_s == 0)
 		return true;
-	if (p->protocol == 0)
-		return fail(v, PCP_UNSUPP_PROTOCOL, "all protocols cannot be mapped to one host");
+	if (p->internal_port == 0)
+		return check_wildcard(e, d, m, v);
 	if (!engine_maps(e, p->protocol))
 		return fail(v, PCP_UNSUPP_PROTOCOL, "a protocol without ports, or with such as cannot be told apart");
-	if (p->internal_port == 0)
-		return fail(v, PCP_UNSUPP_PROTOCOL, "all ports cannot be mapped to one host");
 	return true;
 }
 
@@ -280,13 +298,6 @@ static void send_mapping(struct engine *e, const struct round_answer *a, const s
 	reply_length(r, a, pcp_marshal(&out, a->buffer, a->capacity));
 }
 
-/* An IPv4 address for an IPv6 host, the all-zeros one or another: RFC 6887 10 and 15.1, erratum 3621. The opposite, ::
- * from an IPv4 client, is what many clients say for "any". */
-static bool asks_for_nat64(const struct pcp_message *m, const struct in6_addr *internal)
-{
-	return !codec_is_v4(internal) && codec_is_v4(&m->mapping.external_address);
-}
-
 static void do_map(struct engine *e, struct round_answer *a, const struct mapper_want *w, uint64_t now_ms,
 		   struct round *r, struct mapper_verdict *v)
 {
@@ -347,8 +358,8 @@ static bool read_want(const struct engine *e, const struct engine_datagram *d, c
 				  .flow = &d->flow,
 				  .flows_left_s = d->flows_left_s,
 				  .answer = ROUND_NONE};
-	if (!read_options(e, d, m, t, o) || !(m->opcode == PCP_PEER ? check_peer(e, m, o) : check_protocol(e, m, o)) ||
-	    !check_set(m, o))
+	if (!read_options(e, d, m, t, o) ||
+	    !(m->opcode == PCP_PEER ? check_peer(e, m, o) : check_protocol(e, d, m, o)) || !check_set(m, o))
 		return false;
 	w->internal_address = o->target;
 	w->third_party = o->third_party;
@@ -359,7 +370,7 @@ static bool read_want(const struct engine *e, const struct engine_datagram *d, c
 	/* the sender's MAC address says nothing of the host that it asks for */
 	w->mac_known = d->mac_known && !o->third_party;
 	w->mac = d->mac;
-	w->ports = o->set.size;
+	w->ports = w->internal_port ? o->set.size : 0; /* all of them are no set */
 	w->parity = o->set.parity;
 	return true;
 }

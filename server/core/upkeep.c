@@ -351,9 +351,10 @@ static struct lease found_lease(const struct engine *e, const struct mapping *m,
 			  .external_port = m->external_port,
 			  .protocol = m->protocol,
 			  .kind = m->kind,
-			  /* NAT-PMP has neither filters nor peers nor sets of ports */
-			  .origin = m->filters_n || m->remote_port || m->more_ports ? ENGINE_ORIGIN_PCP
-										    : ENGINE_ORIGIN_ADOPTED,
+			  /* NAT-PMP has neither filters nor peers nor sets of ports, nor all of them */
+			  .origin = m->filters_n || m->remote_port || m->more_ports || !m->internal_port
+					? ENGINE_ORIGIN_PCP
+					: ENGINE_ORIGIN_ADOPTED,
 			  .flags = LEASE_NONCE_OPEN,
 			  .external = (uint8_t)upkeep_guess_external(e, m),
 			  .rule = UINT16_MAX,
@@ -389,6 +390,10 @@ static bool in_force(const struct engine *e, uint32_t i)
 /* True if there is a lease where the mapping would have one, or if it is like none of ours. */
 static bool is_stray(const struct engine *e, const struct mapping *m)
 {
+	/* all ports are open as they are, for everybody */
+	if (m->internal_port == 0 &&
+	    (m->kind == MAPPING_NAT || m->external_port || m->remote_port || m->more_ports || m->filters_n))
+		return true;
 	if (m->remote_port)
 		return lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,
 				       &m->remote_address, m->remote_port) != LEASE_NONE;

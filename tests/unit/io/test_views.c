@@ -172,6 +172,21 @@ static void event_lines(void **state)
 	report_line(&l, &e);
 	assert_string_equal(l.text, "event=made by=static protocol=tcp internal=192.0.2.11:4000 "
 				    "external=198.51.100.1:40000 rule=web");
+	/* all ports; a refusal tells of them if it is known that they were asked for */
+	e = (struct round_event){.kind = ROUND_ENDED, .pcp = true, .mapping = mapping(), .why = "expired"};
+	e.mapping.external_address = e.client = e.mapping.internal_address;
+	e.mapping.internal_port = e.mapping.external_port = 0;
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=ended client=192.0.2.11 protocol=tcp internal=192.0.2.11 "
+				    "external=192.0.2.11 ports=all why=expired");
+	e.mapping.protocol = 0;
+	e.mapping.external_address = in6addr_any;
+	e.kind = ROUND_REFUSED;
+	e.opcode = PCP_MAP;
+	e.result = PCP_NOT_AUTHORIZED;
+	report_line(&l, &e);
+	assert_string_equal(l.text, "event=refused by=pcp client=192.0.2.11 opcode=MAP result=NOT_AUTHORIZED "
+				    "protocol=all internal=192.0.2.11 ports=all why=expired");
 }
 
 /* Refusals: one line for each kind in 10 s, made ones each. */
