@@ -53,7 +53,7 @@ static inline const char *drive_conf(unsigned n)
 	static const char *const confs[] = {
 	    "external \"wan\" { interface = \"wan0\" ports = { \"1000-1040\", \"5340-5360\" } }\n"
 	    "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
-	    "rule \"all\" { action = allow }\n"
+	    "rule \"all\" { action = allow wildcard = true }\n"
 	    "static \"web\" { protocol = \"tcp\" external-port = 1003 to = \"192.0.2.3:1003\" }\n"
 	    "third-party { clients = { \"192.0.2.1\" } }\n"
 	    "reserved-ports { tcp = { \"1001\" } }\n"
@@ -78,7 +78,7 @@ static inline const char *drive_conf(unsigned n)
 
 	    "external \"wan\" { interface = \"wan0\" nat = false }\n"
 	    "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" nonce-check = \"off\" }\n"
-	    "rule \"all\" { action = allow protocols = { \"tcp\", \"udp\" } }\n"
+	    "rule \"all\" { action = allow protocols = { \"tcp\", \"udp\", \"1\" } wildcard = true }\n"
 	    "limits { requests-per-second = 0 }\n",
 	};
 
@@ -212,6 +212,9 @@ static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uin
 	m.lifetime_s = drive_lifetime(d);
 	m.mapping.protocol = protocols[drive_number(d, sizeof(protocols))];
 	m.mapping.internal_port = drive_port(d);
+	/* one port of these makes no sense: more of the requests do if they are for all */
+	if (m.mapping.protocol < 2 && m.mapping.internal_port >= 1000)
+		m.mapping.internal_port = 0;
 	m.mapping.external_port = drive_port(d);
 	memset(&m.mapping.nonce, (int)drive_number(d, 2), sizeof(m.mapping.nonce));
 	switch (drive_number(d, 4)) {
@@ -423,6 +426,13 @@ static inline void drive_adopt(struct drive *d)
 	} else if (drive_number(d, 3) == 0) {
 		c.mapping.more_ports = (uint16_t)(1 + drive_number(d, 4));
 		c.mapping.internal_port = c.mapping.external_port;
+	}
+	if (c.mapping.internal_port == 0 && c.mapping.external_port >= 1000) {
+		c.mapping.external_port = 0;
+		c.mapping.external_address = c.mapping.internal_address;
+		c.mapping.kind = MAPPING_PINHOLE;
+		c.mapping.protocol = c.mapping.more_ports ? 0 : 6;
+		c.mapping.more_ports = 0;
 	}
 	backend_memory_refuse(d->w.backend, 0, 0);
 	d->w.backend->ops->commit(d->w.backend, &c, 1);
