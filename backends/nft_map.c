@@ -6,37 +6,41 @@
 #include "backends/nft_filter.h"
 
 /* Maps of mappings, and sets of the pieces of filters, by the length of their prefixes. */
-enum { WHOLE_N = 19, FROM4_N = 32 / NFT_FILTER_STEP, FROM6_N = NFT_MAP_FROM6_N, MAPS_N = WHOLE_N + FROM4_N + FROM6_N };
+enum { WHOLE_N = 23, FROM4_N = 32 / NFT_FILTER_STEP, FROM6_N = NFT_MAP_FROM6_N, MAPS_N = WHOLE_N + FROM4_N + FROM6_N };
 
 #define FROM4(n)                                                                                                       \
 	{                                                                                                              \
-		"from4-" #n, NFT_MAP_PIECE, false, true, true, n                                                       \
+		"from4-" #n, NFT_MAP_PIECE, NFT_MAP_PORT, false, true, true, n                                         \
 	}
 #define FROM6(n)                                                                                                       \
 	{                                                                                                              \
-		"from6-" #n, NFT_MAP_PIECE, false, false, true, n                                                      \
+		"from6-" #n, NFT_MAP_PIECE, NFT_MAP_PORT, false, false, true, n                                        \
 	}
 
 static const struct nft_map maps[MAPS_N] = {
-    {NFT_MSG_DNAT4, NFT_MAP_FOR_ALL, true, true, true, 0},
-    {NFT_MSG_SNAT4, NFT_MAP_FOR_ALL, true, true, false, 0},
-    {NFT_MSG_PIN4, NFT_MAP_FOR_ALL, false, true, true, 0},
-    {NFT_MSG_PIN6, NFT_MAP_FOR_ALL, false, false, true, 0},
-    {NFT_MSG_PEER_DNAT4, NFT_MAP_FOR_PEER, true, true, true, 0},
-    {NFT_MSG_PEER_SNAT4, NFT_MAP_FOR_PEER, true, true, false, 0},
-    {NFT_MSG_PEER_PIN4, NFT_MAP_FOR_PEER, false, true, true, 0},
-    {NFT_MSG_PEER_PIN6, NFT_MAP_FOR_PEER, false, false, true, 0},
-    {NFT_MSG_FILTER_DNAT4, NFT_MAP_FOR_FILTER, true, true, true, 0},
-    {NFT_MSG_FILTER_PIN4, NFT_MAP_FOR_FILTER, false, true, true, 0},
-    {NFT_MSG_FILTER_PIN6, NFT_MAP_FOR_FILTER, false, false, true, 0},
-    {NFT_MSG_PORTS_DNAT4, NFT_MAP_OF_PORTS, true, true, true, 0},
-    {NFT_MSG_PORTS_SNAT4, NFT_MAP_OF_PORTS, true, true, false, 0},
-    {NFT_MSG_PORTS_PIN4, NFT_MAP_OF_PORTS, false, true, true, 0},
-    {NFT_MSG_PORTS_PIN6, NFT_MAP_OF_PORTS, false, false, true, 0},
-    {NFT_MSG_PROTOCOL_PIN4, NFT_MAP_OF_PROTOCOL, false, true, true, 0},
-    {NFT_MSG_PROTOCOL_PIN6, NFT_MAP_OF_PROTOCOL, false, false, true, 0},
-    {NFT_MSG_HOST_PIN4, NFT_MAP_OF_HOST, false, true, true, 0},
-    {NFT_MSG_HOST_PIN6, NFT_MAP_OF_HOST, false, false, true, 0},
+    {NFT_MSG_DNAT4, NFT_MAP_FOR_ALL, NFT_MAP_PORT, true, true, true, 0},
+    {NFT_MSG_SNAT4, NFT_MAP_FOR_ALL, NFT_MAP_PORT, true, true, false, 0},
+    {NFT_MSG_PIN4, NFT_MAP_FOR_ALL, NFT_MAP_PORT, false, true, true, 0},
+    {NFT_MSG_PIN6, NFT_MAP_FOR_ALL, NFT_MAP_PORT, false, false, true, 0},
+    {NFT_MSG_PEER_DNAT4, NFT_MAP_FOR_PEER, NFT_MAP_PORT, true, true, true, 0},
+    {NFT_MSG_PEER_SNAT4, NFT_MAP_FOR_PEER, NFT_MAP_PORT, true, true, false, 0},
+    {NFT_MSG_PEER_PIN4, NFT_MAP_FOR_PEER, NFT_MAP_PORT, false, true, true, 0},
+    {NFT_MSG_PEER_PIN6, NFT_MAP_FOR_PEER, NFT_MAP_PORT, false, false, true, 0},
+    {NFT_MSG_FILTER_DNAT4, NFT_MAP_FOR_FILTER, NFT_MAP_PORT, true, true, true, 0},
+    {NFT_MSG_FILTER_PIN4, NFT_MAP_FOR_FILTER, NFT_MAP_PORT, false, true, true, 0},
+    {NFT_MSG_FILTER_PIN6, NFT_MAP_FOR_FILTER, NFT_MAP_PORT, false, false, true, 0},
+    {NFT_MSG_PORTS_DNAT4, NFT_MAP_OF_PORTS, NFT_MAP_PORT, true, true, true, 0},
+    {NFT_MSG_PORTS_SNAT4, NFT_MAP_OF_PORTS, NFT_MAP_PORT, true, true, false, 0},
+    {NFT_MSG_PORTS_PIN4, NFT_MAP_OF_PORTS, NFT_MAP_PORT, false, true, true, 0},
+    {NFT_MSG_PORTS_PIN6, NFT_MAP_OF_PORTS, NFT_MAP_PORT, false, false, true, 0},
+    {NFT_MSG_PROTOCOL_PIN4, NFT_MAP_FOR_ALL, NFT_MAP_PROTOCOL, false, true, true, 0},
+    {NFT_MSG_PROTOCOL_PIN6, NFT_MAP_FOR_ALL, NFT_MAP_PROTOCOL, false, false, true, 0},
+    {NFT_MSG_HOST_PIN4, NFT_MAP_FOR_ALL, NFT_MAP_HOST, false, true, true, 0},
+    {NFT_MSG_HOST_PIN6, NFT_MAP_FOR_ALL, NFT_MAP_HOST, false, false, true, 0},
+    {NFT_MSG_FILTER_PROTOCOL_PIN4, NFT_MAP_FOR_FILTER, NFT_MAP_PROTOCOL, false, true, true, 0},
+    {NFT_MSG_FILTER_PROTOCOL_PIN6, NFT_MAP_FOR_FILTER, NFT_MAP_PROTOCOL, false, false, true, 0},
+    {NFT_MSG_FILTER_HOST_PIN4, NFT_MAP_FOR_FILTER, NFT_MAP_HOST, false, true, true, 0},
+    {NFT_MSG_FILTER_HOST_PIN6, NFT_MAP_FOR_FILTER, NFT_MAP_HOST, false, false, true, 0},
     FROM4(4),
     FROM4(8),
     FROM4(12),
@@ -79,26 +83,30 @@ static const struct nft_map maps[MAPS_N] = {
     FROM6(128),
 };
 
-/* Of a mapping with filters nothing may be where it would be for everybody, whatever else it is. */
 static enum nft_map_shape shape_of(const struct mapping *m, bool outside)
 {
 	if (m->more_ports)
 		return NFT_MAP_OF_PORTS;
 	if (m->remote_port)
 		return NFT_MAP_FOR_PEER;
-	if (outside && m->filters_n)
-		return NFT_MAP_FOR_FILTER;
-	if (m->kind == MAPPING_PINHOLE && m->external_port == 0)
-		return m->protocol ? NFT_MAP_OF_PROTOCOL : NFT_MAP_OF_HOST;
-	return NFT_MAP_FOR_ALL;
+	return outside && m->filters_n ? NFT_MAP_FOR_FILTER : NFT_MAP_FOR_ALL;
+}
+
+static enum nft_map_reach reach_of(const struct mapping *m)
+{
+	if (m->kind == MAPPING_NAT || m->external_port || m->more_ports || m->remote_port)
+		return NFT_MAP_PORT;
+	return m->protocol ? NFT_MAP_PROTOCOL : NFT_MAP_HOST;
 }
 
 const struct nft_map *nft_map_of(const struct mapping *m, bool v4, bool outside)
 {
 	enum nft_map_shape shape = shape_of(m, outside);
+	enum nft_map_reach reach = reach_of(m);
 	const struct nft_map *t = maps;
 
-	while (t->nat != (m->kind == MAPPING_NAT) || t->v4 != v4 || t->shape != shape || t->outside != outside)
+	while (t->nat != (m->kind == MAPPING_NAT) || t->v4 != v4 || t->shape != shape || t->reach != reach ||
+	       t->outside != outside)
 		t++;
 	return t;
 }

@@ -13,21 +13,16 @@
 /* Sets of the pieces of IPv6 filters: more than there are for IPv4. */
 enum { NFT_MAP_FROM6_N = 128 / NFT_FILTER_STEP };
 
-/* What an element is for: everybody, one peer, those whom filters admit; or it is a set of ports, all ports of a protocol,
- * a whole host, or a piece of a filter. */
-enum nft_map_shape {
-	NFT_MAP_FOR_ALL,
-	NFT_MAP_FOR_PEER,
-	NFT_MAP_FOR_FILTER,
-	NFT_MAP_OF_PORTS,
-	NFT_MAP_OF_PROTOCOL,
-	NFT_MAP_OF_HOST,
-	NFT_MAP_PIECE
-};
+/* Whom an element is for: everybody, one peer, those whom filters admit; or it is a set of ports, or a piece of a filter. */
+enum nft_map_shape { NFT_MAP_FOR_ALL, NFT_MAP_FOR_PEER, NFT_MAP_FOR_FILTER, NFT_MAP_OF_PORTS, NFT_MAP_PIECE };
+
+/* What it opens: a port, or ports; all of a protocol; all of a host. */
+enum nft_map_reach { NFT_MAP_PORT, NFT_MAP_PROTOCOL, NFT_MAP_HOST };
 
 struct nft_map {
 	const char *name; /* of a mirror, before that of its external */
 	enum nft_map_shape shape;
+	enum nft_map_reach reach;
 	bool nat, v4;
 	bool outside;	/* keyed by the external side; else it is a mirror, one for each external */
 	uint8_t length; /* of a prefix, in bits */

@@ -106,10 +106,10 @@ static void to_element(struct element *e, const struct conf *conf, const struct 
 	nft_map_name(e->set, conf, map, m->external);
 	e->v4 = v4;
 	e->interval = m->more_ports != 0;
-	if (map->shape != NFT_MAP_OF_HOST)
+	if (map->reach != NFT_MAP_HOST)
 		n += put_protocol(e->key, m->protocol);
 	n += put_address(e->key + n, outside ? &m->external_address : &m->internal_address, v4);
-	if (map->shape != NFT_MAP_OF_HOST && map->shape != NFT_MAP_OF_PROTOCOL)
+	if (map->reach == NFT_MAP_PORT)
 		n += put_port(e->key + n, outside ? m->external_port : m->internal_port);
 	if (m->remote_port) {
 		n += put_address(e->key + n, &m->remote_address, v4);
@@ -129,7 +129,7 @@ static void to_element(struct element *e, const struct conf *conf, const struct 
 	}
 }
 
-/* The element of a piece of a filter, whose key begins like the mapping's. */
+/* The element of a piece of a filter, whose key begins with the mapping's external side. */
 static void to_piece(struct element *e, const struct conf *conf, const struct mapping *m,
 		     const struct mapping_filter *f)
 {
@@ -139,7 +139,9 @@ static void to_piece(struct element *e, const struct conf *conf, const struct ma
 	to_element(e, conf, m, NFT_MSG_EXTERNAL);
 	set = nft_map_from(e->v4, f->prefix_length - (e->v4 ? 96u : 0u));
 	memcpy(e->set, set, strlen(set) + 1);
-	n = e->key_length;
+	n = put_protocol(e->key, m->protocol);
+	n += put_address(e->key + n, &m->external_address, e->v4);
+	n += put_port(e->key + n, m->external_port);
 	n += put_address(e->key + n, &f->address, e->v4);
 	n += put_port(e->key + n, f->port);
 	e->key_length = (uint8_t)n;
@@ -348,25 +350,30 @@ static size_t key_length_of(const struct nft_map *map)
 	case NFT_MAP_FOR_PEER:
 	case NFT_MAP_PIECE:
 		return map->v4 ? V4_PEER_KEY : V6_PEER_KEY;
-	case NFT_MAP_OF_PROTOCOL:
-		return (map->v4 ? V4_KEY : V6_KEY) - FIELD;
-	case NFT_MAP_OF_HOST:
-		return (map->v4 ? V4_KEY : V6_KEY) - 2 * FIELD;
 	default:
-		return map->v4 ? V4_KEY : V6_KEY;
+		return (map->v4 ? V4_KEY : V6_KEY) - (size_t)map->reach * FIELD;
 	}
 }
 
 /* What the key begins with, of whichever side it is. */
 static void get_side(const struct nft_map *map, const uint8_t *key, struct mapping *m)
 {
-	if (map->shape != NFT_MAP_OF_HOST) {
+	if (map->reach != NFT_MAP_HOST) {
 		m->protocol = key[0];
 		key += FIELD;
 	}
 	m->internal_address = m->external_address = get_address(key, map->v4);
-	if (map->shape != NFT_MAP_OF_HOST && map->shape != NFT_MAP_OF_PROTOCOL)
+	if (map->reach == NFT_MAP_PORT)
 		m->internal_port = m->external_port = get_port(key + (map->v4 ? 4 : 16));
+}
+
+/* A 0 that would open more than its map is for: none of ours. In pieces it is what it says. */
+static bool seems_larger(const struct nft_map *map, const struct mapping *m)
+{
+	if (map->nat || map->shape == NFT_MAP_PIECE)
+		return false;
+	return (map->reach == NFT_MAP_PORT && m->external_port == 0) ||
+	       (map->reach != NFT_MAP_HOST && m->protocol == 0);
 }
 
 /* What an element has beyond protocol, address and port. False if it does not look like one of ours. */
@@ -377,10 +384,6 @@ static bool get_more(const struct nft_map *map, const uint8_t *key, const uint8_
 
 	switch (map->shape) {
 	case NFT_MAP_FOR_ALL:
-		return map->nat || m->external_port != 0;
-	case NFT_MAP_OF_PROTOCOL:
-		return m->protocol != 0;
-	case NFT_MAP_OF_HOST:
 		return true;
 	case NFT_MAP_FOR_PEER:
 		m->remote_address = get_address(key + length, map->v4);
@@ -434,7 +437,7 @@ static int get_element(const struct nlattr *element, void *context)
 	m->kind = map->nat ? MAPPING_NAT : MAPPING_PINHOLE;
 	m->external = w->external;
 	get_side(map, key, m);
-	if (!get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &f))
+	if (seems_larger(map, m) || !get_more(map, key, get_value(t.of[NFTA_SET_ELEM_KEY_END], key_length), &f))
 		return MNL_CB_OK;
 	if (map->nat) {
 		data = get_value(t.of[NFTA_SET_ELEM_DATA], map->shape == NFT_MAP_OF_PORTS ? PORTS_DATA : NAT_DATA);

@@ -21,6 +21,7 @@
  * All ports of a protocol, or all of a host, are an element in sets of their own, and pinholes alone:
  *   protocol-pin4, protocol-pin6   protocol . address
  *   host-pin4, host-pin6           address
+ * With filters they are in filter-protocol-pin4 and so on; the pieces have 0 for the port, and for the protocol, of all.
  * The mirrors, snat4 and those like it, are one for each external, whose section's name is NAME: what leaves by another one
  * must not get an address of this one. A name is what stays the same over a reload.
  *
@@ -43,25 +44,29 @@ struct nlmsghdr;
 #define NFT_MSG_CHANGE_MAX 2048 /* octets that one change without filters takes at most */
 #define NFT_MSG_FRAME	   20	/* octets of the message that begins or ends a batch */
 
-#define NFT_MSG_DNAT4	      "dnat4"
-#define NFT_MSG_SNAT4	      "snat4"
-#define NFT_MSG_PIN4	      "pin4"
-#define NFT_MSG_PIN6	      "pin6"
-#define NFT_MSG_PEER_DNAT4    "peer-dnat4"
-#define NFT_MSG_PEER_SNAT4    "peer-snat4"
-#define NFT_MSG_PEER_PIN4     "peer-pin4"
-#define NFT_MSG_PEER_PIN6     "peer-pin6"
-#define NFT_MSG_FILTER_DNAT4  "filter-dnat4"
-#define NFT_MSG_FILTER_PIN4   "filter-pin4"
-#define NFT_MSG_FILTER_PIN6   "filter-pin6"
-#define NFT_MSG_PORTS_DNAT4   "ports-dnat4"
-#define NFT_MSG_PORTS_SNAT4   "ports-snat4"
-#define NFT_MSG_PORTS_PIN4    "ports-pin4"
-#define NFT_MSG_PORTS_PIN6    "ports-pin6"
-#define NFT_MSG_PROTOCOL_PIN4 "protocol-pin4"
-#define NFT_MSG_PROTOCOL_PIN6 "protocol-pin6"
-#define NFT_MSG_HOST_PIN4     "host-pin4"
-#define NFT_MSG_HOST_PIN6     "host-pin6"
+#define NFT_MSG_DNAT4		     "dnat4"
+#define NFT_MSG_SNAT4		     "snat4"
+#define NFT_MSG_PIN4		     "pin4"
+#define NFT_MSG_PIN6		     "pin6"
+#define NFT_MSG_PEER_DNAT4	     "peer-dnat4"
+#define NFT_MSG_PEER_SNAT4	     "peer-snat4"
+#define NFT_MSG_PEER_PIN4	     "peer-pin4"
+#define NFT_MSG_PEER_PIN6	     "peer-pin6"
+#define NFT_MSG_FILTER_DNAT4	     "filter-dnat4"
+#define NFT_MSG_FILTER_PIN4	     "filter-pin4"
+#define NFT_MSG_FILTER_PIN6	     "filter-pin6"
+#define NFT_MSG_PORTS_DNAT4	     "ports-dnat4"
+#define NFT_MSG_PORTS_SNAT4	     "ports-snat4"
+#define NFT_MSG_PORTS_PIN4	     "ports-pin4"
+#define NFT_MSG_PORTS_PIN6	     "ports-pin6"
+#define NFT_MSG_PROTOCOL_PIN4	     "protocol-pin4"
+#define NFT_MSG_PROTOCOL_PIN6	     "protocol-pin6"
+#define NFT_MSG_FILTER_PROTOCOL_PIN4 "filter-protocol-pin4"
+#define NFT_MSG_FILTER_PROTOCOL_PIN6 "filter-protocol-pin6"
+#define NFT_MSG_FILTER_HOST_PIN4     "filter-host-pin4"
+#define NFT_MSG_FILTER_HOST_PIN6     "filter-host-pin6"
+#define NFT_MSG_HOST_PIN4	     "host-pin4"
+#define NFT_MSG_HOST_PIN6	     "host-pin6"
 
 #define NFT_MSG_NAME_MAX 256 /* octets of a set's name with its NUL, the kernel's limit */
 

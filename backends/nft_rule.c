@@ -284,7 +284,7 @@ static void mask(struct nft_rule *r, uint32_t reg, uint32_t length, const uint8_
 	}
 }
 
-void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, bool any_port)
+void nft_rule_network_key(struct nft_rule *r, bool v4, enum nft_map_reach reach, unsigned prefix_length, bool any_port)
 {
 	static const uint8_t none[16];
 	unsigned octets = v4 ? 4 : 16;
@@ -292,7 +292,14 @@ void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, b
 
 	for (unsigned i = 0; i < prefix_length; i++)
 		bits[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	nft_rule_key(r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
+	nft_rule_meta_get(r, NFT_META_L4PROTO, NFT_RULE_REG_1);
+	if (reach == NFT_MAP_HOST)
+		mask(r, NFT_RULE_REG_1, 1, none);
+	destination(r, v4, NFT_RULE_REG_1B);
+	nft_rule_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_RULE_TH_DESTINATION, 2,
+			 v4 ? NFT_RULE_REG_1C : NFT_RULE_REG_1F);
+	if (reach != NFT_MAP_PORT)
+		mask(r, v4 ? NFT_RULE_REG_1C : NFT_RULE_REG_1F, 2, none);
 	nft_rule_payload(r, NFT_PAYLOAD_NETWORK_HEADER, v4 ? NFT_RULE_V4_SOURCE : NFT_RULE_V6_SOURCE, octets,
 			 v4 ? NFT_RULE_REG_1D : NFT_RULE_REG_1G);
 	if (prefix_length < octets * 8)

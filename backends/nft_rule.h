@@ -8,7 +8,7 @@
 
 #include <linux/netfilter/nf_tables.h>
 
-#include "backends/nft_msg.h"
+#include "backends/nft_map.h"
 
 struct nftnl_expr;
 struct nftnl_rule;
@@ -90,8 +90,9 @@ void nft_rule_protocol_key(struct nft_rule *r, bool v4);
 void nft_rule_host_key(struct nft_rule *r, bool v4);
 /* The whole key for an incoming packet, with its sender behind. */
 void nft_rule_peer_key(struct nft_rule *r, bool v4);
-/* The same with the sender's network instead; any_port: with 0 for its port. */
-void nft_rule_network_key(struct nft_rule *r, bool v4, unsigned prefix_length, bool any_port);
+/* The same with the sender's network instead; any_port: with 0 for its port. reach: with 0 for the destination's, and
+ * for the protocol, where these do not matter. */
+void nft_rule_network_key(struct nft_rule *r, bool v4, enum nft_map_reach reach, unsigned prefix_length, bool any_port);
 
 /* Starts a rule in a chain; puts it into the batch and forgets it, with the flags of the message. */
 void nft_rule_begin(struct nft_rule *r, const char *table, const char *chain);

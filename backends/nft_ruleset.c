@@ -31,6 +31,11 @@
 #define ADMITTED4     "admitted4"
 #define FILTERED_PIN4 "filtered-pin4"
 #define FILTERED_PIN6 "filtered-pin6"
+/* The same for all of a protocol, and all of a host. */
+#define FILTERED_PROTOCOL_PIN4 "filtered-protocol-pin4"
+#define FILTERED_PROTOCOL_PIN6 "filtered-protocol-pin6"
+#define FILTERED_HOST_PIN4     "filtered-host-pin4"
+#define FILTERED_HOST_PIN6     "filtered-host-pin6"
 
 static void put_table(struct nft_rule_put *p, uint32_t flags)
 {
@@ -111,16 +116,17 @@ static void put_peer_prerouting(struct nft_rule_put *p, uint32_t mark)
 
 /* Looks whether a filter admits the sender to a mapping: RFC 6887 13.3. A rule for each length of prefixes that
  * there are pieces of filters for, with the sender's port and with any. */
-static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, uint32_t mark)
+static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, enum nft_map_reach reach, uint32_t mark)
 {
 	bool nat = strcmp(chain, FILTERED4) == 0;
 	struct nft_rule r;
 
 	for (unsigned length = v4 ? 32 : 128; length > 0; length -= NFT_FILTER_STEP)
-		for (int any_port = 1; any_port >= 0; any_port--) {
+		/* which port of the sender's would be meant, if not one of a protocol's? */
+		for (int any_port = 1; any_port >= (reach == NFT_MAP_HOST); any_port--) {
 			nft_rule_begin(&r, p->table, chain);
 			nft_rule_family(&r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
-			nft_rule_network_key(&r, v4, length, any_port);
+			nft_rule_network_key(&r, v4, reach, length, any_port);
 			nft_rule_lookup(&r, nft_map_from(v4, length), NFT_LOOKUP_IN);
 			if (!nat)
 				add_mark(&r, mark);
@@ -142,9 +148,13 @@ static void put_filtered(struct nft_rule_put *p, const struct conf *conf)
 	nft_rule_lookup(&r, NFT_MSG_FILTER_DNAT4, NFT_LOOKUP_IN);
 	nft_rule_verdict(&r, NFT_GOTO, FILTERED4);
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
-	put_filters(p, FILTERED4, true, mark);
-	put_filters(p, FILTERED_PIN4, true, mark);
-	put_filters(p, FILTERED_PIN6, false, mark);
+	put_filters(p, FILTERED4, true, NFT_MAP_PORT, mark);
+	put_filters(p, FILTERED_PIN4, true, NFT_MAP_PORT, mark);
+	put_filters(p, FILTERED_PIN6, false, NFT_MAP_PORT, mark);
+	put_filters(p, FILTERED_PROTOCOL_PIN4, true, NFT_MAP_PROTOCOL, mark);
+	put_filters(p, FILTERED_PROTOCOL_PIN6, false, NFT_MAP_PROTOCOL, mark);
+	put_filters(p, FILTERED_HOST_PIN4, true, NFT_MAP_HOST, mark);
+	put_filters(p, FILTERED_HOST_PIN6, false, NFT_MAP_HOST, mark);
 	put_prerouting(p, ADMITTED4, NFT_LOOKUP_IN, NFT_MSG_FILTER_DNAT4, mark | conf->backend.hairpin_mark);
 	put_prerouting(p, ADMITTED4, NFT_LOOKUP_NOT_IN, NFT_MSG_FILTER_DNAT4, mark);
 }
@@ -262,34 +272,45 @@ static void put_postrouting(struct nft_rule_put *p, const struct conf *conf)
 	put_mirrors(p, conf, false);
 }
 
-/* Which pinholes a rule is for. */
-enum pinholes { FOR_ALL, FOR_PEER, FOR_FILTERED, OF_PORTS, OF_PROTOCOL, OF_HOST };
+/* Which pinholes a rule is for, with the sets that they are in and the chains where filters are looked at: IPv6, IPv4. */
+static const struct pinholes {
+	const char *sets[2];
+	const char *chains[2];
+	enum nft_map_reach reach;
+	bool peer;
+} pinholes[] = {
+    {.sets = {NFT_MSG_PIN6, NFT_MSG_PIN4}},
+    {.sets = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4}, .peer = true},
+    {.sets = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4}, .chains = {FILTERED_PIN6, FILTERED_PIN4}},
+    {.sets = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4}},
+    {.sets = {NFT_MSG_PROTOCOL_PIN6, NFT_MSG_PROTOCOL_PIN4}, .reach = NFT_MAP_PROTOCOL},
+    {.sets = {NFT_MSG_HOST_PIN6, NFT_MSG_HOST_PIN4}, .reach = NFT_MAP_HOST},
+    {.sets = {NFT_MSG_FILTER_PROTOCOL_PIN6, NFT_MSG_FILTER_PROTOCOL_PIN4},
+     .chains = {FILTERED_PROTOCOL_PIN6, FILTERED_PROTOCOL_PIN4},
+     .reach = NFT_MAP_PROTOCOL},
+    {.sets = {NFT_MSG_FILTER_HOST_PIN6, NFT_MSG_FILTER_HOST_PIN4},
+     .chains = {FILTERED_HOST_PIN6, FILTERED_HOST_PIN4},
+     .reach = NFT_MAP_HOST},
+};
 
-static void put_pinhole(struct nft_rule_put *p, uint8_t family, enum pinholes which, uint32_t mark)
+static void put_pinhole(struct nft_rule_put *p, const struct pinholes *which, bool v4, uint32_t mark)
 {
-	static const char *const sets_of[][2] = {[FOR_ALL] = {NFT_MSG_PIN6, NFT_MSG_PIN4},
-						 [FOR_PEER] = {NFT_MSG_PEER_PIN6, NFT_MSG_PEER_PIN4},
-						 [FOR_FILTERED] = {NFT_MSG_FILTER_PIN6, NFT_MSG_FILTER_PIN4},
-						 [OF_PORTS] = {NFT_MSG_PORTS_PIN6, NFT_MSG_PORTS_PIN4},
-						 [OF_PROTOCOL] = {NFT_MSG_PROTOCOL_PIN6, NFT_MSG_PROTOCOL_PIN4},
-						 [OF_HOST] = {NFT_MSG_HOST_PIN6, NFT_MSG_HOST_PIN4}};
-	bool v4 = family == NFPROTO_IPV4;
 	struct nft_rule r;
 
 	nft_rule_begin(&r, p->table, "forward");
-	nft_rule_family(&r, family);
+	nft_rule_family(&r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 	nft_rule_connection_any(&r, NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
-	if (which == FOR_PEER)
+	if (which->peer)
 		nft_rule_peer_key(&r, v4);
-	else if (which == OF_PROTOCOL)
+	else if (which->reach == NFT_MAP_PROTOCOL)
 		nft_rule_protocol_key(&r, v4);
-	else if (which == OF_HOST)
+	else if (which->reach == NFT_MAP_HOST)
 		nft_rule_host_key(&r, v4);
 	else
 		nft_rule_key(&r, v4 ? NFT_RULE_V4_DESTINATION : NFT_RULE_V6_DESTINATION, NFT_RULE_TH_DESTINATION);
-	nft_rule_lookup(&r, sets_of[which][v4], NFT_LOOKUP_IN);
-	if (which == FOR_FILTERED)
-		nft_rule_verdict(&r, NFT_JUMP, v4 ? FILTERED_PIN4 : FILTERED_PIN6);
+	nft_rule_lookup(&r, which->sets[v4], NFT_LOOKUP_IN);
+	if (which->chains[v4])
+		nft_rule_verdict(&r, NFT_JUMP, which->chains[v4]);
 	else
 		add_mark(&r, mark);
 	nft_rule_end(p, &r, NLM_F_APPEND, NFPROTO_INET);
@@ -299,9 +320,9 @@ static void put_forward(struct nft_rule_put *p, uint32_t mark)
 {
 	struct nft_rule r;
 
-	for (enum pinholes which = FOR_ALL; which <= OF_HOST; which++) {
-		put_pinhole(p, NFPROTO_IPV4, which, mark);
-		put_pinhole(p, NFPROTO_IPV6, which, mark);
+	for (size_t i = 0; i < sizeof(pinholes) / sizeof(pinholes[0]); i++) {
+		put_pinhole(p, &pinholes[i], true, mark);
+		put_pinhole(p, &pinholes[i], false, mark);
 	}
 	nft_rule_begin(&r, p->table, "forward");
 	nft_rule_connection_has(&r, mark);
@@ -311,7 +332,14 @@ static void put_forward(struct nft_rule_put *p, uint32_t mark)
 
 int nft_ruleset_put(struct nft_msg_batch *b, const struct conf *conf, uint32_t table_flags, bool anew, uint32_t seq)
 {
-	static const char *const chains[] = {FILTERED4, ADMITTED4, FILTERED_PIN4, FILTERED_PIN6};
+	static const char *const chains[] = {FILTERED4,
+					     ADMITTED4,
+					     FILTERED_PIN4,
+					     FILTERED_PIN6,
+					     FILTERED_PROTOCOL_PIN4,
+					     FILTERED_PROTOCOL_PIN6,
+					     FILTERED_HOST_PIN4,
+					     FILTERED_HOST_PIN6};
 	struct nft_rule_put p = {.batch = b, .table = conf->backend.table, .seq = seq};
 	uint32_t mark = conf->backend.mark;
 	struct nlmsghdr *h;

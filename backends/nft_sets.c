@@ -47,6 +47,10 @@ static const struct set sets[] = {
     {NFT_MSG_PROTOCOL_PIN6, CONCAT2(TYPE_PROTOCOL, TYPE_V6), 20, 0, 0, false},
     {NFT_MSG_HOST_PIN4, TYPE_V4, 4, 0, 0, false},
     {NFT_MSG_HOST_PIN6, TYPE_V6, 16, 0, 0, false},
+    {NFT_MSG_FILTER_PROTOCOL_PIN4, CONCAT2(TYPE_PROTOCOL, TYPE_V4), 8, 0, 0, false},
+    {NFT_MSG_FILTER_PROTOCOL_PIN6, CONCAT2(TYPE_PROTOCOL, TYPE_V6), 20, 0, 0, false},
+    {NFT_MSG_FILTER_HOST_PIN4, TYPE_V4, 4, 0, 0, false},
+    {NFT_MSG_FILTER_HOST_PIN6, TYPE_V6, 16, 0, 0, false},
 };
 
 /* One for each length of the pieces of filters. */

@@ -24,10 +24,8 @@ void mapper_filters_plan(const struct engine *e, const struct mapper_want *w, co
 	n = terms_merge(w->terms, old, filters);
 	if (terms_same_filters(old, filters, n))
 		return;
-	if (n > 0 && w->internal_port == 0)
-		mapper_refuse(p, MAPPER_FILTERS, "all ports can have no filters", 0);
-	else if (n > e->conf->limits.filters_per_mapping ||
-		 (n > 0 && l && ports > 1 && ports > e->conf->limits.port_set_max))
+	if (n > e->conf->limits.filters_per_mapping ||
+	    (n > 0 && l && ports > 1 && ports > e->conf->limits.port_set_max))
 		mapper_refuse(p, MAPPER_FILTERS, "more filters than a mapping may have", 0);
 	else if (n > old->filters_n && !is_room(e, l, n, ports))
 		mapper_refuse(p, MAPPER_FILTERS, "more filters than all mappings may have together", 0);

@@ -365,8 +365,9 @@ static bool read_want(const struct engine *e, const struct engine_datagram *d, c
 	w->third_party = o->third_party;
 	w->asker = o->third_party ? d->source : in6addr_any;
 	w->prefer_failure = o->prefer_failure;
-	w->nonsense =
-	    (o->prefer_failure && (w->lifetime_s == 0 || w->suggested_port == 0)) || (t->filter && w->lifetime_s == 0);
+	/* a protocol without ports has none at the sender either, and which one's would be meant of all protocols? */
+	w->nonsense = (o->prefer_failure && (w->lifetime_s == 0 || w->suggested_port == 0)) ||
+		      (t->filter && w->lifetime_s == 0) || (terms_has_port(t) && !outside_mappable(w->protocol));
 	/* the sender's MAC address says nothing of the host that it asks for */
 	w->mac_known = d->mac_known && !o->third_party;
 	w->mac = d->mac;

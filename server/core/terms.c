@@ -69,6 +69,14 @@ bool terms_fit(const struct terms *t, const struct in6_addr *internal_address)
 	return codec_is_v4(internal_address) ? !t->v6 : !t->v4;
 }
 
+bool terms_has_port(const struct terms *t)
+{
+	for (size_t i = 0; i < t->filters_n; i++)
+		if (t->filters[i].port)
+			return true;
+	return false;
+}
+
 size_t terms_merge(const struct terms *t, const struct extra_parts *old,
 		   struct mapping_filter out[TERMS_FILTERS_OF_MAPPING])
 {

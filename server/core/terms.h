@@ -36,6 +36,9 @@ bool terms_description(struct terms *t, const struct pcp_option *o, size_t most)
 /* True if filters are of the family of the host that they are for. */
 bool terms_fit(const struct terms *t, const struct in6_addr *internal_address);
 
+/* True if one of the filters to be added is for one port of the sender's. */
+bool terms_has_port(const struct terms *t);
+
 /*
  * The filters that a mapping comes to have. Writes at most TERMS_FILTERS_OF_MAPPING of them; returns how many there
  * would be, which may be more.

@@ -390,9 +390,8 @@ static bool in_force(const struct engine *e, uint32_t i)
 /* True if there is a lease where the mapping would have one, or if it is like none of ours. */
 static bool is_stray(const struct engine *e, const struct mapping *m)
 {
-	/* all ports are open as they are, for everybody */
-	if (m->internal_port == 0 &&
-	    (m->kind == MAPPING_NAT || m->external_port || m->remote_port || m->more_ports || m->filters_n))
+	/* all ports are open as they are */
+	if (m->internal_port == 0 && (m->kind == MAPPING_NAT || m->external_port || m->remote_port || m->more_ports))
 		return true;
 	if (m->remote_port)
 		return lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,

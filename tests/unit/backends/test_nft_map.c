@@ -32,7 +32,7 @@ static void names(void **state)
 		assert_ptr_equal(nft_map_named(&conf, name, &ignored), map);
 		assert_int_equal(ignored, external);
 	}
-	assert_int_equal(n, 62);
+	assert_int_equal(n, 66);
 	assert_int_equal(mirrors, 6);
 	assert_null(nft_map_named(&conf, "lan", &ignored));
 	nft_map_mirror(name, NFT_MSG_PEER_SNAT4, &externals[1]);
@@ -64,8 +64,10 @@ static void shapes(void **state)
 	    {{.kind = MAPPING_PINHOLE, .protocol = 6, .internal_port = 80, .external_port = 80}, NFT_MSG_PIN4},
 	    {{.kind = MAPPING_PINHOLE, .protocol = 6}, NFT_MSG_PROTOCOL_PIN4},
 	    {{.kind = MAPPING_PINHOLE}, NFT_MSG_HOST_PIN4},
-	    {{.kind = MAPPING_PINHOLE, .protocol = 6, .filters_n = 1, .filters = &filter}, NFT_MSG_FILTER_PIN4},
-	    {{.kind = MAPPING_PINHOLE, .filters_n = 1, .filters = &filter}, NFT_MSG_FILTER_PIN4},
+	    {{.kind = MAPPING_PINHOLE, .protocol = 6, .filters_n = 1, .filters = &filter},
+	     NFT_MSG_FILTER_PROTOCOL_PIN4},
+	    {{.kind = MAPPING_PINHOLE, .filters_n = 1, .filters = &filter}, NFT_MSG_FILTER_HOST_PIN4},
+	    {{.kind = MAPPING_PINHOLE, .protocol = 6, .more_ports = 1}, NFT_MSG_PORTS_PIN4},
 	    {{.kind = MAPPING_PINHOLE, .protocol = 6, .remote_port = 9}, NFT_MSG_PEER_PIN4},
 	    {{.kind = MAPPING_NAT, .protocol = 6}, NFT_MSG_DNAT4},
 	};

@@ -63,13 +63,22 @@ enum what {
 	PROTOCOL_V4,
 	PROTOCOL_V6,
 	HOST_V4,
-	HOST_V6
+	HOST_V6,
+	PROTOCOL_V4_FILTER,
+	PROTOCOL_V6_FILTER,
+	HOST_V4_FILTER,
+	HOST_V6_FILTER
 };
 
 static struct mapping mapping(enum what what)
 {
 	struct mapping m = {.kind = MAPPING_PINHOLE, .protocol = 17, .internal_port = 5000, .external_port = 5000};
 
+	if (what >= PROTOCOL_V4_FILTER) {
+		what -= PROTOCOL_V4_FILTER - PROTOCOL_V4;
+		m.filters = what == PROTOCOL_V6 || what == HOST_V6 ? filters6 : filters4;
+		m.filters_n = m.filters == filters6 ? 1 : 2;
+	}
 	if (what >= PROTOCOL_V4) {
 		m.protocol = what >= HOST_V4 ? 0 : what == PROTOCOL_V4 ? 47 : 17;
 		m.internal_port = m.external_port = 0;
@@ -253,6 +262,14 @@ static const struct {
      "640000000c0a01040700000000000000010000000c0001006e617470637064001200020070726f746f636f6c2d70696e"
      "34000000300003802c0001800c00040000000000000027100c0005000000000000002710100001800c0001002f000000"
      "c000020b"},
+    {"create element from6-48 { udp . 2001:db8:1::11 . 0 . 2001:db8:2:: . 443 timeout 10s }, filter-protocol-pin6",
+     CHANGE_ADD, PROTOCOL_V6_FILTER, &new, 10000, 0,
+     "780000000c0a01060700000000000000010000000c0001006e617470637064000d00020066726f6d362d343800000000"
+     "48000380440001800c000400000000000000271034000180300001001100000020010db8000100000000000000000011"
+     "0000000020010db800020000000000000000000001bb0000"
+     "6c0000000c0a01060700000000000000010000000c0001006e617470637064001900020066696c7465722d70726f746f"
+     "636f6c2d70696e3600000000300003802c0001800c00040000000000000027101c000180180001001100000020010db8"
+     "000100000000000000000011"},
     {"destroy element host-pin6", CHANGE_REMOVE, HOST_V6, &new, 0, 0,
      "500000001e0a01000500000000000000010000000c0001006e617470637064000e000200686f73742d70696e36000000"
      "200003801c000180180001801400010020010db8000100000000000000000011"},
@@ -361,7 +378,7 @@ static void most_filters(void **state)
 	memset(table, 'x', sizeof(table) - 1);
 	table[sizeof(table) - 1] = '\0';
 	named.backend.table = table;
-	for (enum what what = NAT_FILTER; what <= HOST_V6; what++) {
+	for (enum what what = NAT_FILTER; what <= HOST_V6_FILTER; what++) {
 		for (unsigned spread = 0; spread < 2; spread++) {
 			struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 1};
 			struct nft_msg_batch b = {0};
@@ -470,7 +487,7 @@ static void elements(void **state)
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
 
 	(void)state;
-	for (enum what what = NAT; what <= HOST_V6; what++) {
+	for (enum what what = NAT; what <= HOST_V6_FILTER; what++) {
 		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
 		struct change c = {.mapping = mapping(what), .op = CHANGE_RENEW, .timeout_ms = 77000};
 		struct nlmsghdr *h = (struct nlmsghdr *)(void *)data;
