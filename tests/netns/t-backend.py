@@ -237,6 +237,38 @@ def test_filters(net):
     d.end('clear')
 
 
+def test_all_ports(net):
+    """All ports of a protocol, and of a host, beside single ones and beside each other (6887-11.3-05, 6887-11.3-07)"""
+    d = Driver(net)
+
+    def wide():
+        return [count(net, name) for name in ('protocol-pin4', 'protocol-pin6', 'host-pin4', 'host-pin6')]
+    udp6, gre, host, host6 = (f'pin {p} {a} 0 {a} 0' for p, a in ((17, LAN6), (47, LAN), (0, LAN), (0, LAN6)))
+    one = f'pin 17 {LAN6} 4000 {LAN6} 4000'
+    everything = sorted([udp6, gre, host, host6, one])
+    assert d.commit(*(f'add {m} 60000' for m in everything)) == ['0'] * 5
+    assert counts(net) == [0, 0, 0, 1] and wide() == [1, 1, 1, 1] and d.list() == everything, net.table()
+    assert d.commit(f'add {udp6} 60000', f'add {host} 60000') == ['EEXIST'] * 2
+    for destroy, update in ((None, None), (0, 0)):
+        if update is not None:
+            d.ask(f'pretend {destroy} {update}')
+        assert d.commit(f'renew {gre} 600000', f'renew {host6} 600000') == ['0'] * 2
+        assert d.remaining(gre) > 500000 and d.remaining(host6) > 500000 and d.remaining(host) <= 60000
+    assert d.commit(f'remove {udp6}', f'remove {host}') == ['0'] * 2
+    assert counts(net) == [0, 0, 0, 1] and wide() == [1, 0, 0, 1] and d.list() == sorted([gre, host6, one])
+    # with filters they are elsewhere, and found with them
+    some = 'filters=2001:db8:2::/48:443,2001:db8:3::/64:0'
+    assert d.commit(f'add {udp6} 60000 1 {some}', f'add {host} 60000 2 filters=::ffff:203.0.113.0/120:0') == ['0'] * 2
+    assert wide() == [1, 0, 0, 1] and [count(net, n) for n in ('filter-protocol-pin6', 'filter-host-pin4')] == [1, 1]
+    d.end()
+    d = Driver(net)
+    assert d.list() == sorted([gre, host6, one, udp6, host])
+    assert some in ' '.join(d.ask('list')), d.ask('list')
+    assert d.commit(f'remove {udp6} 0 1 {some}', f'remove {host} 0 2 filters=::ffff:203.0.113.0/120:0') == ['0'] * 2
+    assert d.list() == sorted([gre, host6, one]) and count(net, 'from6-48') == count(net, 'from4-24') == 0
+    d.end('clear')
+
+
 def test_timeouts(net):
     """The kernel ends a mapping by itself; 0 is for ever; a renewal counts from now also with the same time"""
     d = Driver(net)
@@ -615,12 +647,14 @@ def test_foreign_layout(net):
 def test_listing_loads(net):
     """What nft prints of the table, nft can load"""
     d = Driver(net)
-    assert d.commit('add ' + nat(UDP, 5000, 5000), f'add pin 17 {LAN6} 1 {LAN6} 1') == ['0', '0']
+    assert d.commit('add ' + nat(UDP, 5000, 5000), f'add pin 17 {LAN6} 1 {LAN6} 1', f'add pin 17 {LAN6} 0 {LAN6} 0',
+                    f'add pin 0 {LAN} 0 {LAN} 0 60000 1 filters=::ffff:203.0.113.0/120:0') == ['0'] * 4
     listing = net.table()
     d.end('clear')
     # nft 1.0.6 prints flags that it cannot read
     net.nft('-f', '-', input='\n'.join(x for x in listing.split('\n') if x.strip() not in ('flags', 'flags owner')))
     assert counts(net) == [1, 1, 0, 1]
+    assert [count(net, n) for n in ('protocol-pin6', 'filter-host-pin4', 'from4-24')] == [1, 1, 1]
 
 
 TWO = 'external "b" { interface = "wan1" }\n'
