@@ -76,9 +76,13 @@ static bool get_address(const struct nlattr *v4, const struct nlattr *v6, struct
 	return true;
 }
 
+/* 0 for a protocol without ports. */
 static bool get_port(const struct nlattr *a, uint16_t *port)
 {
-	if (!a || mnl_attr_get_payload_len(a) != sizeof(*port))
+	*port = 0;
+	if (!a)
+		return true;
+	if (mnl_attr_get_payload_len(a) != sizeof(*port))
 		return false;
 	*port = ntohs(mnl_attr_get_u16(a));
 	return true;

@@ -117,7 +117,19 @@ static unsigned meet(struct ender_list *l, const struct ender_flow *f, bool peer
 	return met;
 }
 
+/* The same with a mapping of all ports of its protocol, or of all there is. */
+static unsigned meet_all(struct ender_list *l, const struct ender_flow *f)
+{
+	struct ender_flow all = *f;
+	unsigned met;
+
+	all.internal_port = all.external_port = 0;
+	met = meet(l, &all, false);
+	all.protocol = 0;
+	return met | meet(l, &all, false);
+}
+
 unsigned ender_list_meet(struct ender_list *l, const struct ender_flow *f)
 {
-	return l->n ? meet(l, f, false) | meet(l, f, true) : 0;
+	return l->n ? meet(l, f, false) | meet(l, f, true) | meet_all(l, f) : 0;
 }

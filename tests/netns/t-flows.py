@@ -6,6 +6,7 @@ import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import craft
 import lab
 import pcp
 import probe
@@ -137,6 +138,44 @@ def test_pinhole(net):
     long = ':'.join(f'{int.from_bytes(socket.inet_pton(socket.AF_INET6, LAN6)[i:i + 2], "big"):04x}' for i in range(0, 16, 2))
     cut(net, flow, f'dst={long}', 'dport=4001', f'sport={flow.outside.getsockname()[1]}')
     assert entries(net, f'src={long}', 'sport=4001', 'dport=7000')
+
+
+def test_all_ports(net):
+    """A revoked mapping of all ports takes what came in by it; what another mapping still lets in goes on"""
+    d = net.daemon(conf(rule='rule "hosts" { action = allow  wildcard = true }'))
+    c, c2 = net.client(server=lab.GW6), net.client('lan2', server=lab.GW6)
+
+    def ask(client, protocol, port=0):
+        assert client.map(protocol, port, address='::').result == SUCCESS
+
+    def long(address, key='dst='):
+        octets = socket.inet_pton(socket.AF_INET6, address)
+        return key + ':'.join(f'{int.from_bytes(octets[i:i + 2], "big"):04x}' for i in range(0, 16, 2))
+    for protocol in (UDP, 47, craft.ICMP6):
+        ask(c, protocol)
+    ask(c, TCP, 4000)
+    ask(c, UDP, 4002)
+    ask(c2, 0)
+    flows = {port: Flow(net, UDP, (LAN6, port), (LAN6, port), outside=(WAN6, 0)) for port in (1, 4001, 4002)}
+    tcp = Flow(net, TCP, (LAN6, 4000), (LAN6, 4000), outside=(WAN6, 0))
+    with craft.Wire(net) as wire:
+        assert wire.passes(craft.ipv6(WAN6, LAN6, 47, b'\0\0\x08\0' + b'x' * 20))
+        assert wire.passes(craft.icmp6(WAN6, LAN6, 128, 0, b'echo'))
+    with craft.Wire(net, 'lan2') as wire:
+        assert wire.passes(craft.udp((WAN6, 9), (lab.LAN26, 9)))
+        assert wire.passes(craft.ipv6(WAN6, lab.LAN26, 50, b'x' * 20))
+    d.ctl('revoke', 'udp', LAN6, 'all')
+    cut(net, flows[1], long(LAN6), 'dport=1')
+    cut(net, flows[4001], long(LAN6), 'dport=4001')
+    assert flows[4002].works() and tcp.works()
+    for protocol, number in (('47', '47'), (str(craft.ICMP6), '58')):
+        assert entries(net, long(LAN6), number)
+        d.ctl('revoke', protocol, LAN6, 'all')
+        wait(lambda: not entries(net, long(LAN6), number), 20)
+    assert len(entries(net, long(WAN6, 'src='), long(lab.LAN26))) == 2
+    d.ctl('revoke', 'all', lab.LAN26, 'all')
+    wait(lambda: not entries(net, long(WAN6, 'src='), long(lab.LAN26)), 20)
+    assert tcp.works()
 
 
 def test_forbidden(net):

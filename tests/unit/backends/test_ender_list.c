@@ -157,13 +157,42 @@ static void memory(void **state)
 	ender_list_sort(&l);
 }
 
+/* All of a protocol, and all of a host, whatever single ports stand beside them; no other host's, no other protocol's. */
+static void all_ports(void **state)
+{
+	struct ender_list l = {0};
+	struct mapping m = mapping(LAN, 0, 0, 0);
+	struct ender_flow f = flow(LAN, 5000, 5000, 60);
+
+	(void)state;
+	m.external_address = m.internal_address;
+	add(&l, m, ENDER_ASK);
+	m.internal_port = m.external_port = 4000;
+	add(&l, m, ENDER_FORGET);
+	m.internal_address = m.external_address = codec_from_v4(OTHER);
+	m.internal_port = m.external_port = m.protocol = 0;
+	add(&l, m, ENDER_FORGET);
+	ender_list_sort(&l);
+	f.external_address = f.internal_address;
+	assert_int_equal(meet(&l, f), ASK);
+	f.internal_port = f.external_port = 4000;
+	assert_int_equal(meet(&l, f), ASK | FORGET);
+	f.protocol = TCP;
+	assert_int_equal(meet(&l, f), 0);
+	f.internal_address = f.external_address = codec_from_v4(OTHER);
+	assert_int_equal(meet(&l, f), FORGET);
+	f.internal_port = f.external_port = 0;
+	f.protocol = 47;
+	assert_int_equal(meet(&l, f), FORGET);
+	assert_int_equal(left_of(&l, 0), 60);
+	ender_list_clear(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(matches),
-	    cmocka_unit_test(sets),
-	    cmocka_unit_test(twice),
-	    cmocka_unit_test(memory),
+	    cmocka_unit_test(matches),	 cmocka_unit_test(sets),   cmocka_unit_test(twice),
+	    cmocka_unit_test(all_ports), cmocka_unit_test(memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

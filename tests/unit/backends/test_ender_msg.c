@@ -154,6 +154,30 @@ static void question(void **state)
 	assert_string_equal(hex, "240000000101010309000000000000000000000008000800200000000800150030000000");
 }
 
+/* Protocol and no more, as the kernel tells of most of those that have no ports. */
+static void without_ports(void **state)
+{
+	static const char entry[] = "740000000001020009000000fb66000002000000"
+				    "240001801400018008000100" WAN "08000200" LAN "0c000280"
+				    "050001002f000000"
+				    "240002801400018008000100" LAN "08000200" WAN "0c000280"
+				    "050001002f000000"
+				    "0800030000000198"
+				    "0800080010000000"
+				    "08000c00e3544494";
+	_Alignas(8) uint8_t octets[256];
+	struct ender_flow f;
+
+	(void)state;
+	assert_int_equal(from_hex(entry, octets), 116);
+	assert_true(ender_msg_read((const struct nlmsghdr *)(const void *)octets, MARK, &f));
+	assert_int_equal(f.protocol, 47);
+	assert_int_equal(codec_to_v4(&f.internal_address), 0xc000020b);
+	assert_int_equal(f.internal_port, 0);
+	assert_int_equal(f.external_port, 0);
+	assert_int_equal(f.remote_port, 0);
+}
+
 /* Whatever is cut short or of another kind is none of ours, and is not read beyond its end. */
 static void nonsense(void **state)
 {
@@ -184,6 +208,7 @@ int main(void)
 	    cmocka_unit_test(connections),
 	    cmocka_unit_test(doom),
 	    cmocka_unit_test(question),
+	    cmocka_unit_test(without_ports),
 	    cmocka_unit_test(nonsense),
 	};
 
