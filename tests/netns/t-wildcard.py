@@ -222,7 +222,7 @@ def test_filters(net):
 
 
 def test_rules(net):
-    """A rule that does not say wildcard, or leaves out a part, opens no host; what it allows it allows"""
+    """A rule that does not say wildcard, or leaves out a part, opens no host; what it allows it allows (decision-25)"""
     d = net.daemon()
     c = net.client(server=GW6)
     for protocol in (UDP, GRE, ALL):

@@ -113,7 +113,7 @@ static void test_conditions(void **state)
 	conf_free(conf);
 }
 
-/* 6887-11.3-05, 6887-11.3-07: all ports of a protocol, and all there is (0 and 0), only where a rule says so, allows all of
+/* decision-25: all ports of a protocol, and all there is (0 and 0), only where a rule says so, allows all of
  * it, and no earlier one denies a part */
 static void test_wildcards(void **state)
 {
