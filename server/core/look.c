@@ -113,15 +113,16 @@ static void explain_protocol(struct engine_explanation *x, uint8_t result, const
 static bool explain_possible(const struct engine *e, const struct engine_question *q, size_t external,
 			     struct engine_explanation *x)
 {
-	const char *why = q->internal_port == 0 ? wildcard_impossible(e, external, &q->client, q->protocol)
-			  : engine_maps(e, q->protocol)
-			      ? NULL
-			      : "a protocol without ports can be mapped as a whole alone, with port 0";
+	const char *all = wildcard_impossible(e, external, &q->client, q->protocol);
 
 	if (q->protocol == 0 && q->internal_port != 0)
 		explain_protocol(x, PCP_MALFORMED_REQUEST, "all protocols, but one port");
-	else if (why)
-		explain_protocol(x, PCP_UNSUPP_PROTOCOL, why);
+	else if (q->internal_port == 0 && all)
+		explain_protocol(x, PCP_UNSUPP_PROTOCOL, all);
+	else if (q->internal_port != 0 && !engine_maps(e, q->protocol))
+		explain_protocol(x, PCP_UNSUPP_PROTOCOL,
+				 all ? "one port of a protocol with ports can be mapped, nothing else"
+				     : "a protocol without ports can be mapped as a whole alone, with port 0");
 	return !x->why;
 }
 
