@@ -30,6 +30,12 @@ def ask(client, protocol, internal=0, result=SUCCESS, **options):
     return r
 
 
+def end(net, client, protocol, internal=0):
+    """Deletes it, when it has no connections that would keep it."""
+    net.forget()
+    assert ask(client, protocol, internal, lifetime=0).lifetime == 0
+
+
 def opened(net, address, protocols=('udp', 'tcp'), ports=(4000, 53, 60001)):
     for proto in protocols:
         for port in ports:
@@ -86,12 +92,12 @@ def test_all_ports(net):
     # 6887-15.1-02: single ports beside it, TCP's and its own, are not its concern, nor it theirs
     ask(c, TCP, 80)
     ask(c, UDP, 53)
-    ask(c, UDP, lifetime=0)
+    end(net, c, UDP)
     assert shut(net, LAN6, 'udp')
     net.through('lan', (LAN6, 80), (LAN6, 80), 'tcp')
     net.through('lan', (LAN6, 53), (LAN6, 53))
     ask(c, UDP)
-    ask(c, UDP, 53, lifetime=0)
+    end(net, c, UDP, 53)
     net.through('lan', (LAN6, 53), (LAN6, 53))
     net.through('lan', (LAN6, 5353), (LAN6, 5353))
 
@@ -108,7 +114,7 @@ def test_without_ports(net):
             assert wire.passes(raw(protocol)) and wire.passes(raw(protocol, source=FAR6)), protocol
             assert not wire.passes(raw(protocol, LAN26)), protocol
             ask(c, protocol, 80, UNSUPP_PROTOCOL)
-            ask(c, protocol, lifetime=0)
+            end(net, c, protocol)
             # a new flow, as the kernel knows that one
             assert not wire.passes(raw(protocol, source='2001:db8:2::78')), protocol
     assert shut(net, LAN6, 'udp', 'tcp')
@@ -133,7 +139,7 @@ def test_whole_host(net):
     ask(c, UDP)
     ask(c, ALL, lifetime=0, result=NOT_AUTHORIZED, nonce=pcp.nonce())
     net.through('lan', (LAN6, 9), (LAN6, 9), 'tcp')
-    ask(c, ALL, lifetime=0)
+    end(net, c, ALL)
     assert shut(net, LAN6, 'tcp')
     net.through('lan', (LAN6, 80), (LAN6, 80), 'tcp')
     net.through('lan', (LAN6, 5), (LAN6, 5))
@@ -173,7 +179,7 @@ def test_without_nat(net):
         packet = raw(GRE)
         assert not wire.passes(packet) and not wire.passes(packet[:16] + socket.inet_aton(LAN) + packet[20:])
     for protocol in (ALL, GRE, UDP):
-        ask(c, protocol, lifetime=0)
+        end(net, c, protocol)
     assert shut(net, LAN, 'udp', 'tcp') and not echo(net, TEST, LAN)
 
 
@@ -191,13 +197,13 @@ def test_filters(net):
         assert wire.passes(udp(near, 443, 70)) and not wire.passes(udp(near, 444, 70))
         ask(c, UDP, options=[peers()])
         assert wire.passes(udp(near, 445, 71))
-        ask(c, UDP, lifetime=0)
+        end(net, c, UDP)
         assert not wire.passes(udp(near, 446, 72))
         for protocol in (GRE, ICMP6):
             ask(c, protocol, options=[peers(far + '/128', 443)], result=MALFORMED_OPTION)
             ask(c, protocol, options=[peers(far + '/128')])
             assert wire.passes(raw(protocol, source=far)) and not wire.passes(raw(protocol)), protocol
-            ask(c, protocol, lifetime=0)
+            end(net, c, protocol)
         ask(c, ALL, options=[peers('2001:db8:2::4/126')], result=SUCCESS)
         for protocol in (GRE, ESP, ICMP6):
             assert wire.passes(raw(protocol, source='2001:db8:2::6')), protocol
@@ -217,8 +223,26 @@ def test_filters(net):
         assert not echo(net, GRE, LAN)
         ask(c, protocol, options=[peers(WAN + '/31')])
         assert echo(net, GRE, LAN)
-        ask(c, protocol, lifetime=0)
-        net.run('gw', 'conntrack', '-F')
+        end(net, c, protocol)
+
+
+def test_connections(net):
+    """A deletion leaves all ports open as long as connections go on that came in by them (6887-15-10, 6887-15.1-02)"""
+    net.daemon(conf(rule=RULE))
+    net.sh('gw', 'sysctl', '-qw', 'net.netfilter.nf_conntrack_udp_timeout_stream=100',
+           'net.netfilter.nf_conntrack_udp_timeout=100')
+    c = net.client(server=GW6)
+    for protocol in (UDP, ALL):
+        ask(c, protocol)
+        inside, outside = net.udp('lan', LAN6, 7000 + protocol), net.udp('wan', WAN6, 0)
+        for _ in range(2):
+            outside.sendto(b'in', (LAN6, 7000 + protocol))
+            inside.sendto(b'out', inside.recvfrom(100)[1])
+            assert outside.recvfrom(100)[0] == b'out'
+        assert 90 <= ask(c, protocol, lifetime=0).lifetime <= 101
+        net.through('lan', (LAN6, 9), (LAN6, 9))
+        end(net, c, protocol)
+        assert shut(net, LAN6, 'udp')
 
 
 def test_rules(net):
@@ -277,6 +301,7 @@ def test_outlives(net):
         net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd')
         wait(works)
         opened(net, LAN6, ('udp',), (9,))
+    net.forget()
     ask(c, UDP, lifetime=1)
     wait(lambda: len(d.leases()) == 2)
     assert shut(net, LAN6, 'udp')

@@ -205,11 +205,8 @@ static void nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(connections),
-	    cmocka_unit_test(doom),
-	    cmocka_unit_test(question),
-	    cmocka_unit_test(without_ports),
-	    cmocka_unit_test(nonsense),
+	    cmocka_unit_test(connections),   cmocka_unit_test(doom),	 cmocka_unit_test(question),
+	    cmocka_unit_test(without_ports), cmocka_unit_test(nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
