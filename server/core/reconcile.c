@@ -218,6 +218,37 @@ static enum reconcile_match put_right(struct engine *e, uint32_t i, const struct
 	return RECONCILE_MATCHED;
 }
 
+/* The journal lacks something, and the packet filter has gone on since: it knows what was answered last. */
+static bool is_behind(const struct engine *e)
+{
+	return e->past.same_boot && !e->past.whole;
+}
+
+/* What stands in the way of a mapping by the journal alone gives way. */
+static void make_way(struct engine *e, const struct mapping *m)
+{
+	for (uint32_t n = 0; m->remote_port == 0 && n <= m->more_ports; n++) {
+		uint32_t inner =
+		    lease_find_internal(e->leases, m->protocol, &m->internal_address, (uint16_t)(m->internal_port + n));
+		uint32_t outer;
+
+		if (inner != LEASE_NONE && engine_lost(e, lease_peek(e->leases, inner)))
+			forget(e, inner);
+		outer =
+		    lease_find_external(e->leases, m->protocol, &m->external_address, (uint16_t)(m->external_port + n));
+		if (outer != LEASE_NONE && engine_lost(e, lease_peek(e->leases, outer)))
+			forget(e, outer);
+	}
+}
+
+static enum reconcile_match believe(struct engine *e, uint32_t i, const struct mapping *m)
+{
+	if (m->remote_port)
+		forget(e, i);
+	make_way(e, m);
+	return RECONCILE_STRANGER;
+}
+
 enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms,
 				     struct round *r)
 {
@@ -232,15 +263,24 @@ enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, 
 	struct round_step s;
 
 	if (!l)
-		return RECONCILE_STRANGER;
+		return is_behind(e) ? believe(e, LEASE_NONE, m) : RECONCILE_STRANGER;
 	if (!engine_lost(e, l))
 		return RECONCILE_STRAY;
 	if (l->kind != m->kind || l->external_port != m->external_port ||
 	    !engine_same_address(&l->external_address, &m->external_address) ||
 	    (l->kind == MAPPING_NAT && l->external != m->external) || !same_filters(extra_parts(l->extra), m) ||
-	    (split ? 0 : portset_more(l)) != m->more_ports)
+	    (split ? 0 : portset_more(l)) != m->more_ports) {
+		if (is_behind(e))
+			return believe(e, i, m);
 		return split || portset_more(l) || m->more_ports ? RECONCILE_STRAY : put_right(e, i, m, now_ms, r);
+	}
 	engine_set_generation(l, e->generation);
+	if (is_behind(e)) {
+		if (remaining_ms)
+			lease_due(e->leases, portset_head(e, i),
+				  now_ms + (remaining_ms > ENGINE_GRACE_MS ? remaining_ms - ENGINE_GRACE_MS : 0));
+		return RECONCILE_MATCHED;
+	}
 	if (split || (remaining_ms + TOLERANCE_MS > timeout_ms && remaining_ms < timeout_ms + TOLERANCE_MS))
 		return RECONCILE_MATCHED;
 	if (!round_reserve(r, 1))
@@ -293,7 +333,7 @@ int engine_adopted(struct engine *e, bool any, struct round *r)
 			continue;
 		if (portset_is_split(l) && !whole_set(e, i, r))
 			return -ENOMEM;
-		if (engine_lost(e, l) && any && e->past.same_boot && !e->past.whole)
+		if (engine_lost(e, l) && any && is_behind(e))
 			end_missing(e, i, r);
 	}
 	return 0;
