@@ -50,7 +50,7 @@ archives = $(foreach l,$(BELOW_$(1)),$(call lib,$(l)))
 
 PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc
 
-.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance bench fuzz \
+.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench fuzz \
 	install uninstall clean deps demo run
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -168,6 +168,11 @@ check-netns:
 	$(Q)tests/lab/deps.sh demo
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(TROUBLE)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
+# CHAOS_S seconds of misfortunes; SEED=N tells the story of that seed again
+chaos:
+	$(Q)tests/lab/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)NATPCP_BUILD=$(abspath $(O)) tests/chaos/chaos.py --seconds $${CHAOS_S:-60} $(if $(SEED),--seed $(SEED))
 check-clients:
 	$(Q)tests/lab/deps.sh clients $(if $(ALL),clients-all)
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all

@@ -185,8 +185,10 @@ def netns(build):
            'PYTHONDONTWRITEBYTECODE': '1'}
     tests = sorted(glob.glob('tests/netns/t-*.py'), key=os.path.getsize, reverse=True)
     suffix = '' if build == 'build' else ' ' + build
-    return [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env, key=t + ':{}'),)
-            for t in tests]
+    chaos = 'tests/chaos/chaos.py'
+    return [(lambda: lines('chaos' + suffix, sys.executable, chaos, env=env, key=chaos + ':{}'),)] + \
+        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env, key=t + ':{}'),)
+         for t in tests]
 
 
 def dissection(tap):
