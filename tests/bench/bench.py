@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Rates of natpcpd against the floor loop, as ratios in one run.
 
-usage: bench.py BUILD_DIR [--rounds N] [--count N] [--preload N ...] [--windows N ...] [--json FILE]
+usage: bench.py BUILD_DIR [--rounds N] [--count N] [--preload N ...] [--windows N ...] [--restore N ...] [--json FILE]
 
 A client namespace with many addresses and a router namespace are joined by a veth pair. Server and floor take turns
 (A B A B ...) with fresh tables; each figure is the median of the rounds. The floor receives, sends one nftables batch
@@ -19,6 +19,9 @@ import sys
 import tempfile
 import time
 
+import restore
+
+START_S = 600
 CLIENTS = 10000
 FIRST_CLIENT = "198.18.0.1"
 SERVER = "192.0.2.1"
@@ -69,13 +72,13 @@ class Bed:
     def start(self, command):
         self.server = subprocess.Popen(["ip", "netns", "exec", self.router, *command], stdout=subprocess.PIPE,
                                        text=True)
-        if not select.select([self.server.stdout], [], [], 20)[0] or "ready" not in self.server.stdout.readline():
+        if not select.select([self.server.stdout], [], [], START_S)[0] or "ready" not in self.server.stdout.readline():
             raise SystemExit(f"bench: {command[0]} did not get ready")
 
     def stop(self):
         if self.server:
             self.server.send_signal(signal.SIGTERM)
-            self.server.wait(20)
+            self.server.wait(60)
             self.server = None
         subprocess.run(["ip", "netns", "exec", self.router, "nft", "flush", "ruleset"], check=False)
 
@@ -127,6 +130,7 @@ def main():
     p.add_argument("--count", type=int, default=20000)
     p.add_argument("--preload", type=int, nargs="*", default=[0, 100000])
     p.add_argument("--windows", type=int, nargs="*", default=[1, 16, 64])
+    p.add_argument("--restore", type=int, nargs="*", default=[100000, 1000000])
     p.add_argument("--json")
     a = p.parse_args()
     cases = [("address", 0, w) for w in a.windows] + [("map", n, w) for n in a.preload for w in a.windows]
@@ -149,6 +153,12 @@ def main():
                 mine = middle["natpcpd"]
                 print(f"{kind:8} {preload:8} {window:6} {mine['per_second']:10.0f} {middle['floor']['per_second']:10.0f} "
                       f"{ratio:6.2f} {mine['p50_us']:7.0f} {mine['p99_us']:7.0f}", flush=True)
+            if a.restore:
+                print(f"{'what':8} {'N':>8} {'seconds':>8} {'floor s':>8} {'ratio':>6} {'octets a lease':>15}   (medians of {min(a.rounds, 3)})")
+            for row in restore.rows(bed, a.build, directory, CONF, a.restore, min(a.rounds, 3), run):
+                rows.append(row)
+                print(f"{row['what']:8} {row['n']:8} {row['seconds']:8.2f} {row['floor_seconds']:8.2f} {row['ratio']:6.2f} "
+                      f"{row['octets_per_lease']:15.0f}", flush=True)
     finally:
         bed.close()
     if a.json:

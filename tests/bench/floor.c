@@ -6,6 +6,8 @@
  *
  *   floor map TABLE       elements go into maps "dnat4" and "snat4" of that inet table, which must be there
  *   floor address         only answers, for the price of a request without a change
+ *   floor restore TABLE N only sends the elements of N mappings, RESTORE_BATCH in a transaction, and is ready then:
+ *                         those that restore.py puts into a journal
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,19 +17,25 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define BATCH	   64
-#define DATAGRAM   1100
-#define TIMEOUT_MS 7200000u
+#define BATCH	      64
+#define RESTORE_BATCH 2048 /* as many as natpcpd's */
+#define DATAGRAM      1100
+#define TIMEOUT_MS    7200000u
 
 struct floor {
 	struct mnl_socket *netlink;
 	const char *table;
 	uint32_t sequence, number;
-	uint8_t buffer[BATCH * 512];
+	uint8_t buffer[RESTORE_BATCH * 512];
 	size_t length;
+};
+
+struct pair {
+	uint32_t protocol, inside, inside_port, outside, outside_port; /* as elements have them */
 };
 
 static struct nlmsghdr *put_header(struct floor *f, uint16_t type, uint16_t flags, uint8_t family, uint16_t id)
@@ -78,21 +86,36 @@ static uint32_t field16(uint16_t value)
 	return field;
 }
 
+static void put_pair(struct floor *f, const struct pair *p)
+{
+	put_element(f, "dnat4", (uint32_t[]){p->protocol, p->outside, p->outside_port},
+		    (uint32_t[]){p->inside, p->inside_port});
+	put_element(f, "snat4", (uint32_t[]){p->protocol, p->inside, p->inside_port},
+		    (uint32_t[]){p->outside, p->outside_port});
+}
+
+static struct pair number(uint32_t n, uint32_t inside, uint32_t inside_port, uint32_t outside, uint32_t outside_port)
+{
+	struct pair p = {.inside = htonl(inside),
+			 .inside_port = field16((uint16_t)inside_port),
+			 .outside = htonl(outside),
+			 .outside_port = field16((uint16_t)outside_port)};
+
+	*(uint8_t *)&p.protocol = n & 1 ? IPPROTO_TCP : IPPROTO_UDP;
+	return p;
+}
+
 static void put_mapping(struct floor *f)
 {
 	uint32_t n = f->number++;
-	uint32_t protocol = 0;
+	struct pair p =
+	    number(n, 0xc6120000u + (n >> 1 & 0xffff), 1024 + (n >> 17), 0xcb007100u + (n >> 17 & 0xff), n >> 1);
 
-	*(uint8_t *)&protocol = n & 1 ? IPPROTO_TCP : IPPROTO_UDP;
-	uint32_t inside = htonl(0xc6120000u + (n >> 1 & 0xffff)), outside = htonl(0xcb007100u + (n >> 17 & 0xff));
-	uint32_t inside_port = field16((uint16_t)(1024 + (n >> 17))), outside_port = field16((uint16_t)(n >> 1));
-
-	put_element(f, "dnat4", (uint32_t[]){protocol, outside, outside_port}, (uint32_t[]){inside, inside_port});
-	put_element(f, "snat4", (uint32_t[]){protocol, inside, inside_port}, (uint32_t[]){outside, outside_port});
+	put_pair(f, &p);
 }
 
 /* One batch; 0 or -errno of the first refusal. Only the end asks for an acknowledgement: errors come unasked. */
-static int commit(struct floor *f, unsigned mappings)
+static int commit(struct floor *f, unsigned mappings, const struct pair *ready)
 {
 	uint8_t answer[8192];
 	struct nlmsghdr *h;
@@ -100,8 +123,12 @@ static int commit(struct floor *f, unsigned mappings)
 	f->length = 0;
 	h = put_header(f, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	f->length += h->nlmsg_len;
-	for (unsigned i = 0; i < mappings; i++)
-		put_mapping(f);
+	for (unsigned i = 0; i < mappings; i++) {
+		if (ready)
+			put_pair(f, &ready[i]);
+		else
+			put_mapping(f);
+	}
 	h = put_header(f, NFNL_MSG_BATCH_END, NLM_F_ACK, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	f->length += h->nlmsg_len;
 	if (mnl_socket_sendto(f->netlink, f->buffer, f->length) < 0)
@@ -111,6 +138,33 @@ static int commit(struct floor *f, unsigned mappings)
 		return errno == EAGAIN ? 0 : -errno; /* kernels before 6.10 do not acknowledge the end */
 	h = (struct nlmsghdr *)answer;
 	return h->nlmsg_type == NLMSG_ERROR ? ((struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error : -EPROTO;
+}
+
+static int open_netlink(struct floor *f, const char *table)
+{
+	int size = 4 << 20;
+
+	f->table = table;
+	f->netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!f->netlink || mnl_socket_bind(f->netlink, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    setsockopt(mnl_socket_get_fd(f->netlink), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)))
+		return -1;
+	return 0;
+}
+
+/* The mappings of restore.py, from a list that is made before; 0 or -errno. */
+static int restore(struct floor *f, uint32_t count)
+{
+	struct pair *pairs = malloc(count * sizeof(*pairs));
+	int error = pairs ? 0 : -ENOMEM;
+
+	for (uint32_t n = 0; pairs && n < count; n++)
+		pairs[n] = number(n, 0xc6120001u + n / 2 % 10000, 1024 + n / 2 / 10000, 0xcb007100u + n / 2 / 59000,
+				  6000 + n / 2 % 59000);
+	for (uint32_t n = 0; !error && n < count; n += RESTORE_BATCH)
+		error = commit(f, count - n < RESTORE_BATCH ? count - n : RESTORE_BATCH, pairs + n);
+	free(pairs);
+	return error;
 }
 
 int main(int argc, char **argv)
@@ -123,19 +177,21 @@ int main(int argc, char **argv)
 	struct iovec iov[BATCH];
 	int one = 1, size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
+	if (argc > 2 && open_netlink(&f, argv[2])) {
+		perror("floor: netlink");
+		return 1;
+	}
+	if (argc > 3 && strcmp(argv[1], "restore") == 0) {
+		int error = restore(&f, (uint32_t)strtoul(argv[3], NULL, 10));
+
+		puts(error ? strerror(-error) : "ready");
+		return error != 0;
+	}
 	if (argc < 2 || fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) ||
 	    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof(one)) ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size))) {
 		perror("floor");
 		return 1;
-	}
-	if (argc > 2) {
-		f.table = argv[2];
-		f.netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-		if (!f.netlink || mnl_socket_bind(f.netlink, 0, MNL_SOCKET_AUTOPID) < 0) {
-			perror("floor: netlink");
-			return 1;
-		}
 	}
 	puts("ready");
 	fflush(stdout);
@@ -152,7 +208,7 @@ int main(int argc, char **argv)
 		int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
 		if (n <= 0)
 			continue;
-		int error = f.netlink ? commit(&f, (unsigned)n) : 0;
+		int error = f.netlink ? commit(&f, (unsigned)n, NULL) : 0;
 		if (error) {
 			fprintf(stderr, "floor: %s\n", strerror(-error));
 			return 1;
