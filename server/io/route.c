@@ -15,12 +15,13 @@
 #include "server/core/hash.h"
 
 enum {
-	SETS = 8192,
+	SETS = 16384,
 	WAYS = 2,
-	BELIEVED_MS = 1000,
-	KEPT_MS = 60000,  /* one that was right, where it cannot be asked for again */
-	QUESTIONS_MS = 5, /* to the kernel in a millisecond, each a few microseconds, */
-	QUESTIONS = 500,  /* so many at once after a quiet time */
+	BELIEVED_MS = 1000, /* whatever happens */
+	KEPT_MS = 60000,    /* one that was right, while no route changes, or where it cannot be asked for again */
+	QUESTIONS_MS = 50,  /* to the kernel in a millisecond, each a few microseconds, */
+	QUESTIONS = 5000,   /* so many at once after a quiet time */
+	NEWS = 16,	    /* messages of changes that are read at once */
 };
 
 struct entry {
@@ -28,17 +29,39 @@ struct entry {
 	uint32_t ifindex;
 	bool right; /* the client came from there */
 	bool used;
+	uint32_t generation; /* of the routes */
 	uint64_t asked_ms;
 };
 
 struct route {
 	struct mnl_socket *socket;
+	struct mnl_socket *news; /* hears of what may change a way */
+	uint32_t generation;	 /* one more with each change that was heard of */
+	uint64_t heard_ms;	 /* when it was last asked what there is to hear */
 	uint32_t sequence;
 	uint32_t questions; /* that are left */
 	uint64_t refilled_ms;
 	struct hash_key key; /* nobody can choose addresses that drive out another's */
 	struct entry cache[SETS][WAYS];
 };
+
+/* What may change a way: routes, rules, links (which take their routes with them without a word). */
+static int open_news(struct route *r)
+{
+	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,
+				     RTNLGRP_IPV6_RULE};
+
+	r->news = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!r->news || mnl_socket_bind(r->news, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		int group = groups[i];
+
+		if (mnl_socket_setsockopt(r->news, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+			return -errno;
+	}
+	return 0;
+}
 
 int route_open(struct route **out)
 {
@@ -60,6 +83,11 @@ int route_open(struct route **out)
 		route_close(r);
 		return error;
 	}
+	error = open_news(r);
+	if (error) {
+		route_close(r);
+		return error;
+	}
 	*out = r;
 	return 0;
 }
@@ -70,6 +98,8 @@ void route_close(struct route *r)
 		return;
 	if (r->socket)
 		mnl_socket_close(r->socket);
+	if (r->news)
+		mnl_socket_close(r->news);
 	free(r);
 }
 
@@ -133,9 +163,31 @@ static bool may_ask(struct route *r, uint64_t now_ms)
 	return true;
 }
 
+/* Hears of changes, once a millisecond. What is lost of them is a change, too. */
+static void hear(struct route *r, uint64_t now_ms)
+{
+	char none[1];
+	bool any = false;
+
+	if (now_ms == r->heard_ms)
+		return;
+	r->heard_ms = now_ms;
+	for (unsigned i = 0; i < NEWS; i++) {
+		if (recv(mnl_socket_get_fd(r->news), none, sizeof(none), MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+			break;
+		any = true;
+	}
+	r->generation += any;
+}
+
 static bool is_kept(const struct entry *e, uint64_t now_ms)
 {
 	return e->used && e->right && now_ms - e->asked_ms < KEPT_MS;
+}
+
+static bool is_believed(const struct route *r, const struct entry *e, uint64_t now_ms)
+{
+	return now_ms - e->asked_ms < BELIEVED_MS || (is_kept(e, now_ms) && e->generation == r->generation);
 }
 
 /* Where an answer may be put: in its own place, or in one of nobody who is a client. NULL: not at all. */
@@ -157,10 +209,12 @@ enum route_answer route_leads(struct route *r, const struct in6_addr *a, uint32_
 	struct entry *set = r->cache[hash_address(&r->key, a, 0) % SETS], *e = NULL;
 	struct entry n = {.address = *a, .used = true, .asked_ms = now_ms};
 
+	hear(r, now_ms);
+	n.generation = r->generation;
 	for (unsigned i = 0; i < WAYS; i++)
 		if (set[i].used && memcmp(&set[i].address, a, sizeof(*a)) == 0)
 			e = &set[i];
-	if (!e || now_ms - e->asked_ms >= BELIEVED_MS) {
+	if (!e || !is_believed(r, e, now_ms)) {
 		if (!may_ask(r, now_ms))
 			return e && is_kept(e, now_ms) && e->ifindex == ifindex ? ROUTE_THERE : ROUTE_UNASKED;
 		n.ifindex = route_interface(r, a);

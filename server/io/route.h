@@ -22,9 +22,10 @@ enum route_answer {
 	ROUTE_UNASKED,	 /* so many addresses came lately that the kernel was not asked */
 };
 /*
- * Whether the way to an address is by the interface that it came from. An answer is believed for a second. The kernel is
- * asked 5000 times in a second at most, so that datagrams with made-up sources cost no more than others: meanwhile whoever
- * was there in the last minute is taken to be there still.
+ * Whether the way to an address is by the interface that it came from. An answer is believed for a second, one that was
+ * yes for a minute while no route changes. The kernel is asked 50,000 times in a second at most, so that datagrams with
+ * made-up sources cost little more than others: meanwhile whoever was there in the last minute is taken to be there
+ * still.
  */
 enum route_answer route_leads(struct route *r, const struct in6_addr *a, uint32_t ifindex, uint64_t now_ms);
 
