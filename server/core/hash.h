@@ -6,8 +6,10 @@
 #ifndef SERVER_CORE_HASH_H
 #define SERVER_CORE_HASH_H
 
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdint.h>
+#include <string.h>
 
 struct hash_key {
 	uint64_t k0, k1;
@@ -15,10 +17,10 @@ struct hash_key {
 
 static inline uint64_t hash_load(const uint8_t *p)
 {
-	uint64_t v = 0;
-	for (int i = 7; i >= 0; i--)
-		v = v << 8 | p[i];
-	return v;
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
 }
 
 static inline struct hash_key hash_key_from(const uint8_t seed[16])
@@ -65,6 +67,35 @@ static inline uint64_t hash_address(const struct hash_key *k, const struct in6_a
 	hash_mix(v);
 	hash_mix(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/*
+ * Hashes that were made lately. One request asks for the same few again and again: who its client is, whether a port is
+ * free, who holds it. Starts zeroed.
+ */
+enum { HASH_MEMO = 16 };
+struct hash_memo {
+	struct {
+		struct in6_addr address;
+		uint32_t number;
+		uint32_t known; /* 0: there is none */
+		uint64_t hash;
+	} v[HASH_MEMO];
+};
+
+/* As hash_address(), with one key for all of a memo. */
+static inline uint64_t hash_again(struct hash_memo *m, const struct hash_key *k, const struct in6_addr *address,
+				  uint32_t number)
+{
+	uint32_t i = (number ^ number >> 16 ^ address->s6_addr[15]) % HASH_MEMO;
+
+	if (m->v[i].known && m->v[i].number == number && memcmp(&m->v[i].address, address, sizeof(*address)) == 0)
+		return m->v[i].hash;
+	m->v[i].address = *address;
+	m->v[i].number = number;
+	m->v[i].known = 1;
+	m->v[i].hash = hash_address(k, address, number);
+	return m->v[i].hash;
 }
 
 #endif

@@ -17,6 +17,7 @@
  */
 struct lease_table {
 	struct hash_key key;
+	struct hash_memo *memo; /* apart, since looking changes it */
 	struct slab leases;
 	struct slab clients;
 	struct index by_internal; /* protocol, address, port, and the peer's address and port if there is one */
@@ -51,12 +52,12 @@ static bool in_force(const struct lease *l)
 
 static uint32_t internal_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
 {
-	return (uint32_t)hash_address(&t->key, a, (uint32_t)protocol << 16 | port);
+	return (uint32_t)hash_again(t->memo, &t->key, a, (uint32_t)protocol << 16 | port);
 }
 
 static uint32_t external_hash(const struct lease_table *t, const struct in6_addr *a, uint16_t port)
 {
-	return (uint32_t)hash_address(&t->key, a, port);
+	return (uint32_t)hash_again(t->memo, &t->key, a, port);
 }
 
 enum { PEER_SALT = 1 << 24 }; /* beyond protocol and port */
@@ -64,23 +65,23 @@ enum { PEER_SALT = 1 << 24 }; /* beyond protocol and port */
 static uint32_t peer_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port,
 			  const struct in6_addr *remote, uint16_t remote_port)
 {
-	return (uint32_t)(hash_address(&t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port) +
-			  3 * hash_address(&t->key, remote, PEER_SALT | remote_port));
+	return (uint32_t)(hash_again(t->memo, &t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port) +
+			  3 * hash_again(t->memo, &t->key, remote, PEER_SALT | remote_port));
 }
 
 static uint32_t peers_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
 {
-	return (uint32_t)hash_address(&t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port);
+	return (uint32_t)hash_again(t->memo, &t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port);
 }
 
 static uint32_t peers_external_hash(const struct lease_table *t, const struct in6_addr *a, uint16_t port)
 {
-	return (uint32_t)hash_address(&t->key, a, PEER_SALT | port);
+	return (uint32_t)hash_again(t->memo, &t->key, a, PEER_SALT | port);
 }
 
 static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *a)
 {
-	return (uint32_t)hash_address(&t->key, a, 0);
+	return (uint32_t)hash_again(t->memo, &t->key, a, 0);
 }
 
 static uint32_t internal_hash_of(const struct lease_table *t, const struct lease *l)
@@ -110,10 +111,11 @@ struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
 	if (!t)
 		return NULL;
 	t->key = hash_key_from(seed);
+	t->memo = calloc(1, sizeof(*t->memo));
 	slab_init(&t->leases, sizeof(struct lease), offsetof(struct lease, due_next));
 	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, next));
 	wheel_init(&t->wheel, now_ms);
-	if (!index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_peers) ||
+	if (!t->memo || !index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_peers) ||
 	    !index_init(&t->by_client)) {
 		lease_table_free(t);
 		return NULL;
@@ -133,6 +135,7 @@ void lease_table_free(struct lease_table *t)
 	index_clear(&t->by_client);
 	slab_clear(&t->leases);
 	slab_clear(&t->clients);
+	free(t->memo);
 	free(t);
 }
 
@@ -278,12 +281,20 @@ uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, cons
 	return LEASE_NONE;
 }
 
+/* Most tables have none for single peers in force, and are asked for them with each request. */
+static bool has_peers(const struct lease_table *t)
+{
+	return t->by_peers.entries > 0;
+}
+
 uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address, uint16_t port,
 			 const struct in6_addr *remote_address, uint16_t remote_port)
 {
-	uint32_t hash = peer_hash(t, protocol, address, port, remote_address, remote_port);
 	struct index_cursor c;
-	uint32_t i = index_first(&t->by_internal, hash, &c);
+	uint32_t i;
+	if (!has_peers(t))
+		return LEASE_NONE;
+	i = index_first(&t->by_internal, peer_hash(t, protocol, address, port, remote_address, remote_port), &c);
 	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
 		const struct lease *l = at(t, i);
 		const struct extra_parts *x = extra_parts(l->extra);
@@ -296,8 +307,11 @@ uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const st
 
 uint32_t lease_next_peer(const struct lease_table *t, struct lease_peers *p)
 {
-	uint32_t i = p->begun ? index_next(&t->by_peers, &p->cursor)
-			      : index_first(&t->by_peers, peers_hash(t, p->protocol, p->address, p->port), &p->cursor);
+	uint32_t i;
+	if (!has_peers(t))
+		return LEASE_NONE;
+	i = p->begun ? index_next(&t->by_peers, &p->cursor)
+		     : index_first(&t->by_peers, peers_hash(t, p->protocol, p->address, p->port), &p->cursor);
 	p->begun = true;
 	while (i != INDEX_NONE && !has_internal(at(t, i), p->protocol, p->address, p->port))
 		i = index_next(&t->by_peers, &p->cursor);
@@ -306,8 +320,11 @@ uint32_t lease_next_peer(const struct lease_table *t, struct lease_peers *p)
 
 uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers *p)
 {
-	uint32_t i = p->begun ? index_next(&t->by_external, &p->cursor)
-			      : index_first(&t->by_external, peers_external_hash(t, p->address, p->port), &p->cursor);
+	uint32_t i;
+	if (!has_peers(t))
+		return LEASE_NONE;
+	i = p->begun ? index_next(&t->by_external, &p->cursor)
+		     : index_first(&t->by_external, peers_external_hash(t, p->address, p->port), &p->cursor);
 	p->begun = true;
 	while (i != INDEX_NONE && !(at(t, i)->protocol == p->protocol && lease_is_peer(at(t, i)) &&
 				    has_external(at(t, i), p->address, p->port)))
