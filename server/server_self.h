@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the server is made of, for the files that are the server. */
+#ifndef SERVER_SERVER_SELF_H
+#define SERVER_SERVER_SELF_H
+
+#include "server/io/busy.h"
+#include "server/io/log.h"
+#include "server/replies.h"
+#include "server/report.h"
+#include "server/server.h"
+
+enum {
+	SERVER_RETRY_MS = 1000,		/* until links and addresses that could not be read are looked at again */
+	SERVER_LISTEN_RETRY_MS = 10000, /* until a socket that could not be opened is tried again */
+};
+
+struct server {
+	const struct settings *settings;
+	struct conf *conf;
+	struct loop *loop;
+	struct loop_event *tick, *wan_readable, *wan_settled, *signals[3];
+	struct wan *wan;
+	struct listeners *listeners;
+	struct udp_inbox *inbox;
+	struct backend *backend;
+	struct lookup *lookup; /* NULL: there is no packet filter */
+	struct flows *flows;
+	struct waiting *waiting;
+	struct guard *guard;
+	struct history *history;
+	struct engine *engine;
+	struct round *round;
+	struct control *control;
+	struct busy busy;
+	struct route *route;
+	uint64_t busy_next_ms;
+	struct external *externals; /* by index of conf.externals */
+	size_t externals_n;
+	bool macs; /* a rule asks for them */
+	uint64_t start_ms;
+	struct server_status status;
+	char reload_error[SERVER_WHY_MAX];
+	struct report report;
+	struct replies_count replies;
+	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive;
+};
+
+/* server.c: the one way in which the packet filter is changed and anybody is answered. */
+void server_round(struct server *s);
+/* Reads the gateway's own ports, if that was not just done. */
+void server_busy(struct server *s);
+/* Tells the engine of all outside addresses, or only of those that changed. 0 or -errno. */
+int server_outside(struct server *s, bool always);
+/* Makes what requests come in by; no socket is opened. 0 or -errno. */
+int server_hear(struct server *s);
+/* Makes the loop call the server for all else. 0 or -errno. */
+int server_events(struct server *s);
+
+/* server_reload.c: from now on conf holds, which is taken over; the one before is not freed. */
+void server_use(struct server *s, struct conf *conf);
+/* Puts before a reason where the forward chain stands in conf: only the packet filter could find that it is not there. */
+void server_blame(const struct server *s, const struct conf *conf, char *why, size_t size);
+/* What a backend has to say though it works, if anything. */
+void server_warn(const char *why);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "server/server_self.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "backends/backend.h"
+#include "server/api.h"
+#include "server/flows.h"
+#include "server/history.h"
+#include "server/io/control.h"
+#include "server/io/listen.h"
+#include "server/io/loop.h"
+#include "server/io/privileges.h"
+#include "server/io/route.h"
+#include "server/io/wan.h"
+#include "server/lookup.h"
+#include "server/version.h"
+#include "server/waiting.h"
+
+struct adoption {
+	struct server *s;
+	int error;
+	bool any;
+};
+
+static void adopt(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct adoption *a = context;
+	struct server *s = a->s;
+	int error = engine_adopt(s->engine, m, remaining_ms, loop_now_ms(s->loop), s->round);
+
+	a->any = true;
+	if (error)
+		a->error = error;
+}
+
+static int failed(char why[SERVER_WHY_MAX], const char *what, int error)
+{
+	snprintf(why, SERVER_WHY_MAX, "%s: %s", what, strerror(-error));
+	return SERVER_FAILED;
+}
+
+/* Sockets come first, though nothing is read from them before the loop runs: a second server ends here, before it
+ * touches the packet filter of the first. */
+static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int error = wan_open(&s->wan);
+
+	if (!error)
+		error = route_open(&s->route);
+	if (error)
+		return failed(why, "rtnetlink", error);
+	error = server_hear(s);
+	if (error)
+		return failed(why, "event loop", error);
+	error = listeners_apply(s->listeners, s->conf, s->wan);
+	if (error)
+		return failed(why, "a request socket could not be opened", error);
+	if (*s->conf->control.socket &&
+	    control_open(&s->control, s->loop, s->conf->control.socket, api_request, s, why, SERVER_WHY_MAX))
+		return SERVER_FAILED;
+	return SERVER_DONE;
+}
+
+static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int error = flows_open(&s->flows, s->loop, s->conf, waiting_answered, s->waiting);
+
+	if (error)
+		return failed(why, "ctnetlink", error);
+	if (s->conf->backend.type == CONF_BACKEND_MEMORY) {
+		error = backend_memory_open(&s->backend);
+		return error ? failed(why, "memory backend", error) : SERVER_DONE;
+	}
+	error = lookup_open(&s->lookup);
+	if (error)
+		return failed(why, "ctnetlink", error);
+	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
+	if (!error) {
+		flows_watch(s->flows, s->backend);
+		server_warn(why);
+		return SERVER_DONE;
+	}
+	if (error != -ENOENT)
+		return SERVER_FAILED;
+	/* what the configuration names and the ruleset lacks is the configuration's fault */
+	server_blame(s, s->conf, why, SERVER_WHY_MAX);
+	return SERVER_USAGE;
+}
+
+/* Nobody is heard before the packet filter has what was answered, and the journal says so. */
+static int start_leases(struct server *s, char why[SERVER_WHY_MAX])
+{
+	struct adoption a = {.s = s};
+	int error = history_open(&s->history, s->loop, s->engine, s->conf, why, SERVER_WHY_MAX);
+
+	if (error)
+		return *why ? SERVER_FAILED : failed(why, "journal", error);
+	error = s->backend->ops->list(s->backend, adopt, &a);
+	if (error)
+		return failed(why, "the packet filter could not be listed", error);
+	if (!a.error)
+		a.error = engine_adopted(s->engine, a.any, s->round);
+	if (a.error)
+		return failed(why, "adoption", a.error);
+	server_round(s);
+	error = server_outside(s, true);
+	if (error)
+		return failed(why, "engine", error);
+	for (; engine_walks(s->engine); server_round(s))
+		engine_tick(s->engine, loop_now_ms(s->loop), s->round);
+	server_busy(s);
+	engine_start(s->engine, loop_now_ms(s->loop), s->round);
+	server_round(s);
+	error = history_begin(s->history);
+	return error ? failed(why, "journal", error) : SERVER_DONE;
+}
+
+static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
+{
+	uint8_t seed[ENGINE_SEED_LENGTH];
+
+	if (getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return failed(why, "getrandom", -errno);
+	s->round = round_new();
+	s->engine = engine_new(s->conf, seed, loop_now_ms(s->loop));
+	if (!s->round || !s->engine)
+		return failed(why, "engine", -ENOMEM);
+	if (s->conf->backend.type == CONF_BACKEND_NFTABLES && !backend_nft_maps(IPPROTO_DCCP)) {
+		log_print(CONF_LOG_INFO, "protocol-unsupported", "dccp: this kernel does not track its ports");
+		engine_without(s->engine, IPPROTO_DCCP);
+	}
+	return start_leases(s, why);
+}
+
+static int start_privileges(struct server *s, const struct privileges *p, char why[SERVER_WHY_MAX])
+{
+	int error;
+
+	if (p->drop && s->control) {
+		error = control_own(s->control, p->uid, p->gid);
+		if (error)
+			return failed(why, "the control socket could not be given away", error);
+	}
+	if (p->drop) {
+		if (history_own(s->history, p->uid, p->gid, why, SERVER_WHY_MAX))
+			log_print(CONF_LOG_WARNING, "journal", "%s", why);
+	}
+	return privileges_drop(p, why, SERVER_WHY_MAX) ? SERVER_FAILED : SERVER_DONE;
+}
+
+static int start(struct server *s, char why[SERVER_WHY_MAX])
+{
+	struct privileges p;
+	struct log_line l;
+	int error, end;
+
+	if (privileges_find(s->conf->process.user, s->conf->process.user_set, &p, why, SERVER_WHY_MAX))
+		return SERVER_USAGE;
+	if (p.absent)
+		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
+			  s->conf->process.user);
+	if (*s->conf->control.http)
+		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
+	end = start_sockets(s, why);
+	if (!end)
+		end = start_backend(s, why);
+	if (!end)
+		end = start_engine(s, why);
+	if (!end) {
+		error = server_events(s);
+		if (error)
+			end = failed(why, "event loop", error);
+	}
+	if (!end)
+		end = start_privileges(s, &p, why);
+	if (end)
+		return end;
+	log_begin(&l, CONF_LOG_INFO, "started");
+	log_text(&l, "version", NATPCPD_VERSION);
+	log_text(&l, "backend", s->backend->ops->name);
+	log_number(&l, "sockets", listeners_count(s->listeners));
+	log_end(&l);
+	return SERVER_DONE;
+}
+
+int server_open(struct server **out, const struct settings *settings, struct conf *conf, char why[SERVER_WHY_MAX])
+{
+	struct server *s = calloc(1, sizeof(*s));
+	int end;
+
+	if (!s) {
+		conf_free(conf);
+		return failed(why, "start", -ENOMEM);
+	}
+	log_open(conf->log.level, conf->log.target);
+	s->settings = settings;
+	server_use(s, conf);
+	s->loop = loop_new();
+	if (s->loop) {
+		s->start_ms = loop_now_ms(s->loop);
+		end = start(s, why);
+	} else {
+		end = failed(why, "event loop", -ENOMEM);
+	}
+	if (end) {
+		server_close(s);
+		return end;
+	}
+	*out = s;
+	return SERVER_DONE;
+}
