@@ -24,7 +24,8 @@ void ender_seen_add(struct ender_seen *s, const struct ender_flow *f)
 
 bool ender_seen_has(const struct ender_seen *s, const struct mapping *m)
 {
-	if (m->more_ports >= PORTS_MAX)
+	/* neither is there a look for all ports */
+	if (m->external_port == 0 || m->more_ports >= PORTS_MAX)
 		return true;
 	for (unsigned i = 0; i <= m->more_ports; i++) {
 		unsigned bit = bit_of(&m->external_address, m->protocol, (uint16_t)(m->external_port + i));

@@ -245,6 +245,29 @@ def test_connections(net):
         assert shut(net, LAN6, 'udp')
 
 
+def test_found(net):
+    """What the last search found keeps all ports as well, when nothing new came about (6887-15-10, 6887-15-12)"""
+    d = net.daemon(conf(rule=RULE))
+    net.sh('gw', 'sysctl', '-qw', 'net.netfilter.nf_conntrack_udp_timeout_stream=100',
+           'net.netfilter.nf_conntrack_udp_timeout=100')
+    c = net.client(server=GW6)
+    ask(c, UDP)
+    ask(c, ALL)
+    inside, outside = net.udp('lan', LAN6, 7000), net.udp('wan', WAN6, 0)
+    outside.sendto(b'in', (LAN6, 7000))
+    inside.sendto(b'out', inside.recvfrom(100)[1])
+
+    def quick():
+        ask(c, TCP, 3999)
+        before = d.status()['flow_searches']
+        assert ask(c, TCP, 3999, lifetime=0).lifetime == 0
+        return d.status()['flow_searches'] == before
+    wait(quick, 20)
+    for protocol in (UDP, ALL):
+        assert 1 < ask(c, protocol, lifetime=0).lifetime <= 101
+    opened(net, LAN6, ('udp',))
+
+
 def test_rules(net):
     """A rule that does not say wildcard, or leaves out a part, opens no host; what it allows it allows (decision-25)"""
     d = net.daemon()

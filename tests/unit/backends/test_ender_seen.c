@@ -52,10 +52,25 @@ static void seen(void **state)
 	assert_true(ender_seen_has(&s, &large));
 }
 
+/* 6887-15-12: a mapping of all ports has the connections of every port, which no single place tells */
+static void all_ports(void **state)
+{
+	static struct ender_seen s;
+	struct ender_flow f = {.external_address = codec_from_v4(EXT), .external_port = 40000, .protocol = UDP};
+	struct mapping protocol = mapping(0, 0), host = mapping(0, 0);
+
+	(void)state;
+	host.protocol = 0;
+	ender_seen_add(&s, &f);
+	assert_true(ender_seen_has(&s, &protocol));
+	assert_true(ender_seen_has(&s, &host));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(seen),
+	    cmocka_unit_test(all_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
