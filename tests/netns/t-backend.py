@@ -146,7 +146,7 @@ def test_peers(net):
     d = Driver(net)
 
     def peers():
-        return [count(net, 'peer-' + name) for name in ('dnat4', 'snat4-wan', 'pin4', 'pin6')]
+        return counts(net, *('peer-' + name for name in ('dnat4', 'snat4-wan', 'pin4', 'pin6')))
 
     def listed():
         return sorted(' '.join(w[:6] + w[8:]) for w in map(str.split, d.ask('list')))
@@ -162,8 +162,9 @@ def test_peers(net):
                     f'add {nat(UDP, 5001, 5000)} 60000 3 {WAN2} 4001') == ['EEXIST', 'EEXIST', '0']
     assert d.commit(f'remove {nat(UDP, 5001, 5000)} 0 1 {WAN2} 4001', f'add {a} 600 2 {WAN6} 4000') == \
         ['0', 'EAFNOSUPPORT']
-    assert d.commit(f'renew {a} 600000 1 {same}', f'remove {a} 0 2', f'renew {six} 1200 3 {WAN6} 4000') == ['0'] * 3
+    assert d.commit(f'renew {a} 600000 1 {same}', f'remove {a} 0 2', f'renew {six} 50000 3 {WAN6} 4000') == ['0'] * 3
     assert counts(net) == [0, 0, 0, 0] and peers() == [2, 2, 1, 1]
+    assert d.commit(f'renew {six} 1200 3 {WAN6} 4000') == ['0']
     wait(lambda: peers() == [2, 2, 1, 0])
     table = net.table()
     assert f'udp . {LAN} . 5000 . {WAN} . 4000' in table, table
