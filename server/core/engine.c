@@ -281,7 +281,7 @@ void engine_tick(struct engine *e, uint64_t now_ms, struct round *r)
 		upkeep_walk(e, now_ms, r);
 		return;
 	}
-	outside_forget(e, now_ms);
+	outside_busy_forget(e, now_ms);
 	upkeep(e, now_ms, r);
 	upkeep_statics(e, now_ms, r);
 	announce_tick(e, now_ms, r);
@@ -309,7 +309,7 @@ void engine_wan(struct engine *e, size_t external, const struct in6_addr *addres
 
 int engine_busy(struct engine *e, const struct engine_busy *v, size_t n)
 {
-	return outside_set_busy(e, v, n);
+	return outside_busy_set(e, v, n);
 }
 
 void engine_without(struct engine *e, uint8_t protocol)

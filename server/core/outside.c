@@ -8,7 +8,7 @@
 #include "server/core/policy.h"
 #include "server/core/state.h"
 
-enum { FOREIGN_MS = 60000, PICK_TRIES = 16 };
+enum { PICK_TRIES = 16 };
 
 static const uint8_t mappable[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_DCCP, IPPROTO_UDPLITE};
 
@@ -257,36 +257,6 @@ size_t outside_owner(const struct engine *e, const struct in6_addr *address)
 	return SIZE_MAX;
 }
 
-/* Sorted by port first, so that the wildcard addresses of a port are found with it. */
-static int busy_compare(const void *a, const void *b)
-{
-	const struct engine_busy *x = a, *y = b;
-
-	if (x->port != y->port)
-		return x->port < y->port ? -1 : 1;
-	if (x->protocol != y->protocol)
-		return x->protocol < y->protocol ? -1 : 1;
-	return memcmp(&x->address, &y->address, sizeof(x->address));
-}
-
-static bool is_busy(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port)
-{
-	size_t low = 0, high = b->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (b->v[middle].port < port || (b->v[middle].port == port && b->v[middle].protocol < protocol))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < b->n && b->v[low].port == port && b->v[low].protocol == protocol; low++)
-		if (codec_is_unspecified(&b->v[low].address) || engine_same_address(&b->v[low].address, address))
-			return true;
-	return false;
-}
-
 static bool is_static(const struct engine *e, size_t external, uint8_t protocol, uint16_t port)
 {
 	for (size_t i = 0; i < e->conf->statics_n; i++) {
@@ -298,23 +268,11 @@ static bool is_static(const struct engine *e, size_t external, uint8_t protocol,
 	return false;
 }
 
-static bool is_foreign(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port)
-{
-	for (size_t i = 0; i < sizeof(b->foreign) / sizeof(*b->foreign); i++) {
-		const struct outside_foreign *f = &b->foreign[i];
-
-		if (f->until_ms && f->port == port && f->protocol == protocol &&
-		    engine_same_address(&f->address, address))
-			return true;
-	}
-	return false;
-}
-
 bool outside_barred(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		    uint16_t port)
 {
 	return port == 0 || policy_reserved(e->conf, protocol, port) || is_static(e, external, protocol, port) ||
-	       is_busy(&e->busy, address, protocol, port) || is_foreign(&e->busy, address, protocol, port);
+	       outside_busy_has(&e->busy, address, protocol, port);
 }
 
 /* The other transport of TCP and UDP; 0: the protocol has no companion. */
@@ -466,13 +424,7 @@ static bool prepare(struct engine *e, size_t external, struct outside_place *p, 
 	for (size_t i = 0; i < e->conf->statics_n; i++)
 		if (e->conf->statics[i].external == external && e->conf->statics[i].protocol == protocol)
 			ports_set(p->ports, protocol, e->conf->statics[i].external_port, true);
-	for (size_t i = 0; i < e->busy.n; i++)
-		if (e->busy.v[i].protocol == protocol && is_busy(&e->busy, &p->address, protocol, e->busy.v[i].port))
-			ports_set(p->ports, protocol, e->busy.v[i].port, true);
-	for (size_t i = 0; i < sizeof(e->busy.foreign) / sizeof(*e->busy.foreign); i++)
-		if (e->busy.foreign[i].protocol == protocol &&
-		    is_foreign(&e->busy, &p->address, protocol, e->busy.foreign[i].port))
-			ports_set(p->ports, protocol, e->busy.foreign[i].port, true);
+	outside_busy_mark(&e->busy, &p->address, protocol, p->ports);
 	return true;
 }
 
@@ -567,66 +519,5 @@ uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_ad
 		if (n == 0 || !belies(e, external, p, protocol, *first, n))
 			return n;
 	}
-	return 0;
-}
-
-void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
-		     uint64_t now_ms)
-{
-	struct outside_busy *b = &e->busy;
-	struct outside_foreign *f = &b->foreign[b->foreign_next++ % (sizeof(b->foreign) / sizeof(*b->foreign))];
-	struct outside_foreign was = *f;
-
-	*f = (struct outside_foreign){
-	    .address = *address, .port = port, .protocol = protocol, .until_ms = now_ms + FOREIGN_MS};
-	outside_refresh(e, external, address, protocol, port);
-	if (was.until_ms)
-		for (size_t i = 0; i < e->conf->externals_n; i++)
-			outside_refresh(e, i, &was.address, was.protocol, was.port);
-}
-
-void outside_forget(struct engine *e, uint64_t now_ms)
-{
-	for (size_t i = 0; i < sizeof(e->busy.foreign) / sizeof(*e->busy.foreign); i++) {
-		struct outside_foreign *f = &e->busy.foreign[i];
-
-		if (!f->until_ms || f->until_ms > now_ms)
-			continue;
-		f->until_ms = 0;
-		for (size_t j = 0; j < e->conf->externals_n; j++)
-			outside_refresh(e, j, &f->address, f->protocol, f->port);
-	}
-}
-
-/* Makes the marks of a port what they should be now, on every address. */
-static void refresh_everywhere(struct engine *e, const struct engine_busy *b)
-{
-	for (size_t j = 0; j < e->conf->externals_n; j++)
-		for (size_t k = 0; k < e->outsides[j].places_n; k++)
-			outside_refresh(e, j, &e->outsides[j].places[k].address, b->protocol, b->port);
-}
-
-/* It is called every second with hardly any news: only what came and went costs something. */
-int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n)
-{
-	struct engine_busy *old = e->busy.v, *now = malloc((n + 1) * sizeof(*now));
-	size_t old_n = e->busy.n;
-
-	if (!now)
-		return -ENOMEM;
-	if (n)
-		memcpy(now, v, n * sizeof(*now));
-	qsort(now, n, sizeof(*now), busy_compare);
-	e->busy.v = now;
-	e->busy.n = n;
-	for (size_t i = 0, j = 0; i < old_n || j < n;) {
-		int order = i == old_n ? 1 : j == n ? -1 : busy_compare(&old[i], &now[j]);
-
-		if (order)
-			refresh_everywhere(e, order < 0 ? &old[i] : &now[j]);
-		i += order <= 0;
-		j += order >= 0;
-	}
-	free(old);
 	return 0;
 }

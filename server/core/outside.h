@@ -15,7 +15,6 @@
 #include "server/core/ports.h"
 
 struct engine;
-struct engine_busy;
 
 /* The ports of one external address, made when the first is used. */
 struct outside_place {
@@ -35,19 +34,6 @@ struct outside {
 	size_t places_n, places_capacity;
 	struct conf_range *high; /* the external's ports from 1024 up */
 	size_t high_n;
-};
-
-/* Ports on which somebody else is: the gateway's own sockets, and what the packet filter refused to give us. */
-struct outside_busy {
-	struct engine_busy *v; /* sorted */
-	size_t n;
-	struct outside_foreign {
-		struct in6_addr address;
-		uint64_t until_ms; /* 0: unused */
-		uint16_t port;
-		uint8_t protocol;
-	} foreign[32];
-	unsigned foreign_next;
 };
 
 /* The outsides of conf; what old ones (may be NULL) know of an interface is taken over. NULL if out of memory. */
@@ -97,12 +83,5 @@ uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *
 /* The same for consecutive ports, as ports_find_run(). */
 uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 			  const struct conf_ranges *ranges, const struct ports_run *run, uint16_t *first);
-/* Keeps a port that the packet filter refused as taken out of the way for a while; forgets those that are over. */
-void outside_foreign(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
-		     uint64_t now_ms);
-void outside_forget(struct engine *e, uint64_t now_ms);
-
-/* As engine_busy(). */
-int outside_set_busy(struct engine *e, const struct engine_busy *v, size_t n);
 
 #endif

@@ -81,8 +81,8 @@ static void take_back(struct engine *e, const struct change *c, const struct rou
 		return;
 	if (c->verdict == -EEXIST && c->op == CHANGE_ADD && s->before.kind == MAPPING_NAT &&
 	    c->mapping.remote_port == 0)
-		outside_foreign(e, c->mapping.external, &c->mapping.external_address, c->mapping.protocol,
-				c->mapping.external_port, now_ms);
+		outside_busy_foreign(e, c->mapping.external, &c->mapping.external_address, c->mapping.protocol,
+				     c->mapping.external_port, now_ms);
 	restore(e, s);
 	if (s->flags & ROUND_STEP_OWN)
 		try_again(e, s, now_ms);

@@ -10,6 +10,7 @@
 #include "server/core/lease.h"
 #include "server/core/limit.h"
 #include "server/core/outside.h"
+#include "server/core/outside_busy.h"
 #include "server/core/round_fill.h"
 #include "server/core/update.h"
 

@@ -111,49 +111,12 @@ static void test_random_ports_are_high(void **state)
 	for (unsigned i = 0; i < 8; i++) {
 		port = outside_pick(w.engine, 0, &address, IPPROTO_TCP, &any);
 		assert_true(port >= (i < 4 ? 1024 : 1020) && port <= (i < 4 ? 1027 : 1023));
-		outside_foreign(w.engine, 0, &address, IPPROTO_TCP, port, w.now_ms);
+		outside_busy_foreign(w.engine, 0, &address, IPPROTO_TCP, port, w.now_ms);
 	}
 	assert_int_equal(outside_pick(w.engine, 0, &address, IPPROTO_TCP, &any), 0);
 	/* what the packet filter refused is not for ever */
-	outside_forget(w.engine, w.now_ms + 60000);
+	outside_busy_forget(w.engine, w.now_ms + 60000);
 	assert_true(outside_pick(w.engine, 0, &address, IPPROTO_TCP, &any) >= 1024);
-	world_close(&w);
-}
-
-/* 6887-11.3-26: the gateway's own ports, marked and free again. */
-static void test_busy(void **state)
-{
-	static const struct {
-		uint32_t address;
-		bool any;
-		uint8_t protocol;
-		uint16_t port;
-		bool barred;
-	} cases[] = {
-	    {0, true, IPPROTO_TCP, 80, true},
-	    {0, false, IPPROTO_TCP, 80, true},
-	    {0xc6336401, false, IPPROTO_TCP, 80, true},
-	    {0xc6336402, false, IPPROTO_TCP, 80, false},
-	    {0xc6336401, false, IPPROTO_UDP, 80, false},
-	    {0xc6336401, false, IPPROTO_TCP, 81, false},
-	};
-	struct in6_addr address = codec_from_v4(0xc6336401);
-	struct conf_ranges only = {(struct conf_range[]){{80, 80}}, 1};
-	struct world w;
-
-	(void)state;
-	assert_true(world_open(&w, "external \"wan\" { interface = \"wan0\" }\n" LAN));
-	world_start(&w, &address);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct engine_busy busy[3] = {
-		    {codec_from_v4(0xc6336409), 79, IPPROTO_TCP},
-		    {cases[i].any ? in6addr_any : codec_from_v4(cases[i].address), cases[i].port, cases[i].protocol},
-		    {codec_from_v4(0xc6336409), 80, IPPROTO_TCP}};
-
-		assert_int_equal(engine_busy(w.engine, busy, 3), 0);
-		assert_int_equal(outside_barred(w.engine, 0, &address, IPPROTO_TCP, 80), cases[i].barred);
-		assert_int_equal(outside_pick(w.engine, 0, &address, IPPROTO_TCP, &only), cases[i].barred ? 0 : 80);
-	}
 	world_close(&w);
 }
 
@@ -164,7 +127,6 @@ int main(void)
 	    cmocka_unit_test(test_pool),
 	    cmocka_unit_test(test_ipv6_is_no_news),
 	    cmocka_unit_test(test_random_ports_are_high),
-	    cmocka_unit_test(test_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
