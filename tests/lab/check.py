@@ -187,8 +187,8 @@ def netns(build):
     suffix = '' if build == 'build' else ' ' + build
     chaos = 'tests/chaos/chaos.py'
     return [(lambda: lines('chaos' + suffix, sys.executable, chaos, env=env, key=chaos + ':{}'),)] + \
-        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, env=env, key=t + ':{}'),)
-         for t in tests]
+        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, seconds=900, env=env,
+                           key=t + ':{}'),) for t in tests]
 
 
 def dissection(tap):
