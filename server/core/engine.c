@@ -342,6 +342,8 @@ void engine_start(struct engine *e, uint64_t now_ms, struct round *r)
 	if (e->past.pcp_goes_on && !e->moved)
 		e->epoch_pcp = e->past.pcp;
 	e->nonces_open = !e->past.pcp_goes_on;
+	/* it is put together; what is found from now on has nothing to do with it */
+	e->past = (struct engine_past){0};
 	e->statics = (struct engine_retry){.at_ms = now_ms};
 	upkeep_statics(e, now_ms, r);
 }
