@@ -55,6 +55,8 @@ enum lease_flag {
 	LEASE_THIRD_PARTY = 4,
 	LEASE_UPDATE = 8,	 /* moved, and its client is being told (RFC 6887 14.2) */
 	LEASE_GENERATION = 0xf0, /* of the packet filter's contents that has it: four bits */
+	/* those that outlive the engine */
+	LEASE_KEPT = LEASE_NONCE_OPEN | LEASE_PREFER_FAILURE | LEASE_THIRD_PARTY,
 };
 
 /* One client: an internal address that has or had leases lately. */

@@ -9,6 +9,8 @@
 /* By how much a timeout in the packet filter may differ from the lease's, without a word: it is read and set at other
  * moments. */
 enum { TOLERANCE_MS = 1500 };
+/* No protocol can say a longer one. */
+#define LIFETIME_MAX_MS (UINT32_MAX * 1000ull)
 
 static uint16_t listen_named(const struct conf *conf, uint32_t name)
 {
@@ -38,7 +40,7 @@ static struct lease from_words(const struct engine *e, const struct record_lease
 			  .protocol = w->protocol,
 			  .kind = w->kind,
 			  .origin = w->origin,
-			  .flags = w->flags,
+			  .flags = w->flags & LEASE_KEPT,
 			  .external = external_named(e->conf, w->external),
 			  .rule = UINT16_MAX,
 			  .listen = listen_named(e->conf, w->listen),
@@ -132,17 +134,53 @@ static int restore_lease(struct engine *e, const struct record_lease *w, uint64_
 	return 0;
 }
 
-/* What cannot be a lease whatever the configuration says. */
-static bool is_sane(const struct record_lease *w)
+static bool is_sane_filter(const struct mapping_filter *f, bool v4)
 {
-	bool v4 = codec_is_v4(&w->internal_address);
+	return codec_is_v4(&f->address) == v4 && (!v4 || f->prefix_length >= 96);
+}
+
+static bool are_sane_parts(const struct record_lease *w, bool v4)
+{
+	const struct extra_parts *x = &w->extra;
+
+	for (size_t i = 0; i < x->filters_n; i++)
+		if (!is_sane_filter(&x->filters[i], v4))
+			return false;
+	if (x->remote_port)
+		return x->more_ports == 0 && codec_is_v4(&x->remote_address) == v4;
+	return x->more_ports == 0 || x->first_port == w->internal_port;
+}
+
+/* All ports are open as they are; of a single one the packet filter can tell what belongs to it. */
+static bool are_sane_ports(const struct record_lease *w)
+{
 	uint32_t more = w->extra.more_ports;
 
-	return w->kind <= MAPPING_PINHOLE && w->origin <= ENGINE_ORIGIN_ADOPTED && w->origin != ENGINE_ORIGIN_STATIC &&
-	       w->internal_port + more <= UINT16_MAX && w->external_port + more <= UINT16_MAX &&
-	       v4 == codec_is_v4(&w->external_address) && (w->kind == MAPPING_PINHOLE || v4) &&
-	       !(more && w->extra.remote_port) && w->expires_ms != UINT64_MAX &&
-	       (!more || w->extra.first_port == w->internal_port);
+	if (w->internal_port == 0)
+		return w->kind == MAPPING_PINHOLE && w->external_port == 0 && !w->extra.remote_port && more == 0;
+	return outside_mappable(w->protocol) && w->external_port != 0 && w->internal_port + more <= UINT16_MAX &&
+	       w->external_port + more <= UINT16_MAX;
+}
+
+static bool are_sane_sides(const struct record_lease *w, bool v4)
+{
+	if (IN6_IS_ADDR_UNSPECIFIED(&w->internal_address) || IN6_IS_ADDR_MULTICAST(&w->internal_address))
+		return false;
+	if (w->kind == MAPPING_NAT)
+		return v4 && codec_is_v4(&w->external_address);
+	/* nothing is translated */
+	return w->kind == MAPPING_PINHOLE && w->external_port == w->internal_port &&
+	       engine_same_address(&w->external_address, &w->internal_address);
+}
+
+/* What cannot be a lease whatever the configuration says. */
+static bool is_sane(const struct record_lease *w, uint64_t now_ms)
+{
+	bool v4 = codec_is_v4(&w->internal_address);
+
+	return w->origin <= ENGINE_ORIGIN_ADOPTED && w->origin != ENGINE_ORIGIN_STATIC &&
+	       w->expires_ms <= now_ms + LIFETIME_MAX_MS && are_sane_sides(w, v4) && are_sane_ports(w) &&
+	       are_sane_parts(w, v4);
 }
 
 int engine_restore(struct engine *e, const struct record *r, uint64_t now_ms)
@@ -151,7 +189,7 @@ int engine_restore(struct engine *e, const struct record *r, uint64_t now_ms)
 		forget(e, find(e, &r->lease));
 		return 0;
 	}
-	if (r->type != RECORD_LEASE || !is_sane(&r->lease))
+	if (r->type != RECORD_LEASE || !is_sane(&r->lease, now_ms))
 		return 0;
 	return r->lease.held ? restore_held(e, &r->lease, now_ms) : restore_lease(e, &r->lease, now_ms);
 }

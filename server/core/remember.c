@@ -3,8 +3,6 @@
 #include "server/core/portset.h"
 #include "server/core/record.h"
 
-enum { KEPT_FLAGS = LEASE_NONCE_OPEN | LEASE_PREFER_FAILURE | LEASE_THIRD_PARTY };
-
 static struct record_lease to_words(const struct engine *e, const struct lease *l)
 {
 	const struct conf *conf = e->conf;
@@ -14,7 +12,7 @@ static struct record_lease to_words(const struct engine *e, const struct lease *
 	    .protocol = l->protocol,
 	    .kind = l->kind,
 	    .origin = l->origin,
-	    .flags = l->flags & KEPT_FLAGS,
+	    .flags = l->flags & LEASE_KEPT,
 	    .internal_port = l->internal_port,
 	    .external_port = l->external_port,
 	    .reply_port = l->reply_port,
@@ -43,7 +41,7 @@ static bool is_the_same(const struct round_step *s, const struct lease *now)
 	return !(s->flags & ROUND_STEP_NEW) && now->state == b->state && same_side(now, b) &&
 	       now->expires_ms == b->expires_ms && now->extra == b->extra && now->origin == b->origin &&
 	       now->external == b->external && now->listen == b->listen && now->reply_port == b->reply_port &&
-	       (now->flags & KEPT_FLAGS) == (b->flags & KEPT_FLAGS) &&
+	       (now->flags & LEASE_KEPT) == (b->flags & LEASE_KEPT) &&
 	       __builtin_memcmp(&now->nonce, &b->nonce, sizeof(b->nonce)) == 0;
 }
 

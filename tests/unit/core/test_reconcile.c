@@ -62,6 +62,16 @@ static void test_insane(void **state)
 	    {"beyond the last port", offsetof(struct record_lease, extra.more_ports), 2, 64536},
 	    {"a set that begins elsewhere", offsetof(struct record_lease, extra.more_ports), 2, 3},
 	    {"IPv6 inside", offsetof(struct record_lease, internal_address), 8, 0xb80d0120},
+	    {"nobody inside", offsetof(struct record_lease, internal_address) + 8, 8, 0},
+	    {"longer than can be told", offsetof(struct record_lease, expires_ms), 8,
+	     1000000 + UINT32_MAX * 1000ull + 1},
+	    {"about for ever", offsetof(struct record_lease, expires_ms), 8, UINT64_MAX - 1},
+	    {"a protocol without ports", offsetof(struct record_lease, protocol), 1, 1},
+	    {"all protocols", offsetof(struct record_lease, protocol), 1, 0},
+	    {"all ports, translated", offsetof(struct record_lease, internal_port), 2, 0},
+	    {"no port outside", offsetof(struct record_lease, external_port), 2, 0},
+	    {"a pinhole to elsewhere", offsetof(struct record_lease, kind), 1, MAPPING_PINHOLE},
+	    {"a peer of another family", offsetof(struct record_lease, extra.remote_port), 2, 80},
 	};
 	struct world w;
 
@@ -75,6 +85,45 @@ static void test_insane(void **state)
 			fail_msg("%s", bad[i].what);
 		world_close(&w);
 	}
+}
+
+/* A filter that can fit no packet of the host's is none, and one of less than IPv4's bits is not IPv4's. */
+static void test_insane_filters(void **state)
+{
+	struct mapping_filter filters[] = {{.address = codec_from_v4(0xcb007100), .prefix_length = 120},
+					   {.address = codec_from_v4(0xcb007100), .prefix_length = 120}};
+	struct record r = lease(10, 1000, 2000);
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	r.lease.extra.filters_n = 2;
+	r.lease.extra.filters = filters;
+	for (unsigned length = 0; length < 96; length++) {
+		filters[1].prefix_length = (uint8_t)length;
+		assert_int_equal(restored(&w, &r), 0);
+	}
+	filters[1].prefix_length = 96;
+	filters[1].address.s6_addr[0] = 0x20;
+	assert_int_equal(restored(&w, &r), 0);
+	filters[1].address.s6_addr[0] = 0;
+	assert_int_equal(restored(&w, &r), 1);
+	world_close(&w);
+}
+
+/* What the engine notes for itself is not taken over from a file: an update that is on its way is on no list here. */
+static void test_insane_flags(void **state)
+{
+	struct record r = lease(10, 1000, 2000);
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	r.lease.flags = UINT8_MAX;
+	assert_int_equal(restored(&w, &r), 1);
+	assert_int_equal(lease_peek(w.engine->leases, lease_walk(w.engine->leases, 0))->flags & ~LEASE_GENERATION,
+			 LEASE_NONCE_OPEN | LEASE_PREFER_FAILURE | LEASE_THIRD_PARTY);
+	world_close(&w);
 }
 
 /* What is written later counts: by its internal side, and for the place outside. */
@@ -150,6 +199,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_insane),
+		cmocka_unit_test(test_insane_filters),
+		cmocka_unit_test(test_insane_flags),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_held_elsewhere),
 #if FAILMALLOC
