@@ -33,6 +33,12 @@ static uint64_t wall_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* One of the future is none of ours, nor one that has more seconds than can be told. */
+static bool is_epoch(const struct epoch *e, uint64_t now_ms)
+{
+	return e->origin_ms <= (int64_t)now_ms && e->origin_ms >= (int64_t)now_ms - (int64_t)UINT32_MAX * 1000;
+}
+
 struct engine_past history_past(const struct journal_past *p, uint64_t now_ms)
 {
 	struct engine_past past = {.whole = p->found == JOURNAL_WHOLE,
@@ -42,8 +48,7 @@ struct engine_past history_past(const struct journal_past *p, uint64_t now_ms)
 	/* over a restart of the machine: what was answered last may not have come to the disk */
 	bool kept = p->same_boot || ((p->clean || p->state.always) && p->time_known);
 
-	/* an epoch of the future is none of ours */
-	if (!past.whole || past.natpmp.origin_ms > (int64_t)now_ms || past.pcp.origin_ms > (int64_t)now_ms)
+	if (!past.whole || !is_epoch(&past.natpmp, now_ms) || !is_epoch(&past.pcp, now_ms))
 		return past;
 	past.pcp_goes_on = kept;
 	/* RFC 6886 3.7: from 0 after the power was off */

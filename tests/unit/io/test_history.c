@@ -57,9 +57,31 @@ static void test_future(void **state)
 	assert_false(past.natpmp_goes_on || past.pcp_goes_on);
 }
 
+/* Nor can one of which the seconds cannot be told, whatever a file says. */
+static void test_absurd(void **state)
+{
+	static const int64_t absurd[] = {INT64_MIN, INT64_MIN + 10000, 10000 - (int64_t)UINT32_MAX * 1000 - 1,
+					 INT64_MAX};
+	struct journal_past p = {.found = JOURNAL_WHOLE, .same_boot = true};
+	struct engine_past past;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(absurd) / sizeof(*absurd); i++) {
+		p.state.natpmp.origin_ms = i % 2 ? 9000 : absurd[i / 2];
+		p.state.pcp.origin_ms = i % 2 ? absurd[i / 2] : 9000;
+		past = history_past(&p, 10000);
+		assert_true(past.whole);
+		assert_false(past.natpmp_goes_on || past.pcp_goes_on);
+	}
+	p.state.natpmp.origin_ms = p.state.pcp.origin_ms = 10000 - (int64_t)UINT32_MAX * 1000;
+	past = history_past(&p, 10000);
+	assert_true(past.natpmp_goes_on && past.pcp_goes_on);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_past), cmocka_unit_test(test_future)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_past), cmocka_unit_test(test_future),
+					   cmocka_unit_test(test_absurd)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
