@@ -112,7 +112,12 @@ static bool side_allowed(const struct engine *e, const struct lease *l, size_t e
 	struct conf_ranges ports = policy_ports(v);
 
 	if (l->kind == MAPPING_PINHOLE) {
-		if (!codec_is_v4(&l->internal_address) || l->listen >= e->conf->listens_n)
+		if (!codec_is_v4(&l->internal_address))
+			return true;
+		/* a journal may say so: what is open there is the gateway's, and others' who are translated */
+		if (outside_owner(e, &l->internal_address) != SIZE_MAX)
+			return false;
+		if (l->listen >= e->conf->listens_n)
 			return true;
 		return !e->conf->externals[e->conf->listens[l->listen].external].nat;
 	}

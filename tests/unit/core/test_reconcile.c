@@ -170,6 +170,29 @@ static void test_held_elsewhere(void **state)
 	world_close(&w);
 }
 
+/* What is open at an address at which others are translated would not be kept from them. */
+static void test_pinhole_outside(void **state)
+{
+	const struct engine_past past = {.whole = true};
+	struct record r = lease(10, 1000, 1000);
+	struct in6_addr address = r.lease.external_address;
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	r.lease.kind = MAPPING_PINHOLE;
+	r.lease.internal_address = address;
+	r.lease.listen = 0;
+	assert_int_equal(restored(&w, &r), 1);
+	engine_past(w.engine, &past);
+	assert_int_equal(engine_adopted(w.engine, false, w.round), 0);
+	world_start(&w, &address);
+	assert_true(world_pass(&w, w.now_ms + 1000, NULL, NULL));
+	assert_int_equal(lease_count(w.engine->leases), 0);
+	assert_int_equal(backend_memory_count(w.backend), 0);
+	world_close(&w);
+}
+
 #if FAILMALLOC
 /* Whichever allocation fails, it is said, and nothing is half there. */
 static void test_out_of_memory(void **state)
@@ -203,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_insane_flags),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_held_elsewhere),
+		cmocka_unit_test(test_pinhole_outside),
 #if FAILMALLOC
 		cmocka_unit_test(test_out_of_memory),
 #endif
