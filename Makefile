@@ -85,7 +85,7 @@ $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
 $(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard external history parking natpcpctl_table \
-	natpcpctl_row natpcpctl_result natpcpctl_journal)))
+	natpcpctl_row natpcpctl_result natpcpctl_journal natpcpctl_say)))
 
 # the messages that tests/unit/codec/judge.sh lets another program read
 EMIT := $(O)/tests/unit/codec/emit

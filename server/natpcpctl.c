@@ -12,6 +12,7 @@
 
 #include "server/natpcpctl_journal.h"
 #include "server/natpcpctl_row.h"
+#include "server/natpcpctl_say.h"
 #include "server/natpcpctl_table.h"
 #include "server/version.h"
 
@@ -67,9 +68,9 @@ static int complain(const struct text *answer, long status)
 	const char *why = json_string_value(json_object_get(o, "error"));
 
 	if (why)
-		fprintf(stderr, "natpcpctl: %s\n", why);
+		say(stderr, "natpcpctl: %s\n", why);
 	else
-		fprintf(stderr, "natpcpctl: the server answered %ld\n", status);
+		say(stderr, "natpcpctl: the server answered %ld\n", status);
 	json_decref(o);
 	return FAILED;
 }
@@ -95,13 +96,12 @@ static int ask(struct tool *t, bool post, const char *path, struct text *answer)
 	}
 	code = curl_easy_perform(t->curl);
 	if (code == CURLE_COULDNT_CONNECT) {
-		fprintf(stderr,
-			"natpcpctl: nobody answers on %s: is natpcpd running, and are you allowed to open it?\n",
-			t->socket);
+		say(stderr, "natpcpctl: nobody answers on %s: is natpcpd running, and are you allowed to open it?\n",
+		    t->socket);
 		return FAILED;
 	}
 	if (code != CURLE_OK) {
-		fprintf(stderr, "natpcpctl: %s: %s\n", t->socket, *why ? why : curl_easy_strerror(code));
+		say(stderr, "natpcpctl: %s: %s\n", t->socket, *why ? why : curl_easy_strerror(code));
 		return FAILED;
 	}
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
@@ -116,14 +116,17 @@ static int ask_json(struct tool *t, bool post, const char *path, json_t **o)
 	int end = ask(t, post, path, &answer);
 
 	*o = NULL;
-	if (!end && t->json) {
+	if (!end && !answer.n) {
+		fputs("natpcpctl: the answer is empty\n", stderr);
+		end = FAILED;
+	} else if (!end && t->json) {
 		fwrite(answer.v, 1, answer.n, stdout);
-		if (!answer.n || answer.v[answer.n - 1] != '\n')
+		if (answer.v[answer.n - 1] != '\n')
 			putchar('\n');
 	} else if (!end) {
-		*o = json_loads(answer.v ? answer.v : "", 0, &error);
+		*o = json_loads(answer.v, 0, &error);
 		if (!*o) {
-			fprintf(stderr, "natpcpctl: the answer is no JSON: %s\n", error.text);
+			say(stderr, "natpcpctl: the answer is no JSON: %s\n", error.text);
 			end = FAILED;
 		}
 	}
@@ -151,13 +154,13 @@ static void counters(const char *title, const json_t *o)
 	void *i;
 	bool any = false;
 
-	printf("%-14s", title);
+	say(stdout, "%-14s", title);
 	for (i = json_object_iter((json_t *)(uintptr_t)o); i; i = json_object_iter_next((json_t *)(uintptr_t)o, i)) {
 		key = json_object_iter_key(i);
 		v = json_object_iter_value(i);
 		if (!json_integer_value(v))
 			continue;
-		printf("%s%s %" JSON_INTEGER_FORMAT, any ? ", " : "", key, json_integer_value(v));
+		say(stdout, "%s%s %" JSON_INTEGER_FORMAT, any ? ", " : "", key, json_integer_value(v));
 		any = true;
 	}
 	puts(any ? "" : "none");
@@ -168,11 +171,11 @@ static void print_external(const json_t *x)
 	const json_t *list = json_object_get(x, "addresses");
 	size_t n = json_array_size(list);
 
-	printf("%-14s%s", "external", json_string_value(json_object_get(x, "name")));
+	say(stdout, "%-14s%s", "external", json_string_value(json_object_get(x, "name")));
 	for (size_t i = 0; i < n && i < 8; i++)
-		printf("%s%s", i ? ", " : ": ", json_string_value(json_array_get(list, i)));
+		say(stdout, "%s%s", i ? ", " : ": ", json_string_value(json_array_get(list, i)));
 	if (n > 8)
-		printf(" and %zu more", n - 8);
+		say(stdout, " and %zu more", n - 8);
 	puts(n ? "" : ": no address");
 }
 
@@ -180,11 +183,11 @@ static void print_journal(const json_t *j)
 {
 	char b[32];
 
-	printf("%-14s%s: ", "journal", json_string_value(json_object_get(j, "file")));
+	say(stdout, "%-14s%s: ", "journal", json_string_value(json_object_get(j, "file")));
 	if (json_is_true(json_object_get(j, "behind")))
-		printf("lacks something: %s\n", json_string_value(json_object_get(j, "error")));
+		say(stdout, "lacks something: %s\n", json_string_value(json_object_get(j, "error")));
 	else
-		printf("whole, %s records\n", row_field(j, "records", b, sizeof(b)));
+		say(stdout, "whole, %s records\n", row_field(j, "records", b, sizeof(b)));
 }
 
 static int status(struct tool *t)
@@ -196,20 +199,20 @@ static int status(struct tool *t)
 
 	if (end || !o)
 		return end;
-	printf("%-14s%s, up %s s, backend %s\n", "natpcpd", json_string_value(json_object_get(o, "version")),
-	       row_field(o, "up_s", b, sizeof(b)), json_string_value(json_object_get(o, "backend")));
+	say(stdout, "%-14s%s, up %s s, backend %s\n", "natpcpd", json_string_value(json_object_get(o, "version")),
+	    row_field(o, "up_s", b, sizeof(b)), json_string_value(json_object_get(o, "backend")));
 	for (size_t i = 0; i < json_array_size(json_object_get(o, "externals")); i++)
 		print_external(json_array_get(json_object_get(o, "externals"), i));
 	for (size_t i = 0; i < json_array_size(json_object_get(o, "listens")); i++) {
 		const json_t *l = json_array_get(json_object_get(o, "listens"), i);
 
-		printf("%-14s%s: %s sockets\n", "listen", json_string_value(json_object_get(l, "name")),
-		       row_field(l, "sockets", b, sizeof(b)));
+		say(stdout, "%-14s%s: %s sockets\n", "listen", json_string_value(json_object_get(l, "name")),
+		    row_field(l, "sockets", b, sizeof(b)));
 	}
-	printf("%-14s%s", "leases", row_field(o, "leases", b, sizeof(b)));
-	printf(" of %s clients\n", row_field(o, "clients", b, sizeof(b)));
-	printf("%-14sNAT-PMP %s s", "epoch", row_field(json_object_get(o, "epoch_s"), "nat_pmp", b, sizeof(b)));
-	printf(", PCP %s s\n", row_field(json_object_get(o, "epoch_s"), "pcp", b, sizeof(b)));
+	say(stdout, "%-14s%s", "leases", row_field(o, "leases", b, sizeof(b)));
+	say(stdout, " of %s clients\n", row_field(o, "clients", b, sizeof(b)));
+	say(stdout, "%-14sNAT-PMP %s s", "epoch", row_field(json_object_get(o, "epoch_s"), "nat_pmp", b, sizeof(b)));
+	say(stdout, ", PCP %s s\n", row_field(json_object_get(o, "epoch_s"), "pcp", b, sizeof(b)));
 	counters("NAT-PMP asked", json_object_get(json_object_get(o, "requests"), "nat_pmp"));
 	counters("  answered", json_object_get(json_object_get(o, "results"), "nat_pmp"));
 	counters("PCP asked", json_object_get(json_object_get(o, "requests"), "pcp"));
@@ -220,7 +223,7 @@ static int status(struct tool *t)
 		print_journal(json_object_get(o, "journal"));
 	error = json_string_value(json_object_get(o, "reload_error"));
 	if (error && *error)
-		printf("%-14s%s\n", "last reload", error);
+		say(stdout, "%-14s%s\n", "last reload", error);
 	json_decref(o);
 	return DONE;
 }
@@ -243,7 +246,8 @@ static int leases_add(struct tool *t, struct table *table, json_int_t *cursor, b
 	for (size_t i = 0; room && i < json_array_size(list); i++)
 		room = row_lease(table, json_array_get(list, i));
 	next = json_object_get(o, "next");
-	*more = room && next != NULL;
+	/* a server that goes back would never come to an end */
+	*more = room && json_integer_value(next) > *cursor;
 	*cursor = json_integer_value(next);
 	json_decref(o);
 	return room ? DONE : FAILED;
@@ -304,32 +308,32 @@ static void print_explanation(const json_t *o)
 
 	bool fixed = origin && !strcmp(origin, "static");
 
-	printf("%s", allowed ? "allowed" : "denied");
+	say(stdout, "%s", allowed ? "allowed" : "denied");
 	if (rule)
-		printf(" by %s \"%s\" (line %s)", fixed ? "static" : "rule", rule,
-		       row_field(o, "rule_line", b, sizeof(b)));
-	printf(", result %s\n", json_string_value(json_object_get(o, "result")));
+		say(stdout, " by %s \"%s\" (line %s)", fixed ? "static" : "rule", rule,
+		    row_field(o, "rule_line", b, sizeof(b)));
+	say(stdout, ", result %s\n", json_string_value(json_object_get(o, "result")));
 	if (!allowed && why && *why)
-		printf("  why             %s\n", why);
+		say(stdout, "  why             %s\n", why);
 	if (allowed) {
-		printf("  external port   %s\n", json_integer_value(json_object_get(o, "external_port"))
-						     ? row_field(o, "external_port", b, sizeof(b))
-						 : json_integer_value(json_object_get(o, "internal_port"))
-						     ? "a free one of those allowed"
-						     : "all");
+		say(stdout, "  external port   %s\n",
+		    json_integer_value(json_object_get(o, "external_port"))
+			? row_field(o, "external_port", b, sizeof(b))
+		    : json_integer_value(json_object_get(o, "internal_port")) ? "a free one of those allowed"
+									      : "all");
 		if (fixed)
 			puts("  lifetime        for ever");
 		else
-			printf("  lifetime up to  %s s\n", row_field(o, "lifetime_max_s", b, sizeof(b)));
+			say(stdout, "  lifetime up to  %s s\n", row_field(o, "lifetime_max_s", b, sizeof(b)));
 	}
-	printf("  mappings        %s", row_field(o, "client_mappings", b, sizeof(b)));
-	printf(" of at most %s\n", row_field(o, "client_mappings_max", b, sizeof(b)));
+	say(stdout, "  mappings        %s", row_field(o, "client_mappings", b, sizeof(b)));
+	say(stdout, " of at most %s\n", row_field(o, "client_mappings_max", b, sizeof(b)));
 	if (lease) {
-		printf("  has it already  external port %s", row_all(lease, "external_port", b, sizeof(b)));
+		say(stdout, "  has it already  external port %s", row_all(lease, "external_port", b, sizeof(b)));
 		if (json_is_null(json_object_get(lease, "expires_in_s")))
 			puts(", never ends");
 		else
-			printf(", ends in %s s\n", row_field(lease, "expires_in_s", b, sizeof(b)));
+			say(stdout, ", ends in %s s\n", row_field(lease, "expires_in_s", b, sizeof(b)));
 	}
 }
 
@@ -384,7 +388,7 @@ static int revoke(struct tool *t, const struct revocation *r, int n, char **argu
 		return end;
 	ended = json_integer_value(json_object_get(o, "revoked"));
 	json_decref(o);
-	printf("%" JSON_INTEGER_FORMAT " ended\n", ended);
+	say(stdout, "%" JSON_INTEGER_FORMAT " ended\n", ended);
 	if (ended || r->all)
 		return DONE;
 	fputs("natpcpctl: there is no such mapping\n", stderr);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { PORTS = 65536 };
+
 const char *const row_headings[ROW_COLUMNS] = {"PROTO", "EXTERNAL", "INTERNAL", "EXPIRES",    "ORIGIN",
 					       "RULE",	"PEER",	    "FILTERS",	"DESCRIPTION"};
 
@@ -52,6 +54,7 @@ static void filters_text(const json_t *list, char *out, size_t size)
 static void endpoint(const json_t *l, const char *address_key, const char *port_key, char *out, size_t size)
 {
 	const char *address = json_string_value(json_object_get(l, address_key));
+	json_int_t first = json_integer_value(json_object_get(l, port_key));
 	json_int_t ports = json_integer_value(json_object_get(l, "ports"));
 	char p[32];
 	int n;
@@ -59,9 +62,8 @@ static void endpoint(const json_t *l, const char *address_key, const char *port_
 	address = address ? address : "?";
 	n = snprintf(out, size, strchr(address, ':') ? "[%s]:%s" : "%s:%s", address,
 		     row_all(l, port_key, p, sizeof(p)));
-	if (ports > 1 && n > 0 && (size_t)n < size)
-		snprintf(out + n, size - (size_t)n, "-%" JSON_INTEGER_FORMAT,
-			 json_integer_value(json_object_get(l, port_key)) + ports - 1);
+	if (ports > 1 && ports <= PORTS && first >= 0 && first < PORTS && n > 0 && (size_t)n < size)
+		snprintf(out + n, size - (size_t)n, "-%" JSON_INTEGER_FORMAT, first + ports - 1);
 }
 
 bool row_lease(struct table *table, const json_t *l)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/natpcpctl_say.h"
+
 #define GAP 2 /* blanks between columns */
 
 struct table {
@@ -63,34 +65,6 @@ static size_t width(const char *text)
 	return n;
 }
 
-/* The octets of what a terminal might take for a command, or by which text hides or changes its direction: controls of
- * ASCII and of Latin 1, marks and separators of U+200B to U+206F, the byte order mark. 0: it is none of these. */
-static size_t untamed(const unsigned char *p)
-{
-	if (*p < ' ' || *p == 0x7f)
-		return 1;
-	if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-		return 2;
-	if (*p == 0xe2 && p[1] == 0x80 && ((p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae)))
-		return 3;
-	if (*p == 0xe2 && p[1] == 0x81 && p[2] >= 0xa0 && p[2] <= 0xaf)
-		return 3;
-	return *p == 0xef && p[1] == 0xbb && p[2] == 0xbf ? 3 : 0;
-}
-
-static void tame(char *text)
-{
-	const unsigned char *from = (const unsigned char *)text;
-
-	while (*from) {
-		size_t n = untamed(from);
-
-		*text++ = n ? '?' : (char)*from;
-		from += n ? n : 1;
-	}
-	*text = '\0';
-}
-
 bool table_add(struct table *t, const char *cell)
 {
 	size_t column = t->n % t->columns, n;
@@ -108,7 +82,7 @@ bool table_add(struct table *t, const char *cell)
 	copy = strdup(cell);
 	if (!copy)
 		return false;
-	tame(copy);
+	say_tame(copy);
 	if (t->n >= t->columns && *copy)
 		t->hidden[column] = false;
 	n = width(copy);
