@@ -93,14 +93,6 @@ static bool revocable(const struct server_revocation *r, const struct engine_lea
 	       (!r->rule || (l->rule && !strcmp(r->rule, l->rule)));
 }
 
-static size_t end(struct server *s, const struct mapping *m, uint64_t now_ms)
-{
-	/* a port of 0 would be any */
-	if (m->internal_port == 0)
-		return engine_revoke_wildcard(s->engine, &m->internal_address, m->protocol, now_ms, s->round);
-	return engine_revoke(s->engine, &m->internal_address, m->protocol, m->external_port, now_ms, s->round);
-}
-
 bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
 {
 	uint64_t now_ms = loop_now_ms(s->loop);
@@ -111,7 +103,7 @@ bool server_revoke(struct server *s, struct server_revocation *r, size_t *ended)
 	for (unsigned i = 0; more && i < REVOKE_LOOK && *ended - before < REVOKE_END; i++) {
 		more = engine_lease_next(s->engine, &r->cursor, now_ms, &l);
 		if (more && revocable(r, &l))
-			*ended += end(s, &l.mapping, now_ms);
+			*ended += engine_revoke_mapping(s->engine, &l.mapping, now_ms, s->round);
 	}
 	server_round(s);
 	return more;

@@ -181,9 +181,9 @@ void engine_reinstall(struct engine *e, uint64_t now_ms, struct round *r);
 size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint16_t external_port,
 		     uint64_t now_ms, struct round *r);
 
-/* The same for the one of all ports of a protocol, or of all protocols (0), alone. Returns how many: 1 or 0. */
-size_t engine_revoke_wildcard(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint64_t now_ms,
-			      struct round *r);
+/* The same for one lease, by the internal side of its mapping and its peer: for those who walk. Returns how many: 1 or
+ * 0. */
+size_t engine_revoke_mapping(struct engine *e, const struct mapping *m, uint64_t now_ms, struct round *r);
 
 enum engine_origin { ENGINE_ORIGIN_NATPMP, ENGINE_ORIGIN_PCP, ENGINE_ORIGIN_STATIC, ENGINE_ORIGIN_ADOPTED };
 

@@ -85,12 +85,15 @@ size_t engine_revoke(struct engine *e, const struct in6_addr *client, uint8_t pr
 	return n;
 }
 
-size_t engine_revoke_wildcard(struct engine *e, const struct in6_addr *client, uint8_t protocol, uint64_t now_ms,
-			      struct round *r)
+size_t engine_revoke_mapping(struct engine *e, const struct mapping *m, uint64_t now_ms, struct round *r)
 {
-	uint32_t i = lease_find_internal(e->leases, protocol, client, 0);
+	uint32_t i = m->remote_port
+			 ? lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,
+					   &m->remote_address, m->remote_port)
+			 : lease_find_internal(e->leases, m->protocol, &m->internal_address, m->internal_port);
 
-	return i != LEASE_NONE && lease_peek(e->leases, i)->state == LEASE_ACTIVE && revoke_one(e, i, now_ms, r);
+	return i != LEASE_NONE && matches(lease_peek(e->leases, i), &m->internal_address, m->protocol, 0) &&
+	       revoke_one(e, i, now_ms, r);
 }
 
 /* The section that a request over the interface would come to. */

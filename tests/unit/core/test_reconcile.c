@@ -193,6 +193,36 @@ static void test_pinhole_outside(void **state)
 	world_close(&w);
 }
 
+/* One lease is revoked, not what else its client has at the same place outside. */
+static void test_revoke_one(void **state)
+{
+	struct record r = lease(10, 1000, 2000), peer = r;
+	struct mapping m = {.internal_address = inside(10), .internal_port = 1000, .protocol = 6};
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	peer.lease.extra.remote_address = codec_from_v4(0xcb007101);
+	peer.lease.extra.remote_port = 80;
+	assert_int_equal(restored(&w, &r), 1);
+	assert_int_equal(restored(&w, &peer), 2);
+	m.remote_address = peer.lease.extra.remote_address;
+	m.remote_port = 81;
+	assert_int_equal(engine_revoke_mapping(w.engine, &m, w.now_ms, w.round), 0);
+	m.remote_port = 80;
+	assert_int_equal(engine_revoke_mapping(w.engine, &m, w.now_ms, w.round), 1);
+	assert_int_equal(engine_revoke_mapping(w.engine, &m, w.now_ms, w.round), 0);
+	world_settle(&w);
+	round_clear(w.round);
+	assert_int_equal(
+	    lease_peek(w.engine->leases, lease_find_internal(w.engine->leases, 6, &m.internal_address, 1000))->state,
+	    LEASE_ACTIVE);
+	m.remote_port = 0;
+	assert_int_equal(engine_revoke_mapping(w.engine, &m, w.now_ms, w.round), 1);
+	world_settle(&w);
+	world_close(&w);
+}
+
 #if FAILMALLOC
 /* Whichever allocation fails, it is said, and nothing is half there. */
 static void test_out_of_memory(void **state)
@@ -227,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_held_elsewhere),
 		cmocka_unit_test(test_pinhole_outside),
+		cmocka_unit_test(test_revoke_one),
 #if FAILMALLOC
 		cmocka_unit_test(test_out_of_memory),
 #endif

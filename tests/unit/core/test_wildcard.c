@@ -104,6 +104,7 @@ static unsigned map(struct world *w, uint8_t protocol, uint16_t port)
 /* The one of all ports ends alone, which a port of 0, standing for any, could not say. */
 static void test_revoke(void **state)
 {
+	struct mapping all = {.internal_address = six, .external_address = six, .kind = MAPPING_PINHOLE};
 	struct engine_lease l;
 	uint32_t cursor = 0;
 	struct world w;
@@ -114,11 +115,12 @@ static void test_revoke(void **state)
 	assert_int_equal(map(&w, 17, 53), PCP_SUCCESS);
 	assert_int_equal(map(&w, 6, 0), PCP_SUCCESS);
 	round_clear(w.round);
-	assert_int_equal(engine_revoke_wildcard(w.engine, &six, 0, w.now_ms, w.round), 0);
-	assert_int_equal(engine_revoke_wildcard(w.engine, &six, 17, w.now_ms, w.round), 1);
+	assert_int_equal(engine_revoke_mapping(w.engine, &all, w.now_ms, w.round), 0);
+	all.protocol = 17;
+	assert_int_equal(engine_revoke_mapping(w.engine, &all, w.now_ms, w.round), 1);
 	world_settle(&w);
 	round_clear(w.round);
-	assert_int_equal(engine_revoke_wildcard(w.engine, &six, 17, w.now_ms, w.round), 0);
+	assert_int_equal(engine_revoke_mapping(w.engine, &all, w.now_ms, w.round), 0);
 	assert_int_equal(backend_memory_count(w.backend), 2);
 	while (engine_lease_next(w.engine, &cursor, w.now_ms, &l))
 		assert_true(l.mapping.protocol == 6 || l.mapping.internal_port == 53);
