@@ -50,6 +50,10 @@ struct backend_ops {
 	int (*watch)(struct backend *b);
 	/* Counts. 0 or -errno: there is no telling. NULL: there never is. */
 	int (*flows)(struct backend *b, struct backend_flows *flows);
+	/* A number, never 0, that stays with the mappings over our end and is lost with all of them; token: 0 if there is
+	 * none. 0 or -errno. NULL: the mappings themselves do not stay. */
+	int (*token)(struct backend *b, uint64_t *token);
+	int (*set_token)(struct backend *b, uint64_t token);
 	/* Frees b. clear: removes everything that is ours from the packet filter; else mappings stay. */
 	void (*close)(struct backend *b, bool clear);
 };

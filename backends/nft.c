@@ -415,6 +415,8 @@ static const struct backend_ops nft_ops = {
     .drain = nft_watch_drain,
     .watch = nft_watch,
     .flows = nft_flows,
+    .token = nft_token,
+    .set_token = nft_set_token,
     .close = nft_close,
 };
 

@@ -87,6 +87,10 @@ int nft_grow(struct nft *n);
 /* backend_ops.flows */
 int nft_flows(struct backend *b, struct backend_flows *flows);
 
+/* backend_ops.token and set_token */
+int nft_token(struct backend *b, uint64_t *token);
+int nft_set_token(struct backend *b, uint64_t token);
+
 /* backend_ops.list */
 int nft_list(struct backend *b, backend_list_fn *fn, void *context);
 /* Mirrors in our table of externals that conf does not have. Of more than fit the rest stays for the next time. */

@@ -120,6 +120,7 @@ static uint32_t main_put(struct wire_writer *w, const struct record *r, size_t p
 		wire_put_u64(w, (uint64_t)r->state.pcp.origin_ms);
 		wire_put_u64(w, r->state.boot_ms);
 		wire_put_u64(w, r->state.wall_ms);
+		wire_put_u64(w, r->state.token);
 	} else {
 		lease_put(w, &r->lease);
 	}
@@ -249,6 +250,7 @@ static const char *body_get(struct wire_reader *in, uint8_t flags, struct record
 		r->state.pcp.origin_ms = (int64_t)wire_get_u64(in);
 		r->state.boot_ms = wire_get_u64(in);
 		r->state.wall_ms = wire_get_u64(in);
+		r->state.token = wire_get_u64(in);
 		r->state.clean = flags & CLEAN;
 		r->state.always = flags & ALWAYS;
 		return NULL;

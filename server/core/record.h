@@ -8,7 +8,7 @@
  *     0  type, then how many parts follow (in a part: which one it is, from 1)
  *     2  flags (behind, clean, held), a zero
  *     4  when it was written; in a part its share of the rest begins at 2
- *    12  header: "natpcpd", zero, version, boot id; state: epochs, clocks; lease: see record.c
+ *    12  header: "natpcpd", zero, version, boot id; state: epochs, clocks, token; lease: see record.c
  *    92  CRC-32 of the 92 octets before; in a part it goes on from the record's that is before it
  */
 #ifndef SERVER_CORE_RECORD_H
@@ -49,6 +49,7 @@ struct record_state {
 	uint64_t boot_ms, wall_ms; /* CLOCK_BOOTTIME and CLOCK_REALTIME at the same moment */
 	bool clean;		   /* as the last record: the daemon ended in order, and everything is on the disk */
 	bool always;		   /* what was answered was on the disk before */
+	uint64_t token;		   /* of the packet filter that has these leases (backend.h), 0 = none */
 };
 
 struct record_lease {

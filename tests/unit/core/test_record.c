@@ -161,7 +161,8 @@ static void test_header_and_state(void **state)
 		assert_int_equal(back.header.behind, behind);
 		assert_memory_equal(back.header.boot_id, r.header.boot_id, RECORD_BOOT_ID);
 	}
-	r = (struct record){RECORD_STATE, 4, {.state = {{INT64_MIN}, {INT64_MAX}, UINT64_MAX, 5, false, false}}};
+	r = (struct record){
+	    RECORD_STATE, 4, {.state = {{INT64_MIN}, {INT64_MAX}, UINT64_MAX, 5, false, false, UINT64_MAX - 1}}};
 	for (int flags = 0; flags < 4; flags++) {
 		r.state.clean = flags & 1;
 		r.state.always = (flags & 2) != 0;
@@ -172,6 +173,7 @@ static void test_header_and_state(void **state)
 		assert_true(back.state.pcp.origin_ms == INT64_MAX);
 		assert_true(back.state.boot_ms == UINT64_MAX);
 		assert_true(back.state.wall_ms == 5);
+		assert_true(back.state.token == UINT64_MAX - 1);
 		assert_int_equal(back.state.clean, flags & 1);
 		assert_int_equal(back.state.always, flags >> 1);
 	}
