@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backends/backend.h"
 #include "server/io/log.h"
 #include "server/io/loop.h"
 
@@ -16,8 +18,11 @@ enum { ROOM = (ROUND_REQUESTS_MAX + 1) * RECORD_MAX };
 
 struct history {
 	struct loop *loop;
+	struct backend *backend;
 	struct engine *engine;
 	struct journal *journal; /* NULL: it has not begun, or there is none now */
+	uint64_t token;		 /* what the journal and the packet filter have in common; 0: to be made */
+	bool apart;		 /* the file may be one that cannot even be marked as behind */
 	uint8_t boot_id[RECORD_BOOT_ID];
 	struct epoch natpmp, pcp; /* as the journal has them */
 	char *path;
@@ -80,8 +85,25 @@ static void tell(const struct history *h, const struct journal_past *p, const st
 	log_end(&l);
 }
 
-int history_open(struct history **out, struct loop *loop, struct engine *e, const struct conf *conf, char *why,
-		 size_t size)
+/* Whether the journal is that of the packet filter's mappings. Another may have been in use since, or none. 0 or -errno. */
+static int compare(struct history *h, struct journal_past *p)
+{
+	uint64_t token = 0;
+	int error = h->backend->ops->token ? h->backend->ops->token(h->backend, &token) : 0;
+
+	if (error || p->found != JOURNAL_WHOLE)
+		return error;
+	if (token && token != p->state.token) {
+		p->found = JOURNAL_PART;
+		snprintf(p->why, sizeof(p->why), "the packet filter was in use without it since");
+		return 0;
+	}
+	h->token = p->state.token;
+	return 0;
+}
+
+int history_open(struct history **out, struct loop *loop, struct backend *b, struct engine *e, const struct conf *conf,
+		 char *why, size_t size)
 {
 	struct history *h = calloc(1, sizeof(*h));
 	struct journal_past p = {0};
@@ -93,6 +115,7 @@ int history_open(struct history **out, struct loop *loop, struct engine *e, cons
 	if (!h)
 		return -ENOMEM;
 	h->loop = loop;
+	h->backend = b;
 	h->engine = e;
 	h->sync = conf->journal.sync;
 	h->path = strdup(conf->journal.path);
@@ -104,6 +127,11 @@ int history_open(struct history **out, struct loop *loop, struct engine *e, cons
 	error = journal_read(h->path, h->boot_id, loop_now_ms(loop), wall_ms(), &p, restore, h);
 	if (error == -ENOMEM) {
 		snprintf(why, size, "journal: %s", strerror(ENOMEM));
+		return error;
+	}
+	error = compare(h, &p);
+	if (error) {
+		snprintf(why, size, "the packet filter could not be listed: %s", strerror(-error));
 		return error;
 	}
 	past = history_past(&p, loop_now_ms(loop));
@@ -126,13 +154,64 @@ static void state(void *context, struct record_state *s)
 	engine_epochs(h->engine, &h->natpmp, &h->pcp);
 	s->natpmp = h->natpmp;
 	s->pcp = h->pcp;
+	s->token = h->token;
+}
+
+/* No file has it yet. */
+static void new_token(struct history *h)
+{
+	do
+		if (getrandom(&h->token, sizeof(h->token), 0) != (ssize_t)sizeof(h->token))
+			h->token = (uint64_t)wall_ms() * 1000003;
+	while (!h->token);
+}
+
+static int join(struct history *h)
+{
+	return h->backend->ops->set_token ? h->backend->ops->set_token(h->backend, h->token) : 0;
+}
+
+void history_join(struct history *h)
+{
+	int error = h ? join(h) : 0;
+
+	if (error)
+		log_print(CONF_LOG_WARNING, "journal", "it cannot be joined to the packet filter: %s",
+			  strerror(-error));
+}
+
+/* What is answered from now on is not in the file, which may say the contrary if it cannot be written to at all: the
+ * packet filter knows it no more. The next file is of the new kind. */
+static void part(struct history *h)
+{
+	struct journal_stats stats;
+	bool was_apart = h->apart;
+
+	journal_stats(h->journal, &stats);
+	h->apart = stats.behind;
+	if (!h->apart || was_apart)
+		return;
+	new_token(h);
+	history_join(h);
+	journal_state(h->journal);
 }
 
 int history_begin(struct history *h)
 {
 	const struct journal_source source = {.leases = leases, .state = state, .context = h};
+	int error;
 
-	return !h || !*h->path ? 0 : journal_open(&h->journal, h->loop, h->path, h->sync, h->boot_id, &source);
+	if (!h)
+		return 0;
+	if (!h->token)
+		new_token(h);
+	error = join(h);
+	if (error || !*h->path)
+		return error;
+	error = journal_open(&h->journal, h->loop, h->path, h->sync, h->boot_id, &source);
+	if (!error)
+		part(h);
+	return error;
 }
 
 void history_take(struct history *h, const struct round *r, uint64_t now_ms)
@@ -148,6 +227,7 @@ void history_take(struct history *h, const struct round *r, uint64_t now_ms)
 		journal_state(h->journal);
 	while ((n = engine_records(h->engine, r, &cursor, now_ms, h->records, sizeof(h->records))) > 0)
 		journal_append(h->journal, h->records, n);
+	part(h);
 }
 
 int history_reload(struct history *h, const struct conf *conf)

@@ -11,6 +11,7 @@
 #include "server/core/engine.h"
 #include "server/io/journal.h"
 
+struct backend;
 struct history;
 struct loop;
 
@@ -18,13 +19,17 @@ struct loop;
 struct engine_past history_past(const struct journal_past *p, uint64_t now_ms);
 
 /*
- * Reads the journal that conf names, gives the engine its leases and the past. At start, before anything else. *h is
- * NULL if conf names none. 0, or -errno with the reason in why (size octets): out of memory, or another server has the file.
+ * Reads the journal that conf names, gives the engine its leases and the past. At start, before the packet filter is
+ * listed or changed. A journal that is another's than the packet filter's mappings is believed as little as one that
+ * lacks something: the mappings have changed without it. 0, or -errno with the reason in why (size octets).
  */
-int history_open(struct history **h, struct loop *loop, struct engine *e, const struct conf *conf, char *why,
-		 size_t size);
-/* Begins a new file with what the engine has now: at start, when everything is as it was before. 0 or -ENOMEM. */
+int history_open(struct history **h, struct loop *loop, struct backend *b, struct engine *e, const struct conf *conf,
+		 char *why, size_t size);
+/* Begins a new file with what the engine has now, and joins it to the packet filter: at start, when everything is as it
+ * was before. Without a journal, no old one belongs to the packet filter any more. 0 or -errno. */
 int history_begin(struct history *h);
+/* The packet filter lost what joins it to the journal, with all else. */
+void history_join(struct history *h);
 /* After settling, before the replies leave: what the round changed. */
 void history_take(struct history *h, const struct round *r, uint64_t now_ms);
 /* Another configuration: the file may be elsewhere now. 0 or -ENOMEM: the old one goes on. */

@@ -220,6 +220,7 @@ static json_t *state_json(const struct show *s)
 		return o;
 	json_object_set_new(o, "last_record_at", json_string(wall_text(last_wall_ms(s), when)));
 	json_object_set_new(o, "sync_always", json_boolean(s->scan.state.always));
+	json_object_set_new(o, "token", json_sprintf("%016" PRIx64, s->scan.state.token));
 	json_object_set_new(o, "epoch_s",
 			    json_pack("{s:I, s:I}", "nat_pmp",
 				      (json_int_t)epoch_seconds(&s->scan.state.natpmp, s->scan.last_ms), "pcp",
@@ -245,6 +246,7 @@ static void print_state(const struct show *s)
 			       : "which is to come by the clock of this machine");
 	printf("%-14s%s\n", "ended", p->clean ? "in order" : "not yet, or not in order");
 	printf("%-14s%s\n", "answers", s->scan.state.always ? "waited for the disk" : "did not wait for the disk");
+	printf("%-14sa table with the chain journal-%016" PRIx64 "\n", "goes with", s->scan.state.token);
 	printf("%-14sNAT-PMP %" PRIu32 " s, PCP %" PRIu32 " s\n\n", "epoch then",
 	       epoch_seconds(&s->scan.state.natpmp, s->scan.last_ms),
 	       epoch_seconds(&s->scan.state.pcp, s->scan.last_ms));

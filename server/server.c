@@ -269,6 +269,7 @@ static void lost(void *context)
 
 	engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
 	server_round(s);
+	history_join(s->history);
 }
 
 /* Signals */

@@ -97,7 +97,7 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 static int start_leases(struct server *s, char why[SERVER_WHY_MAX])
 {
 	struct adoption a = {.s = s};
-	int error = history_open(&s->history, s->loop, s->engine, s->conf, why, SERVER_WHY_MAX);
+	int error = history_open(&s->history, s->loop, s->backend, s->engine, s->conf, why, SERVER_WHY_MAX);
 
 	if (error)
 		return *why ? SERVER_FAILED : failed(why, "journal", error);

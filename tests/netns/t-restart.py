@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import shutil
 import signal
+import subprocess
 
 import journal
 import lab
@@ -266,6 +267,62 @@ def test_behind(net):
     assert max(w.epochs()) < 3
     net.through('lan', (LAN, 4005), (EXT, 40005))
     assert net.closed((EXT, 40002), 'tcp')
+
+
+def elsewhere(net, section, sig=signal.SIGKILL):
+    """For a while the journal is another, or none: the first one is out of date then, though it seems whole."""
+    w = World(net, False)
+    w.end(sig)
+    w.start(w.text.replace(JOURNAL, section))
+    assert w.lan.map(UDP, 4005, 40005).result == SUCCESS
+    assert w.lan2.natpmp(TCP, 4002, 0, 0).result == SUCCESS
+    w.end(sig)
+    w.start()
+    w.daemon.logged(r'journal-read.*why=')
+    ports = sorted(x['external_port'] for x in w.daemon.leases())
+    assert ports == [4003, 40000, 40001, 40005], ports
+    assert max(w.epochs()) < 3
+    net.through('lan', (LAN, 4005), (EXT, 40005))
+    assert net.closed((EXT, 40002), 'tcp')
+    new_nonce_once(w)
+    # from here on it is the one again
+    w.end(sig)
+    w.start()
+    assert sorted(x['external_port'] for x in w.daemon.leases()) == ports
+    w.daemon.logged(r'journal-read.*found=whole.*epochs="go on"')
+
+
+def test_no_journal_for_a_while(net):
+    """What was answered without a journal is not taken for what nobody was told of"""
+    elsewhere(net, 'journal { path = "" }')
+
+
+def test_another_journal_for_a_while(net):
+    """The same with a journal elsewhere, and an orderly end"""
+    elsewhere(net, 'journal { path = "@DIR@/other.journal" }', signal.SIGTERM)
+
+
+def test_read_only(net):
+    """A disk that can be written to no more: the journal on it goes on to seem whole, and is not believed"""
+    disk = os.path.join(net.dir, 'disk')
+    os.mkdir(disk)
+    subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', disk], check=True)
+    try:
+        w = World(net, False, journal='journal { path = "@DIR@/disk/leases.journal" }')
+        w.end()
+        subprocess.run(['mount', '-o', 'remount,ro', disk], check=True)
+        w.start()
+        assert w.daemon.status()['journal']['behind']
+        assert w.lan.map(UDP, 4005, 40005).result == SUCCESS
+        w.end()
+        subprocess.run(['mount', '-o', 'remount,rw', disk], check=True)
+        w.start()
+        w.daemon.logged(r'journal-read.*found=part')
+        net.through('lan', (LAN, 4005), (EXT, 40005))
+        assert len(w.leases()) == 5 and max(w.epochs()) < 3
+        w.end()
+    finally:
+        subprocess.run(['umount', '-l', disk])
 
 
 def test_torn(net):
