@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "backends/backend.h"
+#include "server/io/journal_lock.h"
 #include "server/io/log.h"
 #include "server/io/loop.h"
 
@@ -26,6 +27,7 @@ struct history {
 	uint8_t boot_id[RECORD_BOOT_ID];
 	struct epoch natpmp, pcp; /* as the journal has them */
 	char *path;
+	int lock; /* of path; negative: there is none */
 	enum conf_sync sync;
 	uint8_t records[ROOM];
 };
@@ -115,6 +117,7 @@ int history_open(struct history **out, struct loop *loop, struct backend *b, str
 	if (!h)
 		return -ENOMEM;
 	h->loop = loop;
+	h->lock = -1;
 	h->backend = b;
 	h->engine = e;
 	h->sync = conf->journal.sync;
@@ -124,6 +127,11 @@ int history_open(struct history **out, struct loop *loop, struct backend *b, str
 	journal_boot(h->boot_id);
 	if (!*h->path)
 		return 0;
+	h->lock = journal_lock(h->path);
+	if (h->lock == -EWOULDBLOCK) {
+		snprintf(why, size, "journal: path: another natpcpd has %s", h->path);
+		return -EWOULDBLOCK;
+	}
 	error = journal_read(h->path, h->boot_id, loop_now_ms(loop), wall_ms(), &p, restore, h);
 	if (error == -ENOMEM) {
 		snprintf(why, size, "journal: %s", strerror(ENOMEM));
@@ -209,9 +217,13 @@ int history_begin(struct history *h)
 	if (error || !*h->path)
 		return error;
 	error = journal_open(&h->journal, h->loop, h->path, h->sync, h->boot_id, &source);
-	if (!error)
-		part(h);
-	return error;
+	if (error)
+		return error;
+	/* there may have been no directory before */
+	if (h->lock < 0)
+		h->lock = journal_lock(h->path);
+	part(h);
+	return 0;
 }
 
 void history_take(struct history *h, const struct round *r, uint64_t now_ms)
@@ -230,14 +242,43 @@ void history_take(struct history *h, const struct round *r, uint64_t now_ms)
 	part(h);
 }
 
-int history_reload(struct history *h, const struct conf *conf)
+static void unlock(struct history *h)
 {
-	char *path = h ? strdup(conf->journal.path) : NULL;
+	if (h->lock >= 0)
+		close(h->lock);
+	h->lock = -1;
+}
 
+/* Another path, and its lock instead of the old one's. 0 or -errno, with nothing changed. */
+static int go_to(struct history *h, const char *to)
+{
+	char *path;
+	int lock;
+
+	if (!strcmp(to, h->path))
+		return 0;
+	path = strdup(to);
 	if (!path)
-		return h ? -ENOMEM : 0;
+		return -ENOMEM;
+	lock = *path ? journal_lock(path) : -1;
+	if (lock == -EWOULDBLOCK) {
+		free(path);
+		return lock;
+	}
+	unlock(h);
+	h->lock = lock;
 	free(h->path);
 	h->path = path;
+	return 0;
+}
+
+int history_reload(struct history *h, const struct conf *conf)
+{
+	const char *path = conf->journal.path;
+	int error = h ? go_to(h, path) : 0;
+
+	if (!h || error)
+		return error;
 	h->sync = conf->journal.sync;
 	if (h->journal && *path)
 		return journal_reload(h->journal, path, h->sync);
@@ -269,6 +310,7 @@ void history_close(struct history *h, bool clear)
 		journal_remove(h->journal);
 	else
 		journal_close(h->journal);
+	unlock(h);
 	free(h->path);
 	free(h);
 }

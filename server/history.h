@@ -21,7 +21,8 @@ struct engine_past history_past(const struct journal_past *p, uint64_t now_ms);
 /*
  * Reads the journal that conf names, gives the engine its leases and the past. At start, before the packet filter is
  * listed or changed. A journal that is another's than the packet filter's mappings is believed as little as one that
- * lacks something: the mappings have changed without it. 0, or -errno with the reason in why (size octets).
+ * lacks something: the mappings have changed without it. 0, or -errno with the reason in why (size octets): -EWOULDBLOCK if another natpcpd
+ * has the file.
  */
 int history_open(struct history **h, struct loop *loop, struct backend *b, struct engine *e, const struct conf *conf,
 		 char *why, size_t size);
@@ -32,7 +33,8 @@ int history_begin(struct history *h);
 void history_join(struct history *h);
 /* After settling, before the replies leave: what the round changed. */
 void history_take(struct history *h, const struct round *r, uint64_t now_ms);
-/* Another configuration: the file may be elsewhere now. 0 or -ENOMEM: the old one goes on. */
+/* Another configuration: the file may be elsewhere now. 0, -ENOMEM, or -EWOULDBLOCK if another
+ * natpcpd has that: the old one goes on. */
 int history_reload(struct history *h, const struct conf *conf);
 /* Gives the file to a user, before privileges are dropped. 0, or -errno with the reason in why (size octets): the user
  * will not be able to write it anew. */

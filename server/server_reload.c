@@ -68,8 +68,10 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	server_round(s);
 	if (server_outside(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + SERVER_RETRY_MS);
-	if (history_reload(s->history, wanted))
-		log_print(CONF_LOG_WARNING, "journal", "%s", strerror(ENOMEM));
+	error = history_reload(s->history, wanted);
+	if (error)
+		log_print(CONF_LOG_WARNING, "journal", "%s: %s; the old one goes on", wanted->journal.path,
+			  error == -EWOULDBLOCK ? "another natpcpd has it" : strerror(-error));
 	log_open(wanted->log.level, wanted->log.target);
 	conf_free(old);
 	return 0;

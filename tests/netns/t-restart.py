@@ -325,6 +325,29 @@ def test_read_only(net):
         subprocess.run(['umount', '-l', disk])
 
 
+def test_two(net):
+    """A journal is one daemon's at a time, though another network may have one of its own"""
+    w = World(net, False)
+    other = w.text.replace('control.sock', 'other.sock')
+    d = net.daemon(other, '-b', 'memory', side='lan2', ready=False)
+    assert d.end() == 1
+    assert f'another natpcpd has {w.path}' in d.log(), d.log()
+    assert w.leases() == w.before and not w.daemon.status()['journal']['behind']
+    # nor by a reload
+    free = other.replace('leases.journal', 'other.journal')
+    w.daemon.reload(w.text.replace('leases.journal', 'other.journal'))
+    wait(lambda: not os.path.exists(w.path))
+    d = net.daemon(w.text.replace('control.sock', 'other.sock'), '-b', 'memory', side='lan2', ready=False)
+    d.logged('started')
+    w.daemon.reload(w.text)
+    w.daemon.logged('journal.*leases.journal: another natpcpd has it; the old one goes on')
+    d.stop()
+    assert w.lan.map(UDP, 4005, 40005).result == SUCCESS
+    w.end()
+    w.start(free.replace('other.sock', 'control.sock'))
+    assert len(w.leases()) == 5
+
+
 def test_torn(net):
     """A torn end and flipped bits: the good part is used, the rest is named in a log line, and the epochs start anew"""
     w = World(net)
