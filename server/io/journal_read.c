@@ -240,7 +240,15 @@ int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64
 	date(past, &scan, now_ms, wall_ms);
 	in.last_ms = scan.last_ms;
 	in.end = scan.end;
-	return fn ? journal_scan(path, &scan, deliver, &in) : 0;
+	end = fn ? journal_scan(path, &scan, deliver, &in) : 0;
+	if (!end && scan.end < in.end) {
+		past->found = JOURNAL_PART;
+		past->clean = false;
+		past->records = scan.records;
+		past->bad_offset = scan.end;
+		snprintf(past->why, sizeof(past->why), "it changed while it was read");
+	}
+	return end;
 }
 
 void journal_boot(uint8_t boot_id[RECORD_BOOT_ID])

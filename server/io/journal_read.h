@@ -58,7 +58,8 @@ typedef int journal_read_fn(void *context, const struct record *r);
  * the wall clock says has passed since; a lease that has nothing left comes with expires_ms <= now_ms. UINT64_MAX, never,
  * stays so. A wall clock that went back says nothing (time_known is false): nothing is taken off. past->state is moved in
  * the same way, as if the last record had been written elapsed_ms before now_ms; its boot_ms is 0 if that was before this
- * boot. fn may be NULL. past is complete before fn is called for the first time. 0, or what fn returned when it was not
+ * boot. fn may be NULL. past is complete before fn is called for the first time;
+ * if the file has become shorter until it was read, it says so afterwards. 0, or what fn returned when it was not
  * 0, or -errno if the file is there and cannot be read (past says why).
  */
 int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64_t now_ms, uint64_t wall_ms,

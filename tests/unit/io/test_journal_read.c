@@ -460,6 +460,37 @@ static void test_long_file(void **state)
 	assert_int_equal(n, 20000);
 }
 
+static int cut(void *context, const struct record *r)
+{
+	(void)r;
+	++*(uint32_t *)context;
+	return truncate(path, 400000);
+}
+
+/* Somebody, or the disk, takes away some of it between the look at it and the reading: not all was there. */
+static void test_shrinks(void **state)
+{
+	struct record r = {.type = RECORD_LEASE, .written_ms = 1};
+	uint32_t n = 0;
+	FILE *f;
+
+	(void)state;
+	add_header(false);
+	add_state(1000, 50000, false);
+	save(length);
+	f = fopen(path, "ab");
+	record_put(&r, file, sizeof(file));
+	for (uint32_t i = 0; i < 8000; i++)
+		assert_int_equal(fwrite(file, 1, RECORD_SIZE, f), RECORD_SIZE);
+	fclose(f);
+	assert_int_equal(journal_read(path, boot, 3000, 52000, &past, cut, &n), 0);
+	assert_true(n > 0 && n < 8000);
+	assert_int_equal(past.found, JOURNAL_PART);
+	assert_false(past.clean);
+	assert_int_equal(past.records, n + 2);
+	assert_string_equal(past.why, "it changed while it was read");
+}
+
 struct places {
 	unsigned n;
 	uint64_t offset[16];
@@ -539,6 +570,7 @@ int main(void)
 		TEST(test_no_journal),
 		TEST(test_what_is_no_file),
 		TEST(test_long_file),
+		TEST(test_shrinks),
 		TEST(test_scan),
 #if FAILMALLOC
 		TEST(test_no_memory),
