@@ -302,6 +302,34 @@ def test_another_journal_for_a_while(net):
     elsewhere(net, 'journal { path = "@DIR@/other.journal" }', signal.SIGTERM)
 
 
+def test_user(net):
+    """The user that it becomes can write the file anew, and the next start as root goes on from that"""
+    nobody = 'process { user = "nobody" }'
+    net.sh('gw', 'chmod', '755', net.dir)
+    w = World(net, False, process=nobody, journal='journal { path = "@DIR@/own/leases.journal" }')
+    other = os.path.join(net.dir, 'own', 'other.journal')
+    text = w.text.replace('leases.journal', 'other.journal')
+    w.daemon.reload(text)
+    wait(lambda: os.path.exists(other) and not w.daemon.status()['journal']['behind'])
+    assert os.stat(other).st_uid == 65534 and not os.path.exists(os.path.join(net.dir, 'own', 'leases.journal'))
+    w.end()
+    w.start(text)
+    w.check(True, True, gap=5000, what='another user')
+    same_nonces(w)
+
+
+def test_user_without_rights(net):
+    """Where the user that it becomes cannot write anew, that is said at once, and what it has goes on"""
+    os.mkdir(os.path.join(net.dir, 'roots'), 0o755)
+    w = World(net, False, process='process { user = "nobody" }', journal='journal { path = "@DIR@/roots/leases.journal" }')
+    w.daemon.logged('cannot make files in .*roots.*chown 65534')
+    assert not w.daemon.status()['journal']['behind']
+    w.end()
+    w.start()
+    w.check(True, True, gap=5000, what='a directory of root')
+    same_nonces(w)
+
+
 def test_read_only(net):
     """A disk that can be written to no more: the journal on it goes on to seem whole, and is not believed"""
     disk = os.path.join(net.dir, 'disk')
