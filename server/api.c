@@ -130,11 +130,10 @@ static json_t *journal(const struct server *s)
 
 	if (!server_journal(s, &j))
 		return NULL;
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "file", server_conf(s)->journal.path,
-			 "behind", j.behind, "records", (json_int_t)j.records, "octets", (json_int_t)j.octets,
-			 "appended", (json_int_t)j.appended, "rewritten", (json_int_t)j.rewritten, "syncs",
-			 (json_int_t)j.syncs, "failures", (json_int_t)j.failures, "error",
-			 j.error ? strerror(-j.error) : "");
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "file", j.path, "behind", j.behind, "records",
+			 (json_int_t)j.records, "octets", (json_int_t)j.octets, "appended", (json_int_t)j.appended,
+			 "rewritten", (json_int_t)j.rewritten, "syncs", (json_int_t)j.syncs, "failures",
+			 (json_int_t)j.failures, "error", j.error ? strerror(-j.error) : "");
 }
 
 static void status(struct server *s, struct control_request *q)

@@ -291,6 +291,9 @@ int history_reload(struct history *h, const struct conf *conf)
 
 int history_own(struct history *h, uid_t uid, gid_t gid, char *why, size_t size)
 {
+	/* who starts as that user at once, as the shipped unit does, is to find it, too */
+	if (h && h->lock >= 0 && fchown(h->lock, uid, gid) < 0)
+		log_print(CONF_LOG_WARNING, "journal", "cannot give the lock of %s away: %s", h->path, strerror(errno));
 	return h && h->journal ? journal_own(h->journal, uid, gid, why, size) : 0;
 }
 

@@ -181,13 +181,19 @@ static void print_external(const json_t *x)
 
 static void print_journal(const json_t *j)
 {
+	const char *error = json_string_value(json_object_get(j, "error"));
 	char b[32];
 
+	if (!j) {
+		say(stdout, "%-14snone: mappings do not outlive a restart of the machine\n", "journal");
+		return;
+	}
 	say(stdout, "%-14s%s: ", "journal", json_string_value(json_object_get(j, "file")));
 	if (json_is_true(json_object_get(j, "behind")))
-		say(stdout, "lacks something: %s\n", json_string_value(json_object_get(j, "error")));
+		say(stdout, "lacks something: %s\n", error);
 	else
-		say(stdout, "whole, %s records\n", row_field(j, "records", b, sizeof(b)));
+		say(stdout, "whole, %s records%s%s\n", row_field(j, "records", b, sizeof(b)),
+		    error && *error ? ", but cannot be written anew: " : "", error ? error : "");
 }
 
 static int status(struct tool *t)
@@ -219,8 +225,7 @@ static int status(struct tool *t)
 	counters("  answered", json_object_get(json_object_get(o, "results"), "pcp"));
 	counters("dropped", json_object_get(o, "dropped"));
 	counters("mappings", json_object_get(o, "mappings"));
-	if (json_object_get(o, "journal"))
-		print_journal(json_object_get(o, "journal"));
+	print_journal(json_object_get(o, "journal"));
 	error = json_string_value(json_object_get(o, "reload_error"));
 	if (error && *error)
 		say(stdout, "%-14s%s\n", "last reload", error);

@@ -365,6 +365,7 @@ int journal_reload(struct journal *j, const char *path, enum conf_sync sync)
 void journal_stats(const struct journal *j, struct journal_stats *stats)
 {
 	*stats = j->stats;
+	stats->path = j->wanted;
 	/* who starts now looks at the wanted one */
 	if (strcmp(j->path, j->wanted) != 0)
 		stats->behind = true;

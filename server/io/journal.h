@@ -31,6 +31,7 @@ struct journal_source {
 };
 
 struct journal_stats {
+	const char *path;		/* where it is, or is to be; good until a reload */
 	bool behind;			/* the file lacks something, or is not where it should be; it is tried again */
 	uint64_t octets, records, live; /* in the file; in units of RECORD_SIZE; live: when it was last written anew */
 	uint64_t appended;		/* octets */
@@ -48,7 +49,7 @@ struct journal_stats {
 int journal_open(struct journal **j, struct loop *loop, const char *path, enum conf_sync sync,
 		 const uint8_t boot_id[RECORD_BOOT_ID], const struct journal_source *source);
 /*
- * Gives the file to a user, and its directory if that was made here or nothing else is in it, so that the user can write
+ * Gives the file to a user, and its directory if that was made here, so that the user can write
  * files anew there. 0, or -errno with one line in why, -EACCES if the user will not be able to.
  */
 int journal_own(struct journal *j, uid_t uid, gid_t gid, char *why, size_t size);

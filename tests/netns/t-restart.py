@@ -324,6 +324,11 @@ def test_user_without_rights(net):
     w = World(net, False, process='process { user = "nobody" }', journal='journal { path = "@DIR@/roots/leases.journal" }')
     w.daemon.logged('cannot make files in .*roots.*chown 65534')
     assert not w.daemon.status()['journal']['behind']
+    w.daemon.reload(w.text.replace('leases.journal', 'other.journal'))
+    w.daemon.logged('a new file cannot be begun')
+    assert 'lacks something: Permission denied' in w.daemon.ctl('status').stdout
+    w.daemon.reload(w.text)
+    assert 'but cannot be written anew: Permission denied' in w.daemon.ctl('status').stdout
     w.end()
     w.start()
     w.check(True, True, gap=5000, what='a directory of root')
@@ -370,6 +375,7 @@ def test_two(net):
     w.daemon.reload(w.text)
     w.daemon.logged('journal.*leases.journal: another natpcpd has it; the old one goes on')
     d.stop()
+    assert w.daemon.status()['journal']['file'].endswith('other.journal')
     assert w.lan.map(UDP, 4005, 40005).result == SUCCESS
     w.end()
     w.start(free.replace('other.sock', 'control.sock'))
