@@ -142,6 +142,8 @@ def unowned(net, name, script, lost):
     wait(lambda: min(s.epochs()) >= 2)
     s.across(name, lambda: load(net, script),
              lambda: any('event=ruleset-' in x or 'event=forward-chain-gone' in x for x in s.d.lines), lost)
+    # what tells which journal belongs to the mappings is back with them
+    wait(lambda: 'chain journal-' in net.table(), 5)
     assert s.d.stop() == 0
     # what it leaves is without an owner now, or persists with one that is gone
     net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd')
