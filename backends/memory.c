@@ -51,7 +51,8 @@ static uint32_t hash(const struct memory *m, const struct mapping *a, enum side 
 		h ^= ((uint64_t)a->remote_port << 32 ^ a->remote_address.s6_addr32[3]) * 0xff51afd7ed558ccd;
 	h = (h ^ w[0]) * 0x9e3779b97f4a7c15;
 	h = (h ^ h >> 29 ^ w[1]) * 0xbf58476d1ce4e5b9;
-	return (uint32_t)(h >> 32) & (m->capacity - 1);
+	/* an IPv4 address varies in the highest octet of w[1], from where a product only reaches the highest bits */
+	return (uint32_t)(h >> 32 ^ h >> 56) & (m->capacity - 1);
 }
 
 static bool same_side(const struct mapping *a, const struct mapping *b, enum side side)
