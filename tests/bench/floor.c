@@ -4,7 +4,8 @@
  * the two elements of a mapping for each in one nftables batch, waits for the kernel's word, sends the datagrams back
  * with the response bit set. It parses nothing and remembers nothing.
  *
- *   floor map TABLE       elements go into maps "dnat4" and "snat4" of that inet table, which must be there
+ *   floor map TABLE       elements go into maps "dnat4" and "snat4" of that inet table, which must be there; a request
+ *                         with lifetime 0 takes the last mapping out again
  *   floor address         only answers, for the price of a request without a change
  *   floor restore TABLE N only sends the elements of N mappings, RESTORE_BATCH in a transaction, and is ready then:
  *                         those that restore.py puts into a journal
@@ -16,6 +17,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,10 +61,11 @@ static void put_value(struct nlmsghdr *h, uint16_t type, const void *value, size
 }
 
 /* key: protocol . address . port, data: address . port, each field padded to four octets */
-static void put_element(struct floor *f, const char *map, const uint32_t key[3], const uint32_t data[2])
+static void put_element(struct floor *f, bool remove, const char *map, const uint32_t key[3], const uint32_t data[2])
 {
+	uint16_t type = remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM;
 	struct nlmsghdr *h =
-	    put_header(f, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET, 0);
+	    put_header(f, NFNL_SUBSYS_NFTABLES << 8 | type, remove ? 0 : NLM_F_CREATE | NLM_F_EXCL, NFPROTO_INET, 0);
 	uint64_t timeout = htobe64(TIMEOUT_MS);
 
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, f->table);
@@ -70,8 +73,10 @@ static void put_element(struct floor *f, const char *map, const uint32_t key[3],
 	struct nlattr *elements = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
 	put_value(h, NFTA_SET_ELEM_KEY, key, 3 * sizeof(*key));
-	put_value(h, NFTA_SET_ELEM_DATA, data, 2 * sizeof(*data));
-	mnl_attr_put(h, NFTA_SET_ELEM_TIMEOUT, sizeof(timeout), &timeout);
+	if (!remove) {
+		put_value(h, NFTA_SET_ELEM_DATA, data, 2 * sizeof(*data));
+		mnl_attr_put(h, NFTA_SET_ELEM_TIMEOUT, sizeof(timeout), &timeout);
+	}
 	mnl_attr_nest_end(h, element);
 	mnl_attr_nest_end(h, elements);
 	f->length += h->nlmsg_len;
@@ -86,11 +91,11 @@ static uint32_t field16(uint16_t value)
 	return field;
 }
 
-static void put_pair(struct floor *f, const struct pair *p)
+static void put_pair(struct floor *f, bool remove, const struct pair *p)
 {
-	put_element(f, "dnat4", (uint32_t[]){p->protocol, p->outside, p->outside_port},
+	put_element(f, remove, "dnat4", (uint32_t[]){p->protocol, p->outside, p->outside_port},
 		    (uint32_t[]){p->inside, p->inside_port});
-	put_element(f, "snat4", (uint32_t[]){p->protocol, p->inside, p->inside_port},
+	put_element(f, remove, "snat4", (uint32_t[]){p->protocol, p->inside, p->inside_port},
 		    (uint32_t[]){p->outside, p->outside_port});
 }
 
@@ -105,17 +110,20 @@ static struct pair number(uint32_t n, uint32_t inside, uint32_t inside_port, uin
 	return p;
 }
 
-static void put_mapping(struct floor *f)
+static void put_mapping(struct floor *f, bool remove)
 {
-	uint32_t n = f->number++;
+	uint32_t n = remove ? --f->number : f->number++;
 	struct pair p =
 	    number(n, 0xc6120000u + (n >> 1 & 0xffff), 1024 + (n >> 17), 0xcb007100u + (n >> 17 & 0xff), n >> 1);
 
-	put_pair(f, &p);
+	put_pair(f, remove, &p);
 }
 
-/* One batch; 0 or -errno of the first refusal. Only the end asks for an acknowledgement: errors come unasked. */
-static int commit(struct floor *f, unsigned mappings, const struct pair *ready)
+/*
+ * One batch, of those that are ready, or of the next ones, or where remove says so the last ones; 0 or -errno of the
+ * first refusal. Only the end asks for an acknowledgement: errors come unasked.
+ */
+static int commit(struct floor *f, unsigned mappings, const struct pair *ready, const bool *remove)
 {
 	uint8_t answer[8192];
 	struct nlmsghdr *h;
@@ -125,9 +133,9 @@ static int commit(struct floor *f, unsigned mappings, const struct pair *ready)
 	f->length += h->nlmsg_len;
 	for (unsigned i = 0; i < mappings; i++) {
 		if (ready)
-			put_pair(f, &ready[i]);
+			put_pair(f, false, &ready[i]);
 		else
-			put_mapping(f);
+			put_mapping(f, remove[i]);
 	}
 	h = put_header(f, NFNL_MSG_BATCH_END, NLM_F_ACK, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	f->length += h->nlmsg_len;
@@ -162,7 +170,7 @@ static int restore(struct floor *f, uint32_t count)
 		pairs[n] = number(n, 0xc6120001u + n / 2 % 10000, 1024 + n / 2 / 10000, 0xcb007100u + n / 2 / 59000,
 				  6000 + n / 2 % 59000);
 	for (uint32_t n = 0; !error && n < count; n += RESTORE_BATCH)
-		error = commit(f, count - n < RESTORE_BATCH ? count - n : RESTORE_BATCH, pairs + n);
+		error = commit(f, count - n < RESTORE_BATCH ? count - n : RESTORE_BATCH, pairs + n, NULL);
 	free(pairs);
 	return error;
 }
@@ -175,6 +183,7 @@ int main(int argc, char **argv)
 	struct sockaddr_in names[BATCH], any = {.sin_family = AF_INET, .sin_port = htons(5351)};
 	struct mmsghdr messages[BATCH];
 	struct iovec iov[BATCH];
+	bool remove[BATCH];
 	int one = 1, size = 4 << 20, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (argc > 2 && open_netlink(&f, argv[2])) {
@@ -208,7 +217,9 @@ int main(int argc, char **argv)
 		int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
 		if (n <= 0)
 			continue;
-		int error = f.netlink ? commit(&f, (unsigned)n, NULL) : 0;
+		for (int i = 0; i < n; i++) /* octets 4 to 7 are the lifetime */
+			remove[i] = messages[i].msg_len >= 8 && memcmp(data[i] + 4, "\0\0\0", 4) == 0;
+		int error = f.netlink ? commit(&f, (unsigned)n, NULL, remove) : 0;
 		if (error) {
 			fprintf(stderr, "floor: %s\n", strerror(-error));
 			return 1;
