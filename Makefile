@@ -146,12 +146,12 @@ fuzz:
 	$(Q)for f in $(notdir $(FUZZ)); do mkdir -p build-fuzz/corpus/$$f && clang -fsanitize=fuzzer,address,undefined -o build-fuzz/$$f \
 	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_server/core) && \
 	build-fuzz/$$f -max_total_time=$${FUZZ_S:-60} build-fuzz/corpus/$$f tests/fuzz/seeds/$${f#fuzz_} || exit 1; done
-# rates as ratios to the floor loop, in namespaces: as root
+# rates as ratios to the floor loop, in namespaces: as root. BENCH_ARGS='--rows create --n 1000' for a part
 bench:
-	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH) $(O)/tests/bench/load $(O)/tests/bench/floor
-	$(Q)for b in $(BENCH); do $$b || exit 1; done
-	$(Q)tests/bench/bench.py $(O) --json $(O)/bench.json
+	$(Q)PEER=$(O)/peer tests/lab/deps.sh bench
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH) $(patsubst %,$(O)/tests/bench/%,load floor flows instructions)
+	$(Q)$(if $(BENCH_ARGS),,for b in $(BENCH); do $$b || exit 1; done)
+	$(Q)tests/bench/bench.py $(O) --json $(O)/bench.json --svg $(O)/bench.svg $(BENCH_ARGS)
 
 # Entry points: they install what is missing first, so nothing that needs a compiler is a prerequisite of theirs.
 JOBS ?= $(shell nproc)

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check clients clients-all all
+# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check clients clients-all bench all
+# bench also unpacks another server, to be compared with, into $PEER (build/peer); it is not installed, since it would be started.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
 set -eu
 table='
@@ -27,6 +28,8 @@ check       clang                                cmd:clang
 check       clang-format                         cmd:clang-format
 check       git                                  cmd:git
 check       iptables                             cmd:iptables-nft
+bench       iperf3                               cmd:iperf3
+bench       valgrind                             cmd:valgrind
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
 clients     nmap                                 cmd:nmap
 clients     tshark                               cmd:tshark
@@ -43,11 +46,12 @@ clients-all syncthing                            cmd:syncthing
 clients-all baresip-core                         cmd:baresip
 '
 declare -A want
-strict=0
+strict=0 peer=0
 for g in "$@"; do
 	case $g in
 	build) want[build]=1 ;;
 	demo) want[build]=1 want[demo]=1 ;;
+	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=1 ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
 	clients-all) want[clients-all]=1 ;;
 	check | all)
@@ -72,7 +76,24 @@ while read -r group package probe; do
 	there "$probe" && continue
 	case $group in clients*) optional+=("$package") ;; *) missing+=("$package") ;; esac
 done <<<"$table"
-[ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || exit 0
+
+# without it, or without a network, its rows are left out
+unpack_peer() {
+	local to=${PEER:-build/peer} into
+	[ $peer = 1 ] && [ ! -e "$to/usr/sbin/miniupnpd" ] && command -v apt-get >/dev/null || return 0
+	into=$(mktemp -d)
+	chmod 755 "$into" # apt fetches as a user of its own
+	[ "$(id -u)" != 0 ] || chown _apt "$into" 2>/dev/null || true
+	if (cd "$into" && { apt-get download -q miniupnpd-nftables || { apt-get update -q && apt-get download -q miniupnpd-nftables; }; }) \
+		>/dev/null 2>&1 && mkdir -p "$to" && dpkg -x "$into"/miniupnpd-nftables_*.deb "$to"; then
+		echo "unpacked miniupnpd-nftables into $to"
+	else
+		echo "deps: could not get miniupnpd-nftables; the rows of make bench that need it are left out"
+	fi
+	rm -rf "$into"
+}
+
+[ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || { unpack_peer; exit 0; }
 
 if ! command -v apt-get >/dev/null; then
 	echo "deps: this is no Debian; install what Debian calls: ${missing[*]} ${optional[*]}" >&2
@@ -104,3 +125,4 @@ if [ ${#optional[@]} -gt 0 ] && ! install "${optional[@]}"; then
 		install "$p" || echo "deps: could not install $p; tests that need it are skipped"
 	done
 fi
+unpack_peer
