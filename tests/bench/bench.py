@@ -79,6 +79,7 @@ def measure(report, a):
 
 def main():
     a = arguments()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs us may have left it ignored
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.geteuid():
         return 'bench: namespaces and nftables need root'

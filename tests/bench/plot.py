@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-WIDTH, HEIGHT = 1040, 430
+WIDTH, HEIGHT = 1040, 450
 PANEL_W, PANEL_H, LEFT, TOP = 370, 290, 70, 60
 COLOURS = ('#888888', '#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9')  # told apart by colour-blind eyes, too
 STYLE = ('text{font:12px sans-serif;fill:#222}.title{font-size:14px;font-weight:bold}.axis{stroke:#222}.grid{stroke:#ddd}'
