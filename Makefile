@@ -151,7 +151,7 @@ bench:
 	$(Q)PEER=$(O)/peer tests/lab/deps.sh bench
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH) $(patsubst %,$(O)/tests/bench/%,load floor flows instructions)
 	$(Q)$(if $(BENCH_ARGS),,for b in $(BENCH); do $$b || exit 1; done)
-	$(Q)tests/bench/bench.py $(O) --json $(O)/bench.json --svg $(O)/bench.svg $(BENCH_ARGS)
+	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/bench.py $(O) --json $(O)/bench.json --svg $(O)/bench.svg $(BENCH_ARGS)
 
 # Entry points: they install what is missing first, so nothing that needs a compiler is a prerequisite of theirs.
 JOBS ?= $(shell nproc)

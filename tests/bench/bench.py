@@ -65,16 +65,25 @@ def arguments():
 
 
 def measure(report, a):
+    """The rows that could not be measured."""
+    failed = []
     with Bed(a.build) as bed:
         idle = quiet.Idle(bed) if 'idle' in a.rows else None
         for i, name in enumerate(n for n in ROWS if n in a.rows):
-            ROWS[name](bed, report, a)
+            try:
+                ROWS[name](bed, report, a)
+            except (Failed, subprocess.CalledProcessError, subprocess.TimeoutExpired) as e:
+                failed.append(name)
+                print(f'bench: {name}: {e}\n{getattr(e, "stderr", None) or ""}', file=sys.stderr)
+                for r in [r for r in bed.routers if not idle or r is not idle.router]:
+                    r.close()
             if idle and i == 0:
                 idle.settled()
         if idle and idle.begin is None:
             idle.settled()
         if idle:
             idle.end(report, a.idle_seconds)
+    return failed
 
 
 def main():
@@ -86,7 +95,7 @@ def main():
     report = Report()
     report.head(a.rounds)
     try:
-        measure(report, a)
+        failed = measure(report, a)
     except KeyboardInterrupt:
         return 130
     except Failed as e:
@@ -99,7 +108,7 @@ def main():
     if a.svg:
         with open(a.svg, 'w') as f:
             f.write(plot.picture(report.rows, report.machine))
-    return 0
+    return f'bench: not measured: {", ".join(failed)}' if failed else 0
 
 
 if __name__ == '__main__':
