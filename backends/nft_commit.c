@@ -19,6 +19,8 @@ struct chunk {
 	struct change *changes;
 	size_t n, start, end;
 	uint32_t first; /* sequence number of the batch's begin */
+	bool gathered;	/* it was sent in runs, so that a refusal does not tell whose it is */
+	bool apart;	/* each element is to have a message of its own */
 	bool gone;	/* the table or a map is not there */
 	bool again;	/* to be sent again without elements that are gone anyhow */
 };
@@ -107,6 +109,76 @@ full:
 	return 0;
 }
 
+/* How many changes from i on, before end, make a run: order does not matter among changes of one op, for if two are about
+ * the same key, either the kernel refuses the batch or the second finds what it wants. */
+static size_t run_of(const struct chunk *c, size_t i, size_t end)
+{
+	const struct change *changes = c->changes;
+	size_t n = 0;
+
+	while (i + n < end && changes[i + n].op == changes[i].op && nft_msg_gathers(&c->nft->kernel, &changes[i + n]))
+		n++;
+	return n;
+}
+
+/* Puts the changes that are not refused into the batch, in runs where they make some. False: it is too small. */
+static bool put_runs(struct chunk *c)
+{
+	struct nft_msg_batch *b = &c->nft->batch;
+	size_t i = c->start;
+
+	nft_msg_begin(b, c->first);
+	while (i < c->end) {
+		const struct change *change = &c->changes[i];
+		uint32_t seq = c->first + 1 + NFT_MSG_SEQ_STEP * (uint32_t)(i - c->start);
+		size_t n = run_of(c, i, c->end);
+
+		if (n > 0) {
+			if (!nft_msg_run(b, c->nft->conf, change, n, seq))
+				return false;
+			i += n;
+			continue;
+		}
+		if (change->verdict == 0) {
+			if (b->capacity - b->length < nft_msg_room(change) + NFT_MSG_FRAME)
+				return false;
+			nft_msg_change(b, c->nft->conf, &c->nft->kernel, change, seq, 0);
+		}
+		i++;
+	}
+	return true;
+}
+
+/* The first that begins a group, CHUNK_CHANGES or more from the start. */
+static size_t chunk_end(const struct chunk *c)
+{
+	size_t i = c->start + CHUNK_CHANGES;
+
+	while (i < c->n && c->changes[i].group == c->changes[i - 1].group)
+		i++;
+	return i < c->n ? i : c->n;
+}
+
+/* Does in runs what fill() does. False if they do not fit; then c->end is 0. */
+static bool gather(struct chunk *c)
+{
+	struct nft *n = c->nft;
+	int rc;
+
+	c->end = chunk_end(c);
+	rc = reserve_slots(n, c->end - c->start);
+	for (size_t i = c->start; rc == 0 && i < c->end; i++)
+		n->slots[i - c->start] = (struct nft_slot){.sent = c->changes[i].verdict == 0};
+	c->first = n->seq;
+	while (rc == 0 && !put_runs(c))
+		rc = nft_grow(n);
+	if (rc)
+		c->end = 0;
+	else
+		n->seq += 2 + NFT_MSG_SEQ_STEP * (uint32_t)(c->end - c->start);
+	return rc == 0;
+}
+
 static void refused(void *context, uint32_t seq, int error)
 {
 	struct chunk *c = context;
@@ -118,6 +190,11 @@ static void refused(void *context, uint32_t seq, int error)
 	struct nft_slot *slot = &c->nft->slots[i];
 	bool removal;
 
+	if (c->gathered) {
+		c->apart = c->again = true;
+		c->end = 0;
+		return;
+	}
 	if (i >= c->end - c->start)
 		return;
 	removal = c->changes[c->start + i].op == CHANGE_REMOVE;
@@ -224,7 +301,9 @@ static int send_chunk(struct chunk *c)
 	int rc, tries = 0;
 
 	do {
-		rc = fill(c);
+		c->gathered = !c->apart && gather(c);
+		c->apart = !c->gathered;
+		rc = c->gathered ? 0 : fill(c);
 		if (rc)
 			return rc;
 		if (c->nft->batch.length == NFT_MSG_FRAME)
@@ -296,6 +375,7 @@ int nft_commit(struct backend *b, struct change *changes, size_t n)
 		int rc;
 
 		c.end = 0;
+		c.apart = false;
 		rc = send_chunk(&c);
 		/* A group that no batch can hold is refused alone. */
 		if (rc == -EMSGSIZE && c.end == 0) {

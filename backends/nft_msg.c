@@ -19,6 +19,8 @@ enum { V4_KEY = 12, V6_KEY = 24, V4_PEER_KEY = 20, V6_PEER_KEY = 44, NAT_DATA = 
 
 /* Octets of the longest piece: timeouts, a key with two headers, and its own header; of all else in a message. */
 enum { PIECE_MAX = 4 + 2 * 12 + 8 + V6_PEER_KEY, AROUND_MAX = 20 + 4 + NFT_MSG_TABLE_MAX + 4 + 12 + 4 };
+/* Of an element that is no piece: a second key, and data; of a message with the longest name of a set. */
+enum { ELEMENT_MAX = PIECE_MAX + 8 + V6_PEER_KEY + 8 + NAT_DATA, OPENED_MAX = AROUND_MAX + NFT_MSG_NAME_MAX };
 
 static struct nlmsghdr *put(struct nft_msg_batch *b, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id,
 			    uint32_t seq)
@@ -87,7 +89,7 @@ static size_t put_protocol(uint8_t *out, uint8_t protocol)
 }
 
 struct element {
-	char set[NFT_MSG_NAME_MAX];
+	const struct nft_map *map;
 	bool v4;
 	bool interval; /* up to last */
 	uint8_t key[V6_PEER_KEY], last[V6_PEER_KEY];
@@ -96,14 +98,14 @@ struct element {
 	uint8_t data[NAT_DATA];
 };
 
-static void to_element(struct element *e, const struct conf *conf, const struct mapping *m, enum nft_msg_side side)
+static void to_element(struct element *e, const struct mapping *m, enum nft_msg_side side)
 {
 	bool v4 = m->kind == MAPPING_NAT || codec_is_v4(&m->external_address);
 	bool outside = side == NFT_MSG_EXTERNAL;
 	const struct nft_map *map = nft_map_of(m, v4, outside);
 	size_t n = 0;
 
-	nft_map_name(e->set, conf, map, m->external);
+	e->map = map;
 	e->v4 = v4;
 	e->interval = m->more_ports != 0;
 	if (map->reach != NFT_MAP_HOST)
@@ -130,15 +132,11 @@ static void to_element(struct element *e, const struct conf *conf, const struct 
 }
 
 /* The element of a piece of a filter, whose key begins with the mapping's external side. */
-static void to_piece(struct element *e, const struct conf *conf, const struct mapping *m,
-		     const struct mapping_filter *f)
+static void to_piece(struct element *e, const struct mapping *m, const struct mapping_filter *f)
 {
-	const char *set;
 	size_t n;
 
-	to_element(e, conf, m, NFT_MSG_EXTERNAL);
-	set = nft_map_from(e->v4, f->prefix_length - (e->v4 ? 96u : 0u));
-	memcpy(e->set, set, strlen(set) + 1);
+	to_element(e, m, NFT_MSG_EXTERNAL);
 	n = put_protocol(e->key, m->protocol);
 	n += put_address(e->key + n, &m->external_address, e->v4);
 	n += put_port(e->key + n, m->external_port);
@@ -214,13 +212,14 @@ static void put_pieces(struct nft_msg_batch *b, const struct conf *conf, enum ho
 
 		if (v[i].prefix_length == 0)
 			continue; /* done with others of its length */
-		to_piece(&e, conf, m, &v[i]);
-		list = open_elements(b, conf->backend.table, how, e.set, seq);
+		to_piece(&e, m, &v[i]);
+		list = open_elements(b, conf->backend.table, how,
+				     nft_map_from(e.v4, v[i].prefix_length - (e.v4 ? 96u : 0u)), seq);
 		put_element(list.message, how, &e, timeout_ms);
 		for (size_t j = i + 1; j < n; j++) {
 			if (v[j].prefix_length != v[i].prefix_length)
 				continue;
-			to_piece(&e, conf, m, &v[j]);
+			to_piece(&e, m, &v[j]);
 			put_element(list.message, how, &e, timeout_ms);
 			v[j].prefix_length = 0;
 		}
@@ -231,13 +230,15 @@ static void put_pieces(struct nft_msg_batch *b, const struct conf *conf, enum ho
 static void put_side(struct nft_msg_batch *b, const struct conf *conf, enum how how, const struct mapping *m,
 		     enum nft_msg_side side, uint64_t timeout_ms, uint32_t seq)
 {
+	char set[NFT_MSG_NAME_MAX];
 	struct elements list;
 	struct element e;
 
 	if (side == NFT_MSG_EXTERNAL && m->filters_n)
 		put_pieces(b, conf, how, m, timeout_ms, seq);
-	to_element(&e, conf, m, side);
-	list = open_elements(b, conf->backend.table, how, e.set, seq);
+	to_element(&e, m, side);
+	nft_map_name(set, conf, e.map, m->external);
+	list = open_elements(b, conf->backend.table, how, set, seq);
 	put_element(list.message, how, &e, timeout_ms);
 	close_elements(b, &list);
 }
@@ -271,6 +272,70 @@ void nft_msg_change(struct nft_msg_batch *b, const struct conf *conf, const stru
 		for (int side = 0; side < sides; side++)
 			put_side(b, conf, update ? UPDATE : ADD, &c->mapping, side, c->timeout_ms,
 				 seq + 2 + (uint32_t)side);
+}
+
+bool nft_msg_gathers(const struct nft_msg_kernel *kernel, const struct change *c)
+{
+	return c->mapping.filters_n == 0 && (c->op == CHANGE_ADD || (c->op == CHANGE_RENEW && kernel->update) ||
+					     (c->op == CHANGE_REMOVE && kernel->destroy));
+}
+
+/* The message of a run that is open, and for which set. */
+struct run {
+	struct elements list; /* without a message: none is open */
+	const struct nft_map *map;
+	uint8_t external;
+};
+
+static size_t run_length(const struct run *r)
+{
+	return r->list.message ? r->list.message->nlmsg_len : 0;
+}
+
+/* Whether an element of m's can go into the open message: into the same set, and the list of them stays an attribute. */
+static bool continues(const struct run *r, const struct element *e, const struct mapping *m)
+{
+	return r->map == e->map && (e->map->outside || r->external == m->external) &&
+	       run_length(r) + ELEMENT_MAX <= UINT16_MAX;
+}
+
+static bool put_in_run(struct nft_msg_batch *b, const struct conf *conf, struct run *r, const struct change *c,
+		       enum nft_msg_side side, uint32_t *seq)
+{
+	static const enum how hows[] = {[CHANGE_ADD] = ADD, [CHANGE_RENEW] = UPDATE, [CHANGE_REMOVE] = DESTROY};
+	const struct mapping *m = &c->mapping;
+	char set[NFT_MSG_NAME_MAX];
+	struct element e;
+
+	to_element(&e, m, side);
+	if (b->capacity - b->length < run_length(r) + OPENED_MAX + ELEMENT_MAX + NFT_MSG_FRAME)
+		return false;
+	if (!continues(r, &e, m)) {
+		if (r->list.message)
+			close_elements(b, &r->list);
+		nft_map_name(set, conf, e.map, m->external);
+		r->list = open_elements(b, conf->backend.table, hows[c->op], set, (*seq)++);
+		r->map = e.map;
+		r->external = m->external;
+	}
+	put_element(r->list.message, hows[c->op], &e, c->timeout_ms);
+	return true;
+}
+
+bool nft_msg_run(struct nft_msg_batch *b, const struct conf *conf, const struct change *changes, size_t n, uint32_t seq)
+{
+	for (int side = 0; side < NFT_MSG_SIDES; side++) {
+		struct run r = {.list.message = NULL};
+
+		for (size_t i = 0; i < n; i++)
+			if (changes[i].verdict == 0 &&
+			    (side == NFT_MSG_EXTERNAL || changes[i].mapping.kind == MAPPING_NAT) &&
+			    !put_in_run(b, conf, &r, &changes[i], side, &seq))
+				return false;
+		if (r.list.message)
+			close_elements(b, &r.list);
+	}
+	return true;
 }
 
 void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq)

@@ -121,6 +121,18 @@ size_t nft_msg_room(const struct change *c);
 void nft_msg_change(struct nft_msg_batch *b, const struct conf *conf, const struct nft_msg_kernel *kernel,
 		    const struct change *c, uint32_t seq, unsigned skip);
 
+/* Whether a change can be in a run: it has no filters, and takes one message for each of its elements. */
+bool nft_msg_gathers(const struct nft_msg_kernel *kernel, const struct change *c);
+
+/*
+ * Appends n changes that can be in a run and are of one op, without those that have been refused: all elements that go
+ * into one set in one message, as far as these changes stand beside each other. The kernel looks up table and set once
+ * for all of them, and what it refuses it names by the message. The messages are numbered from seq, NFT_MSG_SEQ_STEP for
+ * each change at most. False: there is no room, and the batch is spoilt.
+ */
+bool nft_msg_run(struct nft_msg_batch *b, const struct conf *conf, const struct change *changes, size_t n,
+		 uint32_t seq);
+
 /* Appends the deletion of all elements of a set. */
 void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq);
 

@@ -349,6 +349,34 @@ def test_groups(net):
     d.end()
 
 
+def test_runs(net):
+    """Changes of one kind share messages; what the kernel refuses is told apart all the same, and order counts"""
+    d = Driver(net)
+    nats = [nat(UDP, 5000 + i, 5000 + i) for i in range(6)]
+    pins = [f'pin 17 {LAN6} {5000 + i} {LAN6} {5000 + i}' for i in range(3)]
+    ports = f'nat 6 {LAN} 7000-7003 {EXT} 7000'
+    everything = [*nats[:2], pins[0], nats[2], ports, *pins[1:]]
+    assert d.commit(*(f'add {m}' for m in everything)) == ['0'] * len(everything)
+    assert d.list() == sorted(everything)
+    # twice in one run, of which one is refused; the other kinds around it
+    assert d.commit(f'remove {nats[0]}', f'remove {nats[0]}', f'add {nats[3]}', f'add {pins[0]}', f'add {nats[4]}',
+                    f'add {nats[3]}', f'renew {nats[1]} 600000', f'renew {nats[1]} 700000') == \
+        ['0', '0', '0', 'EEXIST', '0', 'EEXIST', '0', '0']
+    assert d.list() == sorted([*everything[1:], *nats[3:5]]) and d.remaining(nats[1]) > 600000
+    # a renewal of what is another's: in a run, it alone is refused
+    other = nat(UDP, 5001, 5001, inside=LAN2)
+    assert d.commit(f'renew {nats[2]} 800000', f'renew {other} 800000', f'renew {pins[1]} 800000') == ['0', 'EEXIST', '0']
+    assert d.remaining(nats[2]) > 700000 and d.remaining(pins[1]) > 700000
+    # one after the other
+    assert d.commit(f'remove {nats[3]}', f'add {nats[5]}', f'remove {nats[5]}', f'add {nats[3]}') == ['0'] * 4
+    assert nats[3] in d.list() and nats[5] not in d.list()
+    assert d.commit(f'add {nats[5]}', f'renew {nats[5]}', f'remove {nats[5]}', f'add {nats[5]} 900000') == ['0'] * 4
+    assert d.remaining(nats[5]) > 800000
+    assert d.commit(*(f'remove {m}' for m in [*everything, *nats])) == ['0'] * 13
+    assert d.list() == []
+    d.end('clear')
+
+
 def test_many(net):
     """Thousands of changes in one commit, a few of them refused"""
     d = Driver(net)

@@ -294,6 +294,77 @@ static void changes(void **state)
 	}
 }
 
+/* The second TCP mapping of a run, beside mapping(NAT): 192.0.2.11 port 81, 198.51.100.1 port 8081. */
+#define OUT_KEY_2  "140001801000010006000000c63364011f910000"
+#define IN_KEY_2   "140001801000010006000000c000020b00510000"
+#define OUT_DATA_2 "100002800c000100c63364011f910000"
+#define IN_DATA_2  "100002800c000100c000020b00510000"
+
+static struct change in_run(enum what what, unsigned i, enum change_op op)
+{
+	struct change c = {.mapping = mapping(what), .op = (uint8_t)op, .timeout_ms = 10000};
+
+	c.mapping.internal_port += i;
+	c.mapping.external_port += i;
+	return c;
+}
+
+/* Elements that go into one set are in one message; what was refused is in none. */
+static void runs(void **state)
+{
+	static const struct {
+		enum change_op op;
+		const char *hex;
+	} expected[] = {
+	    {CHANGE_ADD,
+	     "980000000c0a01060500000000000000"
+	     "01000000" DNAT4 "6c00038034000180" TEN_S OUT_KEY IN_DATA "34000180" TEN_S OUT_KEY_2 IN_DATA_2
+	     "600000000c0a01060600000000000000"
+	     "01000000" PIN6 "34000380300001800c0004000000000000002710200001801c0001001100000020010db8000100"
+	     "00000000000000001113880000"
+	     "9c0000000c0a01060700000000000000"
+	     "01000000" SNAT4 "6c00038034000180" TEN_S IN_KEY OUT_DATA "34000180" TEN_S IN_KEY_2 OUT_DATA_2},
+	    {CHANGE_REMOVE,
+	     "600000001e0a01000500000000000000"
+	     "01000000" DNAT4 "3400038018000180" OUT_KEY "18000180" OUT_KEY_2 "540000001e0a01000600000000000000"
+	     "01000000" PIN6 "2800038024000180200001801c0001001100000020010db800010000000000000000001113880000"
+	     "640000001e0a01000700000000000000"
+	     "01000000" SNAT4 "3400038018000180" IN_KEY "18000180" IN_KEY_2},
+	};
+	static _Alignas(8) uint8_t data[2 * NFT_MSG_CHANGE_MAX];
+	char hex[2 * sizeof(data) + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		enum change_op op = expected[i].op;
+		const struct change c[] = {in_run(NAT, 0, op), in_run(NAT, 7, op), in_run(NAT, 1, op),
+					   in_run(PIN_V6, 0, op)};
+		struct change copy[4];
+		struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+
+		memcpy(copy, c, sizeof(c));
+		copy[1].verdict = -17;
+		memset(data, 0, sizeof(data));
+		assert_true(nft_msg_run(&b, &conf, copy, 4, 5));
+		to_hex(data, b.length, hex);
+		assert_string_equal(hex, expected[i].hex);
+		b = (struct nft_msg_batch){.data = data, .capacity = 512};
+		assert_false(nft_msg_run(&b, &conf, copy, 4, 5));
+	}
+}
+
+static void gathers(void **state)
+{
+	const struct nft_msg_kernel middle = {.destroy = true, .update = false};
+	const struct change add = in_run(NAT, 0, CHANGE_ADD), renew = in_run(NAT, 0, CHANGE_RENEW);
+	const struct change remove = in_run(NAT, 0, CHANGE_REMOVE), filtered = in_run(NAT_FILTER, 0, CHANGE_ADD);
+
+	(void)state;
+	assert_true(nft_msg_gathers(&old, &add) && !nft_msg_gathers(&old, &renew) && !nft_msg_gathers(&old, &remove));
+	assert_true(nft_msg_gathers(&middle, &remove) && !nft_msg_gathers(&middle, &renew));
+	assert_true(nft_msg_gathers(&new, &renew) && !nft_msg_gathers(&new, &filtered));
+}
+
 static void longest(void **state)
 {
 	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
@@ -325,6 +396,34 @@ static void see(void *context, const struct nft_msg_found *found)
 	s->n++;
 	s->kinds[found->kind]++;
 	s->last = *found;
+}
+
+/* A list that is longer than an attribute can be is more than one message. */
+static void long_run(void **state)
+{
+	enum { N = 3000, ROOM = 1 << 20 };
+	struct change *changes = calloc(N, sizeof(*changes));
+	uint8_t *data = calloc(1, ROOM);
+	struct nft_msg_batch b = {.data = data, .capacity = ROOM};
+	struct seen seen = {0};
+	unsigned messages = 0;
+
+	(void)state;
+	assert_true(changes && data);
+	for (unsigned i = 0; i < N; i++)
+		changes[i] = in_run(NAT, i, CHANGE_RENEW);
+	assert_true(nft_msg_run(&b, &conf, changes, N, 1));
+	for (size_t at = 0; at < b.length; messages++) {
+		const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)(data + at);
+
+		assert_int_equal(h->nlmsg_seq, 1 + messages);
+		nft_msg_elements(h, &conf, see, &seen);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+	}
+	assert_int_equal(seen.n, 2 * N);
+	assert_int_equal(messages, 6);
+	free(changes);
+	free(data);
 }
 
 /* A mapping of another external is in another mirror; one of an external that is no more is in none that does harm. */
@@ -592,6 +691,7 @@ int main(void)
 	    cmocka_unit_test(changes), cmocka_unit_test(longest),  cmocka_unit_test(most_filters),
 	    cmocka_unit_test(frame),   cmocka_unit_test(question), cmocka_unit_test(sets),
 	    cmocka_unit_test(mirrors), cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(runs),    cmocka_unit_test(gathers),  cmocka_unit_test(long_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
