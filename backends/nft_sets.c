@@ -28,12 +28,16 @@ struct set {
 	bool intervals;
 };
 
-static const struct set sets[] = {
-    {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
-    {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
+/* Most mappings are in these, and in the mirrors. */
+static const struct set common[] = {
     {NFT_MSG_DNAT4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
     {NFT_MSG_PIN4, CONCAT3(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 12, 0, 0, false},
     {NFT_MSG_PIN6, CONCAT3(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 24, 0, 0, false},
+};
+
+static const struct set sets[] = {
+    {"lan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
+    {"wan", TYPE_IFNAME, NAME_LENGTH, 0, 0, false},
     {NFT_MSG_PEER_DNAT4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, CONCAT2(TYPE_V4, TYPE_SERVICE), 8, false},
     {NFT_MSG_PEER_PIN4, CONCAT5(TYPE_PROTOCOL, TYPE_V4, TYPE_SERVICE), 20, 0, 0, false},
     {NFT_MSG_PEER_PIN6, CONCAT5(TYPE_PROTOCOL, TYPE_V6, TYPE_SERVICE), 44, 0, 0, false},
@@ -151,22 +155,25 @@ static void put_names(struct nft_rule_put *p, const struct conf *conf)
 		put_name(p, "wan", conf->externals[i].interface);
 }
 
+/* The kernel finds a set by name, in a list in the order that they were made in: those that are changed most come first. */
 void nft_sets_put(struct nft_rule_put *p, const struct conf *conf)
 {
 	char name[NFT_MSG_NAME_MAX];
 	uint32_t id = 0;
 
+	for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+		put_set(p, &common[i], common[i].name, ++id);
+	for (size_t i = 0; i < conf->externals_n; i++)
+		for (size_t j = 0; j < sizeof(mirrors) / sizeof(mirrors[0]); j++) {
+			nft_map_mirror(name, mirrors[j].name, &conf->externals[i]);
+			put_set(p, &mirrors[j], name, ++id);
+		}
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		put_set(p, &sets[i], sets[i].name, ++id);
 	for (unsigned length = NFT_FILTER_STEP; length <= 32; length += NFT_FILTER_STEP)
 		put_set(p, &from4, nft_map_from(true, length), ++id);
 	for (unsigned length = NFT_FILTER_STEP; length <= 128; length += NFT_FILTER_STEP)
 		put_set(p, &from6, nft_map_from(false, length), ++id);
-	for (size_t i = 0; i < conf->externals_n; i++)
-		for (size_t j = 0; j < sizeof(mirrors) / sizeof(mirrors[0]); j++) {
-			nft_map_mirror(name, mirrors[j].name, &conf->externals[i]);
-			put_set(p, &mirrors[j], name, ++id);
-		}
 	put_names(p, conf);
 }
 
