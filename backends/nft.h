@@ -40,6 +40,7 @@ struct nft {
 	struct nft_print print;
 	bool no_reset;	     /* the kernel lacks what nft_reset.h's rules are made of */
 	bool hooks;	     /* nft_ruleset_put_hooks()'s table is there */
+	bool missed;	     /* somebody else may have changed something while nobody listened */
 	bool emptied;	     /* mappings were lost, and nobody was told yet */
 	bool accept_missing; /* the operator's chain was not there when it was last looked for */
 	struct nft_msg_batch batch;
@@ -114,6 +115,13 @@ int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t siz
 int nft_watch_open(struct nft *n, char *why, size_t size);
 int nft_watch_subscribe(struct nft *n, const struct conf *conf);
 void nft_watch_close(struct nft *n);
+/*
+ * Stops listening during a transaction: being told of each element costs the kernel as much as making it, though the
+ * filter drops what it tells. Returns what resume wants: done tells that the transaction was applied and changed
+ * something. If more was changed in between, the descriptor becomes readable and there is something to look at.
+ */
+uint32_t nft_watch_pause(struct nft *n);
+void nft_watch_resume(struct nft *n, uint32_t before, bool done);
 int nft_watch_fd(const struct backend *b);
 bool nft_watch_drain(struct backend *b);
 int nft_watch(struct backend *b);

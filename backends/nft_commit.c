@@ -12,6 +12,7 @@
 
 #define CHUNK_CHANGES 2048 /* changes in one transaction, unless a group has more */
 #define TRIES_MAX     8	   /* of a transaction that the kernel wants repeated */
+#define PAUSE_CHANGES 16   /* from so many on it is worth it not to listen */
 
 /* One transaction: changes[start] up to, not including, changes[end]. */
 struct chunk {
@@ -295,6 +296,24 @@ static int find_out(const struct chunk *c)
 	return rc == -ENOENT || rc == -EINTR ? -EAGAIN : rc;
 }
 
+/* The first change decides whether the kernel will have changed something: what is removed may not be there. */
+static bool worth_a_pause(const struct chunk *c)
+{
+	const struct change *first = &c->changes[c->start];
+
+	return c->gathered && c->end - c->start >= PAUSE_CHANGES && first->verdict == 0 &&
+	       (first->op == CHANGE_ADD || (first->op == CHANGE_RENEW && first->timeout_ms));
+}
+
+static int transact(struct chunk *c)
+{
+	uint32_t before = worth_a_pause(c) ? nft_watch_pause(c->nft) : 0;
+	int rc = nft_transact(c->nft, c->first, refused, c);
+
+	nft_watch_resume(c->nft, before, rc == 0 && !c->again);
+	return rc;
+}
+
 /* Sends a chunk until the kernel takes what is left of it. The kernel applies all of a batch or nothing. */
 static int send_chunk(struct chunk *c)
 {
@@ -309,7 +328,7 @@ static int send_chunk(struct chunk *c)
 		if (c->nft->batch.length == NFT_MSG_FRAME)
 			return 0;
 		c->gone = c->again = false;
-		rc = nft_transact(c->nft, c->first, refused, c);
+		rc = transact(c);
 		if (rc == -ENOBUFS || rc == -EIO) {
 			rc = find_out(c);
 			if (rc == 0)

@@ -541,6 +541,26 @@ def test_others(net):
     d.end()
 
 
+def test_missed(net):
+    """What others do while a transaction is made and nobody listens is noticed all the same"""
+    d = Driver(net, CHAIN)
+    if not d.features()['flags']:
+        raise lab.Skip('the kernel has no persistent tables')
+    many = [nat(UDP, 1000 + i, 10000 + i) for i in range(2000)]
+    assert d.commit(*(f'add {m}' for m in many)) == ['0'] * len(many)
+    assert d.watch() == 'quiet intact' and d.features()['subscribed'] == 1
+    for _ in range(8):
+        for m in many:
+            d.ask(f'renew {m} 600000')
+        # it has to wait for the kernel to be done with ours, and comes right behind
+        flush = subprocess.Popen(net.command('gw', 'nft', 'flush', 'chain', 'inet', 'filter', 'forward'))
+        d.ask('commit')
+        assert flush.wait(30) == 0
+        assert d.watch() == 'readable repaired' and ours(net) == [0]
+    assert d.watch() == 'quiet intact'
+    d.end('clear')
+
+
 def test_unprotected(net):
     """A table without flags is taken over as it is; what others remove is noticed and made again"""
     net.nft('add', 'table', 'inet', 'natpcpd')
