@@ -18,8 +18,8 @@ enum backend_event {
 	BACKEND_EMPTIED,  /* the mappings are gone: everything must be installed again */
 };
 
-/* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout. m and its filters are good during the
- * call. */
+/* Called for each mapping found in the packet filter; remaining_ms 0 = no timeout, else what is left at the time of the
+ * call. m and its filters are good until the backend is used again, which the function may do. */
 typedef void backend_list_fn(void *context, const struct mapping *m, uint64_t remaining_ms);
 
 /* How many connections came about by mappings, in no unit: two that are equal say that none did in between. */
@@ -37,6 +37,15 @@ struct backend_ops {
 	int (*commit)(struct backend *b, struct change *changes, size_t n);
 	/* Calls fn for every mapping that is installed, in no order. 0 or -errno. */
 	int (*list)(struct backend *b, backend_list_fn *fn, void *context);
+	/* The same for those that have filters. */
+	int (*list_filtered)(struct backend *b, backend_list_fn *fn, void *context);
+	/* The same for those of n mappings without filters that are installed, in constant time for each; fn is told of what
+	 * the packet filter has at that outside, whatever is inside and however long. A mapping that is translated and has no external
+	 * address (::ffff:0.0.0.0) is looked for by its inside. 0 or -errno: then fn was called for none. */
+	int (*ask)(struct backend *b, const struct mapping *v, size_t n, backend_list_fn *fn, void *context);
+	/* How many are installed; for a moment, those too that have just ended. 0 or -errno; -EOPNOTSUPP: there is no
+	 * telling but by a list. */
+	int (*count)(struct backend *b, size_t *n);
 	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0, with a warning or ""
 	 * in why (size octets), or -errno, with the reason in it. -ENOENT is the forward chain's alone: it is not there,
 	 * or what conf names cannot take our rule. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/verdict.h"
+#include "codec/codec.h"
 
 #define NONE UINT32_MAX
 
@@ -322,20 +323,63 @@ static int memory_commit(struct backend *b, struct change *changes, size_t n)
 	return 0;
 }
 
+static void tell(const struct memory *m, uint32_t i, backend_list_fn *fn, void *context)
+{
+	struct mapping found;
+	uint64_t ends_ms;
+
+	if (i == NONE)
+		return;
+	found = m->nodes[i].mapping;
+	ends_ms = m->nodes[i].ends_ms;
+	/* what should have ended was not ended by its owner, and has next to no time left */
+	fn(context, &found, ends_ms > m->now_ms ? ends_ms - m->now_ms : ends_ms != 0);
+}
+
 static int memory_list(struct backend *b, backend_list_fn *fn, void *context)
 {
 	struct memory *m = (struct memory *)b;
 
 	if (m->fail_error)
 		return m->fail_error;
-	for (uint32_t i = 0; i < m->capacity; i++) {
-		const struct node *n = &m->nodes[i];
+	for (uint32_t i = 0; i < m->capacity; i++)
+		tell(m, m->nodes[i].used ? i : NONE, fn, context);
+	return 0;
+}
 
-		/* what should have ended was not ended by its owner, and has next to no time left */
-		if (n->used)
-			fn(context, &n->mapping, n->ends_ms > m->now_ms ? n->ends_ms - m->now_ms : n->ends_ms != 0);
+static int memory_list_filtered(struct backend *b, backend_list_fn *fn, void *context)
+{
+	struct memory *m = (struct memory *)b;
+
+	if (m->fail_error)
+		return m->fail_error;
+	for (uint32_t i = 0; i < m->capacity; i++)
+		tell(m, m->nodes[i].used && m->nodes[i].mapping.filters_n ? i : NONE, fn, context);
+	return 0;
+}
+
+static int memory_ask(struct backend *b, const struct mapping *v, size_t n, backend_list_fn *fn, void *context)
+{
+	struct memory *m = (struct memory *)b;
+
+	if (m->fail_error)
+		return m->fail_error;
+	for (size_t i = 0; i < n; i++) {
+		bool inside = v[i].kind == MAPPING_NAT && codec_is_unspecified(&v[i].external_address);
+
+		uint32_t at = find(m, &v[i], inside ? INTERNAL : EXTERNAL);
+
+		tell(m, at != NONE && m->nodes[at].mapping.filters_n ? NONE : at, fn, context);
 	}
 	return 0;
+}
+
+static int memory_count(struct backend *b, size_t *n)
+{
+	struct memory *m = (struct memory *)b;
+
+	*n = m->count;
+	return m->fail_error;
 }
 
 static int memory_reload(struct backend *b, const struct conf *conf, char *why, size_t size)
@@ -383,6 +427,9 @@ static const struct backend_ops memory_ops = {
     .name = "memory",
     .commit = memory_commit,
     .list = memory_list,
+    .list_filtered = memory_list_filtered,
+    .ask = memory_ask,
+    .count = memory_count,
     .reload = memory_reload,
     .watch_fd = memory_watch_fd,
     .drain = memory_drain,

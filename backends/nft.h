@@ -94,6 +94,12 @@ int nft_set_token(struct backend *b, uint64_t token);
 
 /* backend_ops.list */
 int nft_list(struct backend *b, backend_list_fn *fn, void *context);
+/* backend_ops.list_filtered */
+int nft_list_filtered(struct backend *b, backend_list_fn *fn, void *context);
+/* backend_ops.count */
+int nft_count(struct backend *b, size_t *count);
+/* backend_ops.ask */
+int nft_ask(struct backend *b, const struct mapping *v, size_t n, backend_list_fn *fn, void *context);
 /* Mirrors in our table of externals that conf does not have. Of more than fit the rest stays for the next time. */
 #define NFT_STRAYS_MAX 32
 struct nft_strays {

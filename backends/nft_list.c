@@ -2,8 +2,8 @@
 /* What the maps have, and which maps there are. */
 #include "backends/nft.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
@@ -11,42 +11,23 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
-#include "backends/nft_filter.h"
+#include "backends/nft_found.h"
 #include "backends/nft_map.h"
-#include "codec/codec.h"
 
 #define DUMP_TRIES 50 /* of a dump under which somebody changes rulesets all the time */
 
-struct gather {
-	const struct conf *conf;
-	struct nft_msg_found *v;
-	size_t n, capacity;
-	bool failed;
-};
-
-static void gather(void *context, const struct nft_msg_found *found)
+static int ask(struct nft *n, uint16_t type, uint16_t table, uint16_t set, const char *name, nft_answer_fn *fn,
+	       void *context)
 {
-	struct gather *g = context;
+	struct nlmsghdr *h;
 
-	if (g->n == g->capacity) {
-		size_t capacity = g->capacity ? g->capacity * 2 : 1024;
-		struct nft_msg_found *v = realloc(g->v, capacity * sizeof(*v));
-
-		if (!v) {
-			g->failed = true;
-			return;
-		}
-		g->v = v;
-		g->capacity = capacity;
-	}
-	g->v[g->n++] = *found;
-}
-
-static void gather_elements(void *context, const struct nlmsghdr *message)
-{
-	struct gather *g = context;
-
-	nft_msg_elements(message, g->conf, gather, g);
+	n->batch.length = 0;
+	h = nft_msg_open(&n->batch, type, NLM_F_DUMP, NFPROTO_INET, n->seq++);
+	mnl_attr_put_strz(h, table, n->conf->backend.table);
+	if (name)
+		mnl_attr_put_strz(h, set, name);
+	nft_msg_close(&n->batch, h);
+	return nft_query(n, fn, context);
 }
 
 /* A query that names our table, until it was not disturbed: then what was found behind kept is all there is. */
@@ -57,21 +38,22 @@ static int dump(struct nft *n, uint16_t type, uint16_t table, uint16_t set, cons
 	int rc = -EINTR;
 
 	for (int tries = 0; rc == -EINTR && tries < DUMP_TRIES; tries++) {
-		struct nlmsghdr *h;
-
 		*found = kept;
-		n->batch.length = 0;
-		h = nft_msg_open(&n->batch, type, NLM_F_DUMP, NFPROTO_INET, n->seq++);
-		mnl_attr_put_strz(h, table, n->conf->backend.table);
-		if (name)
-			mnl_attr_put_strz(h, set, name);
-		nft_msg_close(&n->batch, h);
-		rc = nft_query(n, fn, context);
+		rc = ask(n, type, table, set, name, fn, context);
 	}
 	return rc;
 }
 
-static int gather_maps(struct nft *n, bool mirrors, struct gather *g)
+enum which { OUTSIDES, FILTERED, MIRRORS };
+
+static bool is_of(const struct nft_map *map, enum which which)
+{
+	if (which == MIRRORS || !map->outside)
+		return which == MIRRORS && !map->outside;
+	return which == OUTSIDES || map->shape == NFT_MAP_FOR_FILTER || map->shape == NFT_MAP_PIECE;
+}
+
+static int gather_maps(struct nft *n, enum which which, struct nft_found *f)
 {
 	char name[NFT_MSG_NAME_MAX];
 	const struct nft_map *map;
@@ -79,121 +61,91 @@ static int gather_maps(struct nft *n, bool mirrors, struct gather *g)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && (map = nft_map_at(n->conf, i, &external)); i++) {
-		if (map->outside == mirrors)
+		if (!is_of(map, which))
 			continue;
 		nft_map_name(name, n->conf, map, external);
-		rc = dump(n, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, name,
-			  gather_elements, g, &g->n);
+		rc = dump(n, NFT_MSG_GETSETELEM, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, name, nft_found_take,
+			  f, &f->n);
 	}
-	return rc == 0 && g->failed ? -ENOMEM : rc;
+	return rc == 0 && f->failed ? -ENOMEM : rc;
 }
 
-/* By all that is the same in a mapping and its mirror. */
-static int compare_internal(const void *a, const void *b)
+static int list(struct nft *n, enum which which, backend_list_fn *fn, void *context)
 {
-	const struct mapping *x = &((const struct nft_msg_found *)a)->mapping,
-			     *y = &((const struct nft_msg_found *)b)->mapping;
-	int order = memcmp(&x->internal_address, &y->internal_address, sizeof(x->internal_address));
+	struct nft_found f = {.conf = n->conf}, mirrors = {.conf = n->conf};
+	int rc = gather_maps(n, which, &f);
 
-	if (order == 0)
-		order = (x->internal_port > y->internal_port) - (x->internal_port < y->internal_port);
-	if (order == 0)
-		order = (x->protocol > y->protocol) - (x->protocol < y->protocol);
-	if (order == 0)
-		order = (x->remote_port > y->remote_port) - (x->remote_port < y->remote_port);
-	if (order == 0)
-		order = memcmp(&x->remote_address, &y->remote_address, sizeof(x->remote_address));
-	if (order == 0)
-		order = memcmp(&x->external_address, &y->external_address, sizeof(x->external_address));
-	if (order == 0)
-		order = (x->external_port > y->external_port) - (x->external_port < y->external_port);
-	return order;
-}
-
-/* Which external a mapping is of, its mirror knows. */
-static int find_externals(struct nft *n, struct gather *g)
-{
-	struct gather mirrors = {.conf = n->conf};
-	int rc = gather_maps(n, true, &mirrors);
-
-	if (rc == 0 && mirrors.n)
-		qsort(mirrors.v, mirrors.n, sizeof(*mirrors.v), compare_internal);
-	for (size_t i = 0; rc == 0 && mirrors.n && i < g->n; i++) {
-		const struct nft_msg_found *found =
-		    bsearch(&g->v[i], mirrors.v, mirrors.n, sizeof(*mirrors.v), compare_internal);
-
-		if (found && g->v[i].kind != NFT_MSG_PIECE && g->v[i].mapping.kind == MAPPING_NAT)
-			g->v[i].mapping.external = found->mapping.external;
-	}
-	free(mirrors.v);
+	if (rc == 0 && f.n && n->conf->externals_n > 1)
+		rc = gather_maps(n, MIRRORS, &mirrors);
+	if (rc == 0)
+		nft_found_tell(&f, &mirrors, fn, context);
+	nft_found_clear(&mirrors);
+	nft_found_clear(&f);
 	return rc;
-}
-
-static int compare_place(const struct mapping *m, const struct mapping *n)
-{
-	int by_address = memcmp(&m->external_address, &n->external_address, sizeof(m->external_address));
-
-	if (by_address)
-		return by_address;
-	return m->protocol != n->protocol ? m->protocol - n->protocol : m->external_port - n->external_port;
-}
-
-/* A mapping with filters stands before their pieces. */
-static int compare_external(const void *a, const void *b)
-{
-	const struct nft_msg_found *m = a, *n = b;
-	int by_place = compare_place(&m->mapping, &n->mapping);
-
-	return by_place ? by_place : (int)m->kind - (int)n->kind;
-}
-
-/* Tells of the mappings that have filters. Pieces without a mapping let nobody in and end by themselves. */
-static void tell_filtered(const struct nft_msg_found *v, size_t n, backend_list_fn *fn, void *context)
-{
-	struct mapping_filter filters[NFT_FILTER_PIECES_MAX];
-
-	for (size_t i = 0; i < n;) {
-		struct mapping m = v[i].mapping;
-		size_t mapping = i, filters_n = 0;
-
-		for (i++; i < n && v[i].kind == NFT_MSG_PIECE && compare_place(&m, &v[i].mapping) == 0; i++)
-			if (filters_n < NFT_FILTER_PIECES_MAX)
-				filters[filters_n++] = v[i].filter;
-		if (v[mapping].kind != NFT_MSG_FILTERED)
-			continue;
-		filters_n = nft_filter_join(filters, filters_n);
-		/* who has lost all of them is open for nobody; without a filter it would be for everybody */
-		if (filters_n == 0)
-			filters[filters_n++] = (struct mapping_filter){
-			    .address = codec_is_v4(&m.internal_address) ? codec_from_v4(0) : in6addr_any,
-			    .prefix_length = 128};
-		m.filters_n = (uint16_t)filters_n;
-		m.filters = filters;
-		fn(context, &m, v[mapping].remaining_ms);
-	}
 }
 
 int nft_list(struct backend *b, backend_list_fn *fn, void *context)
 {
-	struct nft *n = (struct nft *)b;
-	struct gather g = {.conf = n->conf};
-	size_t filtered = 0;
-	int rc = gather_maps(n, false, &g);
+	return list((struct nft *)b, OUTSIDES, fn, context);
+}
 
-	if (rc == 0 && n->conf->externals_n > 1)
-		rc = find_externals(n, &g);
-	/* those with filters are few, and the others need not be sorted */
-	for (size_t i = 0; rc == 0 && i < g.n; i++) {
-		if (g.v[i].kind == NFT_MSG_WHOLE)
-			fn(context, &g.v[i].mapping, g.v[i].remaining_ms);
-		else
-			g.v[filtered++] = g.v[i];
+int nft_list_filtered(struct backend *b, backend_list_fn *fn, void *context)
+{
+	return list((struct nft *)b, FILTERED, fn, context);
+}
+
+/* The kernel's attribute that older headers lack: the number of a set's elements, with those that have ended and are not
+ * yet cleared away. 6.18 has it, old kernels do not. */
+enum { SET_COUNT = 20 };
+
+struct sum {
+	const struct conf *conf;
+	size_t n, told; /* elements; maps that told of theirs */
+	const char *name;
+	const struct nlattr *count;
+};
+
+static int read_count(const struct nlattr *a, void *context)
+{
+	struct sum *s = context;
+
+	if (mnl_attr_get_type(a) == NFTA_SET_NAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+		s->name = mnl_attr_get_str(a);
+	else if (mnl_attr_get_type(a) == SET_COUNT && mnl_attr_validate(a, MNL_TYPE_U32) >= 0)
+		s->count = a;
+	return MNL_CB_OK;
+}
+
+static void add_count(void *context, const struct nlmsghdr *message)
+{
+	struct sum *s = context;
+	const struct nft_map *map;
+	size_t external;
+
+	s->name = NULL;
+	s->count = NULL;
+	if (mnl_attr_parse(message, sizeof(struct nfgenmsg), read_count, s) != MNL_CB_OK || !s->name || !s->count)
+		return;
+	map = nft_map_named(s->conf, s->name, &external);
+	if (!map || !map->outside || map->shape == NFT_MAP_PIECE)
+		return;
+	s->n += ntohl(mnl_attr_get_u32(s->count));
+	s->told++;
+}
+
+int nft_count(struct backend *b, size_t *count)
+{
+	struct nft *n = (struct nft *)b;
+	int rc = -EINTR;
+
+	for (int tries = 0; rc == -EINTR && tries < DUMP_TRIES; tries++) {
+		struct sum s = {.conf = n->conf};
+
+		rc = ask(n, NFT_MSG_GETSET, NFTA_SET_TABLE, 0, NULL, add_count, &s);
+		*count = s.n;
+		if (rc == 0 && s.told == 0)
+			rc = -EOPNOTSUPP;
 	}
-	if (rc == 0 && filtered) {
-		qsort(g.v, filtered, sizeof(*g.v), compare_external);
-		tell_filtered(g.v, filtered, fn, context);
-	}
-	free(g.v);
 	return rc;
 }
 

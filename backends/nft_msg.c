@@ -146,7 +146,7 @@ static void to_piece(struct element *e, const struct mapping *m, const struct ma
 	e->data_length = 0;
 }
 
-enum how { ADD, UPDATE, DELETE, DESTROY, GET };
+enum how { ADD, UPDATE, DELETE, DESTROY, GET, ASK };
 
 static void put_value(struct nlmsghdr *h, uint16_t type, const void *data, size_t length)
 {
@@ -182,9 +182,9 @@ struct elements {
 static struct elements open_elements(struct nft_msg_batch *b, const char *table, enum how how, const char *set,
 				     uint32_t seq)
 {
-	static const uint16_t types[] = {NFT_MSG_NEWSETELEM, NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
-					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM};
-	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK};
+	static const uint16_t types[] = {NFT_MSG_NEWSETELEM,	  NFT_MSG_NEWSETELEM, NFT_MSG_DELSETELEM,
+					 NFT_MSG_DESTROY_ELEMENT, NFT_MSG_GETSETELEM, NFT_MSG_GETSETELEM};
+	static const uint16_t flags[] = {NLM_F_CREATE | NLM_F_EXCL, NLM_F_CREATE, 0, 0, NLM_F_ACK, 0};
 	struct elements v = {.message = nft_msg_open(b, types[how], flags[how], NFPROTO_INET, seq)};
 
 	mnl_attr_put_strz(v.message, NFTA_SET_ELEM_LIST_TABLE, table);
@@ -341,6 +341,12 @@ bool nft_msg_run(struct nft_msg_batch *b, const struct conf *conf, const struct 
 void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq)
 {
 	put_side(b, conf, GET, m, NFT_MSG_EXTERNAL, 0, seq);
+}
+
+void nft_msg_ask(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, enum nft_msg_side side,
+		 uint32_t seq)
+{
+	put_side(b, conf, ASK, m, side, 0, seq);
 }
 
 void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, uint32_t seq)

@@ -139,6 +139,10 @@ void nft_msg_flush(struct nft_msg_batch *b, const char *table, const char *set, 
 /* Appends the question for the external element of one mapping. */
 void nft_msg_get(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, uint32_t seq);
 
+/* Appends the question for one side of a mapping without filters that is answered only by what is there, and by ENOENT. */
+void nft_msg_ask(struct nft_msg_batch *b, const struct conf *conf, const struct mapping *m, enum nft_msg_side side,
+		 uint32_t seq);
+
 /* What an element is. */
 enum nft_msg_kind {
 	NFT_MSG_WHOLE,	  /* a mapping */

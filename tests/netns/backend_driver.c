@@ -7,6 +7,10 @@
  *                         [filters=ADDRESS/PREFIX:PORT,...]    queues a change; INSIDE-PORT is FIRST-LAST for a set
  *   commit                one line with the verdicts as error names (0 = done)
  *   list                  a line for each mapping
+ *   filtered              a line for each mapping that has filters
+ *   ask                   a line for each of the queued changes' mappings that is there; they are queued no more
+ *   ask N                 how many of the first N mappings of fill are there, and the microseconds for each
+ *   count                 how many mappings there are
  *   flows                 the count of connections that came about by mappings, or the error
  *   watch                 readable|quiet and the event
  *   drain                 concerned|unconcerned
@@ -167,31 +171,14 @@ static void show(void *context, const struct mapping *m, uint64_t remaining_ms)
 	putchar('\n');
 }
 
-static void list(void)
+static void list(bool filtered)
 {
-	int rc = backend->ops->list(backend, show, NULL);
+	int rc = filtered ? backend->ops->list_filtered(backend, show, NULL) : backend->ops->list(backend, show, NULL);
 
 	if (rc)
 		printf("error %s\n", strerrorname_np(-rc));
 	else
 		puts("ok");
-}
-
-static void watch(void)
-{
-	static const char *const names[] = {"intact", "repaired", "emptied"};
-	struct pollfd p = {.fd = backend->ops->watch_fd(backend), .events = POLLIN};
-	bool readable = poll(&p, 1, 0) > 0;
-	int rc = backend->ops->watch(backend);
-
-	printf("%s %s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc]);
-	puts("ok");
-}
-
-static void drain(void)
-{
-	puts(backend->ops->drain(backend) ? "concerned" : "unconcerned");
-	puts("ok");
 }
 
 static uint64_t now_ns(void)
@@ -220,6 +207,79 @@ static struct mapping numbered(uint32_t i)
 		m.filters_n = 1;
 	}
 	return m;
+}
+
+static void tally(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	(void)m;
+	*(size_t *)context += remaining_ms != 0;
+}
+
+static void ask_numbered(uint32_t n)
+{
+	static struct mapping v[CHANGES_MAX];
+	size_t there = 0;
+	uint64_t begin = now_ns();
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < n;) {
+		size_t k = 0;
+
+		while (k < CHANGES_MAX && i < n)
+			v[k++] = numbered(i++);
+		rc = backend->ops->ask(backend, v, k, tally, &there);
+	}
+	if (rc)
+		printf("error %s\n", strerrorname_np(-rc));
+	else
+		printf("%zu %.2f\nok\n", there, (double)(now_ns() - begin) / 1000 / n);
+}
+
+static void ask(const char *rest)
+{
+	static struct mapping v[CHANGES_MAX];
+	int rc;
+
+	if (*rest) {
+		ask_numbered((uint32_t)atoi(rest));
+		return;
+	}
+	for (size_t i = 0; i < changes_n; i++)
+		v[i] = changes[i].mapping;
+	rc = backend->ops->ask(backend, v, changes_n, show, NULL);
+	changes_n = 0;
+	if (rc)
+		printf("error %s\n", strerrorname_np(-rc));
+	else
+		puts("ok");
+}
+
+static void count(void)
+{
+	size_t n;
+	int rc = backend->ops->count(backend, &n);
+
+	if (rc)
+		printf("%s\nok\n", strerrorname_np(-rc));
+	else
+		printf("%zu\nok\n", n);
+}
+
+static void watch(void)
+{
+	static const char *const names[] = {"intact", "repaired", "emptied"};
+	struct pollfd p = {.fd = backend->ops->watch_fd(backend), .events = POLLIN};
+	bool readable = poll(&p, 1, 0) > 0;
+	int rc = backend->ops->watch(backend);
+
+	printf("%s %s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc]);
+	puts("ok");
+}
+
+static void drain(void)
+{
+	puts(backend->ops->drain(backend) ? "concerned" : "unconcerned");
+	puts("ok");
 }
 
 static void put_numbered(size_t n, uint32_t from, enum change_op op)
@@ -341,7 +401,13 @@ static void obey(char *line)
 	else if (strcmp(line, "commit") == 0)
 		commit();
 	else if (strcmp(line, "list") == 0)
-		list();
+		list(false);
+	else if (strcmp(line, "filtered") == 0)
+		list(true);
+	else if (strcmp(line, "ask") == 0)
+		ask(rest);
+	else if (strcmp(line, "count") == 0)
+		count();
 	else if (strcmp(line, "flows") == 0)
 		flows();
 	else if (strcmp(line, "watch") == 0)

@@ -714,6 +714,51 @@ def test_listing_loads(net):
 TWO = 'external "b" { interface = "wan1" }\n'
 
 
+def asked(d, *mappings):
+    """What the driver says of these mappings when it is asked for them alone."""
+    for m in mappings:
+        d.ask(f'remove {m}')
+    return sorted(' '.join(w[:6] + w[7:]) for w in map(str.split, d.ask('ask')))
+
+
+def test_asked(net):
+    """Mappings are found by their keys, whatever is inside, and among many that are not there"""
+    d = Driver(net, extra=TWO)
+    a, of_b, peer = nat(TCP, 80, 8080), nat(UDP, 5001, 50001, LAN2, EXT2), f'{nat(UDP, 5000, 5000)} 60000 1 {WAN} 4000'
+    six, ports, four = f'pin 17 {LAN6} 5000 {LAN6} 5000', f'nat 17 {LAN} 7000-7007 {EXT} 7000', f'pin 6 {LAN} 22 {LAN} 22'
+    everything = [a, f'{of_b} 60000 2 - 0 1', peer, six, ports, four, f'pin 0 {LAN6} 0 {LAN6} 0']
+    found = sorted([a, f'{of_b} external 1', f'{nat(UDP, 5000, 5000)} 0 {WAN} 4000', six, ports, four,
+                    f'pin 0 {LAN6} 0 {LAN6} 0'])
+    assert asked(d, *everything) == []
+    assert d.commit(*('add ' + m for m in everything)) == ['0'] * 7
+    assert asked(d, *everything) == found, (asked(d, *everything), found)
+    assert d.ask('count') == ['7']
+    # what is there is told of, and not what was asked for: its inside, its external, its ports
+    assert asked(d, nat(TCP, 99, 8080, LAN2)) == [a]
+    assert asked(d, f'{of_b} 60000 2 - 0 0') == [of_b]
+    assert asked(d, f'nat 17 {LAN} 7000-7003 {EXT} 7000') in ([], [ports])
+    # by the inside
+    assert asked(d, nat(TCP, 80, 0, outside='0.0.0.0'), nat(TCP, 81, 0, outside='0.0.0.0')) == [a]
+    assert asked(d, f'{nat(UDP, 5001, 0, LAN2, "0.0.0.0")} 60000 2 - 0 1') == [f'{of_b} external 1']
+    # those with filters are listed by themselves
+    with_filter, two = nat(UDP, 5009, 50009, LAN2, EXT2), 'filters=203.0.113.0/120:443'
+    assert d.ask('filtered') == []
+    assert d.commit(f'add {with_filter} 60000 2 - 0 1 {two}') == ['0'] and asked(d, f'{with_filter} 60000 2 - 0 1') == []
+    assert [' '.join(w[:6] + w[7:]) for w in map(str.split, d.ask('filtered'))] == [f'{with_filter} external 1 {two}']
+    assert d.commit(f'remove {with_filter} 0 2 - 0 1 {two}') == ['0'] and d.ask('count') == ['7']
+    # more than the kernel is asked for at once, each second of them missing
+    assert d.commit(*('add ' + nat(UDP, 10000 + i, 10000 + i) for i in range(0, 5000, 2))) == ['0'] * 2500
+    assert asked(d, *(nat(UDP, 10000 + i, 10000 + i) for i in range(5000))) == \
+        sorted(nat(UDP, 10000 + i, 10000 + i) for i in range(0, 5000, 2))
+    assert asked(d, *(nat(UDP, 20000 + i, 20000 + i) for i in range(3000))) == []
+    assert d.ask('count') == ['2507'] and len(d.ask('list')) == 2507
+    # what has ended is not found, and soon not counted
+    assert d.commit(f'renew {a} 300') == ['0']
+    wait(lambda: asked(d, a) == [])
+    wait(lambda: d.ask('count') == ['2506'])
+    d.end('clear')
+
+
 def test_mirrors(net):
     """Each external has mirrors of its own; a mapping is listed with its external; an external that goes takes its mirrors"""
     d = Driver(net, extra=TWO)

@@ -336,12 +336,63 @@ static void out_of_memory(void **state)
 #endif
 }
 
+struct told {
+	size_t n;
+	struct mapping last;
+	uint64_t remaining_ms;
+};
+
+static void tell(void *context, const struct mapping *m, uint64_t remaining_ms)
+{
+	struct told *t = context;
+
+	t->n++;
+	t->last = *m;
+	t->remaining_ms = remaining_ms;
+}
+
+/* Of what was asked for that is told which is there at its outside, or at its inside if the outside is not known. */
+static void asked(void **state)
+{
+	struct mapping v[] = {nat(9, 1, 1, 81), nat(9, 9, 1, 80), nat(10, 80, 0, 0), nat(10, 81, 0, 0)};
+	struct change c = {.mapping = nat(10, 80, 1, 80), .timeout_ms = 5000, .op = CHANGE_ADD};
+	struct told t = {0};
+	struct backend *b;
+	size_t n;
+
+	(void)state;
+	memset(v[2].external_address.s6_addr + 12, 0, 4);
+	memset(v[3].external_address.s6_addr + 12, 0, 4);
+	assert_int_equal(backend_memory_open(&b), 0);
+	assert_int_equal(b->ops->ask(b, v, 4, tell, &t), 0);
+	assert_int_equal(t.n, 0);
+	assert_int_equal(b->ops->commit(b, &c, 1), 0);
+	assert_int_equal(b->ops->ask(b, v, 2, tell, &t), 0);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(t.last.internal_port, 80);
+	assert_int_equal(t.remaining_ms, 5000);
+	assert_int_equal(b->ops->ask(b, v + 2, 2, tell, &t), 0);
+	assert_int_equal(t.n, 2);
+	assert_int_equal(t.last.external_port, 80);
+	assert_int_equal(b->ops->count(b, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(b->ops->list_filtered(b, tell, &t), 0);
+	assert_int_equal(t.n, 2);
+	backend_memory_fail(b, -EIO);
+	assert_int_equal(b->ops->list_filtered(b, tell, &t), -EIO);
+	assert_int_equal(b->ops->ask(b, v, 4, tell, &t), -EIO);
+	assert_int_equal(b->ops->count(b, &n), -EIO);
+	assert_int_equal(t.n, 2);
+	b->ops->close(b, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(verdicts),	    cmocka_unit_test(refusal_in_a_later_commit),
-	    cmocka_unit_test(dead_backend), cmocka_unit_test(many),
-	    cmocka_unit_test(peers),	    cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(verdicts),	     cmocka_unit_test(refusal_in_a_later_commit),
+	    cmocka_unit_test(dead_backend),  cmocka_unit_test(many),
+	    cmocka_unit_test(peers),	     cmocka_unit_test(asked),
+	    cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -580,6 +580,23 @@ static void question(void **state)
 				 "01000000" PIN4 "1c00038018000180140001801000010011000000c000020b13880000");
 }
 
+/* Asked for among many: no acknowledgement, but of what is not there. */
+static void one_of_many(void **state)
+{
+	static _Alignas(8) uint8_t data[NFT_MSG_CHANGE_MAX];
+	struct nft_msg_batch b = {.data = data, .capacity = sizeof(data)};
+	const struct mapping m = mapping(NAT);
+	char hex[2 * sizeof(data) + 1];
+
+	(void)state;
+	nft_msg_ask(&b, &conf, &m, NFT_MSG_EXTERNAL, 9);
+	nft_msg_ask(&b, &conf, &m, NFT_MSG_INTERNAL, 10);
+	to_hex(data, b.length, hex);
+	assert_string_equal(hex, "480000000d0a01000900000000000000"
+				 "01000000" DNAT4 "1c00038018000180" OUT_KEY "4c0000000d0a01000a00000000000000"
+				 "01000000" SNAT4 "1c00038018000180" IN_KEY);
+}
+
 /* What was written is read back; the kernel's answer has the same layout. Truncated at any attribute, nothing is read beyond. */
 static void elements(void **state)
 {
@@ -688,10 +705,11 @@ static void odd_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(changes), cmocka_unit_test(longest),  cmocka_unit_test(most_filters),
-	    cmocka_unit_test(frame),   cmocka_unit_test(question), cmocka_unit_test(sets),
-	    cmocka_unit_test(mirrors), cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
-	    cmocka_unit_test(runs),    cmocka_unit_test(gathers),  cmocka_unit_test(long_run),
+	    cmocka_unit_test(changes),	   cmocka_unit_test(longest),  cmocka_unit_test(most_filters),
+	    cmocka_unit_test(frame),	   cmocka_unit_test(question), cmocka_unit_test(sets),
+	    cmocka_unit_test(mirrors),	   cmocka_unit_test(elements), cmocka_unit_test(odd_answers),
+	    cmocka_unit_test(runs),	   cmocka_unit_test(gathers),  cmocka_unit_test(long_run),
+	    cmocka_unit_test(one_of_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
