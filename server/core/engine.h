@@ -123,9 +123,12 @@ void engine_without(struct engine *e, uint8_t protocol);
 
 /*
  * The start, in this order, before the first request: engine_restore() for each record of a journal, engine_past(),
- * engine_adopt() for each mapping that the packet filter has, engine_adopted(), engine_wan() for each external,
- * engine_tick() while engine_walks(), engine_start(); rounds may be settled in between. Without a journal the first two
- * are left out.
+ * engine_adopt() for each mapping that the packet filter has, engine_adopted(), engine_end_over() while it is true,
+ * engine_wan() for each external, engine_tick() while engine_walks(), engine_start(); rounds may be settled in between.
+ * Without a journal the first two are left out.
+ *
+ * If engine_recalls(), what engine_missing() tells of may be looked for, and adopted, before, and what has filters: then engine_end_over(), and when rounds are
+ * settled and the packet filter has as many mappings as engine_installed() says, all it has are adopted.
  */
 
 struct record;
@@ -150,6 +153,24 @@ void engine_past(struct engine *e, const struct engine_past *past);
 int engine_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms, struct round *r);
 /* That were all; any: there was at least one. 0 or -ENOMEM. */
 int engine_adopted(struct engine *e, bool any, struct round *r);
+
+/* Where a walk over what is missing is; starts at 0. */
+struct engine_missing {
+	uint32_t lease;
+	size_t statics;
+};
+/* True if everything that the packet filter should have is known. */
+bool engine_recalls(const struct engine *e);
+/*
+ * Mappings without filters that the packet filter should have, and of which nobody has told yet: up to n of them, borrowed until the
+ * engine is changed. Returns how many; 0: there are no more. A static mapping that
+ * is translated has the address ::ffff:0.0.0.0 outside, as it is not known.
+ */
+size_t engine_missing(const struct engine *e, struct engine_missing *at, struct mapping *v, size_t n);
+/* How many mappings the packet filter has for what is adopted so far. Walks all leases. */
+size_t engine_installed(const struct engine *e);
+/* Ends leases that were over before the start, as far as a round goes. True if there may be more. */
+bool engine_end_over(struct engine *e, uint64_t now_ms, struct round *r);
 /* True if engine_tick() has leases to look at now: at start, what is to be put back into the packet filter. */
 bool engine_walks(const struct engine *e);
 /* Decides of the epochs, installs static mappings, schedules the start-up announcements (RFC 6886 3.2.1, RFC 6887

@@ -118,7 +118,8 @@ static int restore_lease(struct engine *e, const struct record_lease *w, uint64_
 	uint32_t i;
 
 	forget(e, find(e, w));
-	if (l.expires_ms <= now_ms)
+	/* until then the packet filter may have it: it is to be ended there */
+	if (l.expires_ms + ENGINE_GRACE_MS <= now_ms)
 		return 0;
 	if (!extra_new(&w->extra, &l.extra))
 		return -ENOMEM;
@@ -287,6 +288,14 @@ static enum reconcile_match believe(struct engine *e, uint32_t i, const struct m
 	return RECONCILE_STRANGER;
 }
 
+static bool is_same(const struct lease *l, const struct mapping *m)
+{
+	return l->kind == m->kind && l->external_port == m->external_port &&
+	       engine_same_address(&l->external_address, &m->external_address) &&
+	       (l->kind != MAPPING_NAT || l->external == m->external) && same_filters(extra_parts(l->extra), m) &&
+	       (portset_is_split(l) ? 0 : portset_more(l)) == m->more_ports;
+}
+
 enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, uint64_t remaining_ms, uint64_t now_ms,
 				     struct round *r)
 {
@@ -302,12 +311,9 @@ enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, 
 
 	if (!l)
 		return is_behind(e) ? believe(e, LEASE_NONE, m) : RECONCILE_STRANGER;
-	if (!engine_lost(e, l))
-		return RECONCILE_STRAY;
-	if (l->kind != m->kind || l->external_port != m->external_port ||
-	    !engine_same_address(&l->external_address, &m->external_address) ||
-	    (l->kind == MAPPING_NAT && l->external != m->external) || !same_filters(extra_parts(l->extra), m) ||
-	    (split ? 0 : portset_more(l)) != m->more_ports) {
+	if (!engine_lost(e, l)) /* told of again, after it was asked for */
+		return is_same(l, m) ? RECONCILE_MATCHED : RECONCILE_STRAY;
+	if (!is_same(l, m)) {
 		if (is_behind(e))
 			return believe(e, i, m);
 		return split || portset_more(l) || m->more_ports ? RECONCILE_STRAY : put_right(e, i, m, now_ms, r);
@@ -319,7 +325,9 @@ enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, 
 				  now_ms + (remaining_ms > ENGINE_GRACE_MS ? remaining_ms - ENGINE_GRACE_MS : 0));
 		return RECONCILE_MATCHED;
 	}
-	if (split || (remaining_ms + TOLERANCE_MS > timeout_ms && remaining_ms < timeout_ms + TOLERANCE_MS))
+	/* what is over will be ended */
+	if (split || l->expires_ms <= now_ms ||
+	    (remaining_ms + TOLERANCE_MS > timeout_ms && remaining_ms < timeout_ms + TOLERANCE_MS))
 		return RECONCILE_MATCHED;
 	if (!round_reserve(r, 1))
 		return RECONCILE_NOMEM;
@@ -327,6 +335,75 @@ enum reconcile_match reconcile_match(struct engine *e, const struct mapping *m, 
 	round_group(r);
 	portset_change(r, CHANGE_RENEW, l, timeout_ms, &s);
 	return RECONCILE_MATCHED;
+}
+
+/* True if the packet filter has a mapping for the lease, and not only for the first of its set. */
+static bool has_mapping(const struct lease *l)
+{
+	return (l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING) && (portset_is_split(l) || !portset_follows(l));
+}
+
+static struct mapping static_mapping(const struct engine *e, const struct conf_static *s)
+{
+	bool nat = codec_is_v4(&s->to_address) && e->conf->externals[s->external].nat;
+
+	/* where it is outside, the packet filter knows */
+	return (struct mapping){.internal_address = s->to_address,
+				.external_address = nat ? codec_from_v4(0) : s->to_address,
+				.internal_port = s->to_port,
+				.external_port = s->external_port,
+				.protocol = s->protocol,
+				.kind = nat ? MAPPING_NAT : MAPPING_PINHOLE,
+				.external = (uint8_t)s->external};
+}
+
+bool engine_recalls(const struct engine *e)
+{
+	return e->past.whole && e->past.same_boot;
+}
+
+size_t engine_missing(const struct engine *e, struct engine_missing *at, struct mapping *v, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && at->lease != LEASE_NONE) {
+		uint32_t i = lease_walk(e->leases, at->lease);
+		const struct lease *l = i == LEASE_NONE ? NULL : lease_peek(e->leases, i);
+
+		at->lease = l ? i + 1 : LEASE_NONE;
+		if (!l || !has_mapping(l) || !engine_lost(e, l) || extra_parts(l->extra)->filters_n)
+			continue;
+		v[n] = engine_mapping(l);
+		if (portset_is_split(l))
+			v[n].more_ports = 0;
+		n++;
+	}
+	for (; n < max && at->statics < e->conf->statics_n; at->statics++) {
+		const struct conf_static *s = &e->conf->statics[at->statics];
+
+		if (lease_find_internal(e->leases, s->protocol, &s->to_address, s->to_port) == LEASE_NONE)
+			v[n++] = static_mapping(e, s);
+	}
+	return n;
+}
+
+size_t engine_installed(const struct engine *e)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; (i = lease_walk(e->leases, i)) != LEASE_NONE; i++) {
+		const struct lease *l = lease_peek(e->leases, i);
+
+		n += has_mapping(l) && !engine_lost(e, l);
+	}
+	return n;
+}
+
+bool engine_end_over(struct engine *e, uint64_t now_ms, struct round *r)
+{
+	size_t before = r->changes_n;
+
+	return upkeep_due(e, now_ms, r) && r->changes_n > before;
 }
 
 /* The ports of a split set are in the packet filter one by one: some are not enough. False if out of memory. */

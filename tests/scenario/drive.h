@@ -473,6 +473,16 @@ static inline void drive_reinstall(struct drive *d)
 }
 
 /* The daemon ends, in some way or other, and starts again. */
+/* Before all is known, the leases need not be what the packet filter has. */
+static inline bool drive_settled(void *context)
+{
+	struct drive *d = context;
+
+	world_settle(&d->w);
+	round_clear(d->w.round);
+	return true;
+}
+
 static inline void drive_restart(struct drive *d)
 {
 	struct engine_past past = {.whole = drive_number(d, 4) != 0,
@@ -495,7 +505,7 @@ static inline void drive_restart(struct drive *d)
 	before_n = restart_snapshot_of(d->w.engine, d->w.now_ms, &before);
 	if (!past.same_boot)
 		drive_flush(d);
-	if (!restart_engine(&d->w, &past) || !restart_list(&d->w))
+	if (!restart_engine(&d->w, &past) || !restart_take(&d->w, d->w.now_ms % 4, drive_settled, d))
 		drive_complain(d, "out of memory");
 	drive_settle(d);
 	engine_wan(d->w.engine, d->w.conf->externals_n - 1, d->wan, d->wan_n, d->w.now_ms, d->w.round);

@@ -34,9 +34,10 @@
  *   appear PROTO INTADDR:PORT EXTADDR:PORT SECONDS   it is, without the engine's knowledge; the rest as adopt
  *   blind ... agree                     the packet filter differs from the leases for a while; now it agrees
  *   without PROTO                       the packet filter cannot map it
- *   restart [part|none] [reboot] [natpmp] [pcp]   another engine, with what was remembered and what the packet filter has;
- *                                       part: something is missing, none: there is no journal; reboot: nor is the
- *                                       packet filter; natpmp, pcp: their epochs go on. Then come wan and start
+ *   restart [part|none] [reboot] [after=SECONDS] [list] [natpmp] [pcp]   another engine, with what was remembered and what
+ *                                       the packet filter has, asked for or (list) listed at once; part: something is
+ *                                       missing, none: there is no journal; reboot: nor is the packet filter; after: so
+ *                                       long there was none; natpmp, pcp: their epochs go on. Then come wan and start
  *   adopt PROTO INTADDR:PORT EXTADDR:PORT SECONDS [filters=...] [peer=...] [ports=N]
  *   busy PROTO ADDRESS PORT | none
  */
@@ -939,9 +940,22 @@ static bool do_without(struct player *p, char **words, size_t n)
 	return true;
 }
 
+/* What is in the packet filter without a lease is not known yet. */
+static bool settle_start(void *context)
+{
+	struct player *p = context;
+	bool blind = p->blind, done;
+
+	p->blind = true;
+	done = settle(p);
+	p->blind = blind;
+	return done;
+}
+
 static bool do_restart(struct player *p, char **words, size_t n)
 {
 	struct engine_past past = {.whole = true, .same_boot = true};
+	size_t part = 3;
 
 	if (!begin(p))
 		return false;
@@ -955,12 +969,16 @@ static bool do_restart(struct player *p, char **words, size_t n)
 			past.natpmp_goes_on = true;
 		else if (strcmp(words[i], "pcp") == 0)
 			past.pcp_goes_on = true;
+		else if (strcmp(words[i], "list") == 0)
+			part = 0;
+		else if (value_of(words[i], "after"))
+			p->world.now_ms += strtoull(value_of(words[i], "after"), NULL, 10) * 1000;
 		else if (strcmp(words[i], "reboot") == 0)
 			past.same_boot = !do_flush(p);
 	}
 	p->started = false;
-	if (!restart_engine(&p->world, &past) || !restart_list(&p->world))
-		return fail(p, "out of memory");
+	if (!restart_engine(&p->world, &past) || !restart_take(&p->world, part, settle_start, p))
+		return *p->why == '\0' && fail(p, "out of memory");
 	return settle(p);
 }
 

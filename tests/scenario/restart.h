@@ -52,14 +52,33 @@ static inline void restart_adopt(void *context, const struct mapping *m, uint64_
 	l->failed = l->failed || engine_adopt(l->w->engine, m, remaining_ms, l->w->now_ms, l->w->round) != 0;
 }
 
-/* Puts into the round what comes of the packet filter's mappings. */
-static inline bool restart_list(struct world *w)
+/* Puts into the round what comes of the packet filter's mappings: first of those that should be there, asked for one by
+ * one, in such parts, 0 = not at all; then, unless settling makes that all of them, of what a list tells. */
+static inline bool restart_take(struct world *w, size_t part, bool (*settle)(void *context), void *context)
 {
 	struct restart_list l = {.w = w};
+	struct engine_missing at = {0};
+	struct mapping v[8];
+	size_t n, count;
 
+	part = engine_recalls(w->engine) ? part : 0;
 	backend_memory_time(w->backend, w->now_ms);
-	w->backend->ops->list(w->backend, restart_adopt, &l);
-	return !l.failed && engine_adopted(w->engine, l.any, w->round) == 0;
+	while (part && (n = engine_missing(w->engine, &at, v, part)) > 0)
+		w->backend->ops->ask(w->backend, v, n, restart_adopt, &l);
+	if (part)
+		w->backend->ops->list_filtered(w->backend, restart_adopt, &l);
+	while (part && engine_end_over(w->engine, w->now_ms, w->round))
+		;
+	if (part && !settle(context))
+		return false;
+	w->backend->ops->count(w->backend, &count);
+	if (!part || count != engine_installed(w->engine))
+		w->backend->ops->list(w->backend, restart_adopt, &l);
+	if (l.failed || engine_adopted(w->engine, l.any, w->round) != 0)
+		return false;
+	while (engine_end_over(w->engine, w->now_ms, w->round))
+		;
+	return true;
 }
 
 /* What is remembered when a file is begun anew. */

@@ -58,7 +58,8 @@ static void test_insane(void **state)
 	    {"origin", offsetof(struct record_lease, origin), 1, 9},
 	    {"static", offsetof(struct record_lease, origin), 1, ENGINE_ORIGIN_STATIC},
 	    {"for ever", offsetof(struct record_lease, expires_ms), 8, UINT64_MAX},
-	    {"over", offsetof(struct record_lease, expires_ms), 8, 1000000},
+	    {"over for so long that the packet filter has ended it", offsetof(struct record_lease, expires_ms), 8,
+	     1000000 - ENGINE_GRACE_MS},
 	    {"beyond the last port", offsetof(struct record_lease, extra.more_ports), 2, 64536},
 	    {"a set that begins elsewhere", offsetof(struct record_lease, extra.more_ports), 2, 3},
 	    {"IPv6 inside", offsetof(struct record_lease, internal_address), 8, 0xb80d0120},
@@ -223,6 +224,79 @@ static void test_revoke_one(void **state)
 	world_close(&w);
 }
 
+static size_t walk(const struct engine *e, struct mapping *v, size_t part)
+{
+	struct engine_missing at = {0};
+	size_t n, all = 0;
+
+	while ((n = engine_missing(e, &at, v + all, part)) > 0) {
+		assert_true(n <= part);
+		all += n;
+	}
+	return all;
+}
+
+/* All that should be there is asked for, in parts: what is held is not, a set is one mapping or one for each port, and a
+ * static mapping is, unless a lease has its place. What was found is not asked for again, and is counted. */
+static void test_missing(void **state)
+{
+	static const char statics[] =
+	    "static \"a\" { protocol = \"tcp\" external-port = 443 to = \"192.0.2.20:443\" }\n"
+	    "static \"b\" { protocol = \"tcp\" external-port = 444 to = \"192.0.2.10:1000\" }\n";
+	struct record one = lease(10, 1000, 2000), held = lease(11, 1000, 2001), set = lease(12, 3000, 3000),
+		      split = lease(13, 3000, 4000), over = lease(14, 1, 5000);
+	const struct engine_past past = {.whole = true, .same_boot = true};
+	struct mapping v[16];
+	char text[1024];
+	struct world w;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", conf, statics);
+	assert_true(world_open(&w, text));
+	assert_false(engine_recalls(w.engine));
+	held.lease.held = true;
+	set.lease.extra.more_ports = split.lease.extra.more_ports = 2;
+	set.lease.extra.first_port = split.lease.extra.first_port = 3000;
+	over.lease.expires_ms = w.now_ms - 1;
+	restored(&w, &one);
+	restored(&w, &held);
+	restored(&w, &set);
+	restored(&w, &split);
+	restored(&w, &over);
+	engine_past(w.engine, &past);
+	assert_true(engine_recalls(w.engine));
+	for (size_t part = 1; part < 12; part++)
+		assert_int_equal(walk(w.engine, v, part), 1 + 1 + 3 + 1 + 1);
+	assert_int_equal(v[1].more_ports, 2);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(v[2 + i].more_ports, 0);
+		assert_int_equal(v[2 + i].external_port, 4000 + i);
+	}
+	assert_int_equal(v[6].internal_port, 443);
+	assert_true(codec_is_unspecified(&v[6].external_address));
+	assert_int_equal(engine_installed(w.engine), 0);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(engine_adopt(w.engine, &v[i], i == 5 ? 14999 : 615000, w.now_ms, w.round), 0);
+	assert_int_equal(w.round->changes_n, 0);
+	assert_int_equal(engine_installed(w.engine), 6);
+	assert_int_equal(walk(w.engine, v + 6, 4), 1);
+	/* told of again, it is the same; another one in its place is a stray */
+	assert_int_equal(engine_adopt(w.engine, &v[0], 615000, w.now_ms, w.round), 0);
+	assert_int_equal(w.round->changes_n, 0);
+	v[0].external_port++;
+	assert_int_equal(engine_adopt(w.engine, &v[0], 615000, w.now_ms, w.round), 0);
+	assert_int_equal(w.round->changes_n, 1);
+	/* what was over meanwhile is removed, and counts no more when that is settled */
+	assert_true(engine_end_over(w.engine, w.now_ms, w.round));
+	assert_int_equal(w.round->changes_n, 2);
+	assert_int_equal(w.round->changes[1].op, CHANGE_REMOVE);
+	assert_int_equal(w.round->changes[1].mapping.external_port, 5000);
+	assert_false(engine_end_over(w.engine, w.now_ms, w.round));
+	world_settle(&w);
+	assert_int_equal(engine_installed(w.engine), 5);
+	world_close(&w);
+}
+
 #if FAILMALLOC
 /* Whichever allocation fails, it is said, and nothing is half there. */
 static void test_out_of_memory(void **state)
@@ -258,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_held_elsewhere),
 		cmocka_unit_test(test_pinhole_outside),
 		cmocka_unit_test(test_revoke_one),
+		cmocka_unit_test(test_missing),
 #if FAILMALLOC
 		cmocka_unit_test(test_out_of_memory),
 #endif
