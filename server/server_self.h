@@ -56,6 +56,10 @@ int server_hear(struct server *s);
 /* Makes the loop call the server for all else. 0 or -errno. */
 int server_events(struct server *s);
 
+/* server_adopt.c: from engine_adopt() to engine_end_over(), as engine.h has them; all rounds are finished. 0; or -errno, and
+ * *what says of what. */
+int server_adopt(struct server *s, const char **what);
+
 /* server_reload.c: from now on conf holds, which is taken over; the one before is not freed. */
 void server_use(struct server *s, struct conf *conf);
 /* Puts before a reason where the forward chain stands in conf: only the packet filter could find that it is not there. */

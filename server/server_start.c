@@ -22,23 +22,6 @@
 #include "server/version.h"
 #include "server/waiting.h"
 
-struct adoption {
-	struct server *s;
-	int error;
-	bool any;
-};
-
-static void adopt(void *context, const struct mapping *m, uint64_t remaining_ms)
-{
-	struct adoption *a = context;
-	struct server *s = a->s;
-	int error = engine_adopt(s->engine, m, remaining_ms, loop_now_ms(s->loop), s->round);
-
-	a->any = true;
-	if (error)
-		a->error = error;
-}
-
 static int failed(char why[SERVER_WHY_MAX], const char *what, int error)
 {
 	snprintf(why, SERVER_WHY_MAX, "%s: %s", what, strerror(-error));
@@ -96,24 +79,22 @@ static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 /* Nobody is heard before the packet filter has what was answered, and the journal says so. */
 static int start_leases(struct server *s, char why[SERVER_WHY_MAX])
 {
-	struct adoption a = {.s = s};
+	const char *what;
 	int error = history_open(&s->history, s->loop, s->backend, s->engine, s->conf, why, SERVER_WHY_MAX);
 
 	if (error)
 		return *why ? SERVER_FAILED : failed(why, "journal", error);
-	error = s->backend->ops->list(s->backend, adopt, &a);
+	error = server_adopt(s, &what);
 	if (error)
-		return failed(why, "the packet filter could not be listed", error);
-	if (!a.error)
-		a.error = engine_adopted(s->engine, a.any, s->round);
-	if (a.error)
-		return failed(why, "adoption", a.error);
-	server_round(s);
+		return failed(why, what, error);
 	error = server_outside(s, true);
 	if (error)
 		return failed(why, "engine", error);
-	for (; engine_walks(s->engine); server_round(s))
+	for (; engine_walks(s->engine); server_round(s)) {
+		loop_worked(s->loop);
 		engine_tick(s->engine, loop_now_ms(s->loop), s->round);
+	}
+	loop_worked(s->loop);
 	server_busy(s);
 	engine_start(s->engine, loop_now_ms(s->loop), s->round);
 	server_round(s);
