@@ -113,7 +113,9 @@ static void test_golden(void **state)
 	    {{RECORD_HEADER, 7, {.header = {.boot_id = {0xb0, [15] = 0x0b}, .behind = true}}},
 	     "01 00 01 00 0000000000000007 6e61747063706400 0001 b000000000000000000000000000000b",
 	     "e7ae300c"},
-	    {{RECORD_STATE, 9, {.state = {{-2}, {0x0102}, 0x0a0b, 0x0c0d0e0f, true, false}}},
+	    {{RECORD_STATE,
+	      9,
+	      {.state = {.natpmp = {-2}, .pcp = {0x0102}, .boot_ms = 0x0a0b, .wall_ms = 0x0c0d0e0f, .clean = true}}},
 	     "02 00 02 00 0000000000000009 fffffffffffffffe 0000000000000102 0000000000000a0b 000000000c0d0e0f",
 	     "da013d11"},
 	};
