@@ -112,7 +112,7 @@ static void start(struct drive *d)
 
 	past.natpmp.origin_ms = past.pcp.origin_ms = (int64_t)d->w.now_ms;
 	drive_flush(d);
-	if (!restart_engine(&d->w, &past) || !restart_list(&d->w))
+	if (!restart_engine(&d->w, &past) || !restart_take(&d->w, d->w.now_ms % 4, drive_settled, d))
 		drive_complain(d, "out of memory");
 	world_settle(&d->w);
 	round_clear(d->w.round);

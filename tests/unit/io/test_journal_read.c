@@ -59,7 +59,9 @@ static void add_header(bool behind)
 static void add_state(uint64_t boot_ms, uint64_t wall_ms, bool clean)
 {
 	add(&(struct record){
-	    .type = RECORD_STATE, .written_ms = boot_ms, .state = {{-500}, {700}, boot_ms, wall_ms, clean, false}});
+	    .type = RECORD_STATE,
+	    .written_ms = boot_ms,
+	    .state = {.natpmp = {-500}, .pcp = {700}, .boot_ms = boot_ms, .wall_ms = wall_ms, .clean = clean}});
 }
 
 static void add_lease(uint16_t port, uint64_t written_ms, uint64_t expires_ms)
