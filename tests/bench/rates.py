@@ -36,19 +36,13 @@ def turn(r, window, count):
     return out
 
 
-def kernel_kib():
-    """What the kernel holds for itself; others on the machine change it, too."""
-    with open('/proc/meminfo') as f:
-        return sum(int(line.split()[1]) for line in f if line.startswith(('SUnreclaim', 'VmallocUsed')))
-
-
 def pair(bed, n):
     ours, floor = Router(bed).natpcpd(), Router(bed).floor()
     ours.is_natpcpd, floor.is_natpcpd = True, False
-    empty, kernel = ours.rss_kib(), kernel_kib()
+    empty = ours.rss_kib()
     ours.preload(n)
     if n:
-        ours.octets, ours.kernel_octets = (ours.rss_kib() - empty) * 1024 / n, (kernel_kib() - kernel) * 1024 / n
+        ours.octets = (ours.rss_kib() - empty) * 1024 / n
     floor.preload(n)
     for r in (ours, floor):
         turn(r, 64, WARM)
@@ -108,7 +102,6 @@ def create(bed, report, a):
         if n and n == max(a.counts):
             report.add('memory', both[0].octets, 'octets/lease', n, against=OCTETS_MAX,
                        **goal(f'<= {OCTETS_MAX} octets', both[0].octets <= OCTETS_MAX))
-            report.add('kernel memory', both[0].kernel_octets, 'octets/lease', n)
         for window in a.windows:
             runs = [[], []]
             for _ in range(a.rounds):
