@@ -115,7 +115,8 @@ static int walk(struct window *w, struct journal_scan *scan, journal_scan_fn *fn
 	}
 }
 
-int journal_scan(const char *path, struct journal_scan *scan, journal_scan_fn *fn, void *context)
+/* The file from its start; fd stays open. */
+static int scan_file(int fd, uint64_t size, struct journal_scan *scan, journal_scan_fn *fn, void *context)
 {
 	struct window *w;
 	int end;
@@ -124,18 +125,26 @@ int journal_scan(const char *path, struct journal_scan *scan, journal_scan_fn *f
 	w = malloc(sizeof(*w));
 	if (!w)
 		return -ENOMEM;
+	w->fd = fd;
 	w->from = w->n = 0;
 	w->next = 0;
 	w->end = false;
-	w->fd = open_file(path, &scan->size);
-	if (w->fd < 0) {
-		end = w->fd;
-		free(w);
-		return end;
-	}
+	scan->size = size;
 	end = walk(w, scan, fn, context);
-	close(w->fd);
 	free(w);
+	return end;
+}
+
+int journal_scan(const char *path, struct journal_scan *scan, journal_scan_fn *fn, void *context)
+{
+	uint64_t size;
+	int fd = open_file(path, &size), end;
+
+	memset(scan, 0, sizeof(*scan));
+	if (fd < 0)
+		return fd;
+	end = scan_file(fd, size, scan, fn, context);
+	close(fd);
 	return end;
 }
 
@@ -215,39 +224,51 @@ static void judge(struct journal_past *past, const struct journal_scan *scan)
 	past->clean = scan->clean && past->found == JOURNAL_WHOLE;
 }
 
-int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64_t now_ms, uint64_t wall_ms,
-		 struct journal_past *past, journal_read_fn *fn, void *context)
+/* What of the past is in the open file: the past is judged before anything of it is delivered. */
+static int read_file(int fd, uint64_t size, const uint8_t *boot_id, uint64_t wall_ms, struct reader *in,
+		     struct journal_past *past)
 {
-	struct reader in = {.fn = fn, .context = context, .now_ms = now_ms, .past = past};
 	struct journal_scan scan;
-	int end;
+	int end = scan_file(fd, size, &scan, NULL, NULL);
 
-	memset(past, 0, sizeof(*past));
-	end = journal_scan(path, &scan, NULL, NULL);
-	if (end == -ENOENT)
-		return 0;
-	if (end) {
-		snprintf(past->why, sizeof(past->why), "%s",
-			 end == -ELOOP	  ? "it is a symbolic link, which is not followed"
-			 : end == -EINVAL ? "it is no regular file"
-					  : strerror(-end));
+	if (end)
 		return end;
-	}
 	judge(past, &scan);
 	if (past->found == JOURNAL_NONE)
 		return 0;
-	past->same_boot = is_same_boot(&scan, boot_id, now_ms);
-	date(past, &scan, now_ms, wall_ms);
-	in.last_ms = scan.last_ms;
-	in.end = scan.end;
-	end = fn ? journal_scan(path, &scan, deliver, &in) : 0;
-	if (!end && scan.end < in.end) {
+	past->same_boot = is_same_boot(&scan, boot_id, in->now_ms);
+	date(past, &scan, in->now_ms, wall_ms);
+	in->last_ms = scan.last_ms;
+	in->end = scan.end;
+	end = in->fn ? scan_file(fd, size, &scan, deliver, in) : 0;
+	if (!end && scan.end < in->end) {
 		past->found = JOURNAL_PART;
 		past->clean = false;
 		past->records = scan.records;
 		past->bad_offset = scan.end;
 		snprintf(past->why, sizeof(past->why), "it changed while it was read");
 	}
+	return end;
+}
+
+int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64_t now_ms, uint64_t wall_ms,
+		 struct journal_past *past, journal_read_fn *fn, void *context)
+{
+	struct reader in = {.fn = fn, .context = context, .now_ms = now_ms, .past = past};
+	uint64_t size;
+	int fd = open_file(path, &size), end;
+
+	memset(past, 0, sizeof(*past));
+	if (fd == -ENOENT)
+		return 0;
+	end = fd < 0 ? fd : read_file(fd, size, boot_id, wall_ms, &in, past);
+	if (fd >= 0)
+		close(fd);
+	if (end < 0 && past->found == JOURNAL_NONE)
+		snprintf(past->why, sizeof(past->why), "%s",
+			 end == -ELOOP	  ? "it is a symbolic link, which is not followed"
+			 : end == -EINVAL ? "it is no regular file"
+					  : strerror(-end));
 	return end;
 }
 

@@ -22,11 +22,14 @@ static void fill(void)
 		bed_put((uint16_t)(i % 3000), (uint32_t)i + 1);
 }
 
+static unsigned meanwhile; /* records appended by the load */
+
 /* Between any two events of the loop the file at its place has everything that was appended. */
 static bool rewritten_under_load(void)
 {
 	static uint16_t port;
 
+	meanwhile++;
 	port = (uint16_t)(port * 31 + 7);
 	bed_put(port % 3000, port % 5 ? 1000U + port : 0);
 	if (!bed_is_whole(bed.path))
@@ -42,6 +45,7 @@ static void test_anew(void **state)
 	bed.at_once = 64;
 	bed_open(CONF_SYNC_NONE);
 	fill();
+	meanwhile = 0;
 	assert_int_equal(bed_stats().rewritten, 1);
 	assert_int_equal(journal_reload(bed.j, bed.path, CONF_SYNC_ALWAYS), 0);
 	assert_true(bed_until(rewritten_under_load));
@@ -49,7 +53,7 @@ static void test_anew(void **state)
 	assert_int_equal(s.rewritten, 2);
 	assert_false(s.behind);
 	assert_true(bed_is_whole(bed.path));
-	assert_true(s.records < 6000);
+	assert_true(s.records <= 3002 + meanwhile); /* the leases, a header and a state, and the load */
 	assert_true(s.live >= 2000);
 	assert_int_equal(bed_files(), 1);
 	bed_put(9, 90);
