@@ -37,15 +37,16 @@ class Skip(Exception):
 
 
 def wait(condition, seconds=5.0, what=None):
-    """Until condition() is true; its value. It is asked about every 20 ms."""
-    deadline = time.monotonic() + seconds
+    """Until condition() is true; its value. It is asked every 20 ms, and less often the longer it takes."""
+    begin = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - begin
+        if waited > seconds:
             raise AssertionError(f'not within {seconds} s: {what or inspect.getsource(condition).strip()}')
-        threading.Event().wait(0.02)
+        threading.Event().wait(min(0.02 + waited / 20, 0.2))
 
 
 def conf(extra='', **section):
@@ -175,9 +176,11 @@ class Lab:
             return self.begin()
 
     def begin(self):
-        p = subprocess.run([HERE + '/lab.sh', 'up'], env=self.env, capture_output=True, text=True)
+        p = subprocess.run([HERE + '/lab.sh', 'make'], env=self.env, capture_output=True, text=True)
         if p.returncode:
             raise Skip(p.stderr.strip()) if p.returncode == 2 else AssertionError(p.stderr)
+        missing = probe.reach((self.ns('lan'), self.ns('lan2')), (WAN, WAN6))
+        assert not missing, f'{missing[0]} does not reach {missing[1]}'
         if tap.DIRECTORY:
             self.tap = tap.Tap(self.ns('gw'))
         return self
@@ -205,7 +208,7 @@ class Lab:
         return self.prefix + side
 
     def command(self, side, *argv):
-        return ['ip', 'netns', 'exec', self.ns(side), *argv]
+        return ['nsenter', '--net=/run/netns/' + self.ns(side), '--', *argv]
 
     def run(self, side, *argv, input=None):
         return subprocess.run(self.command(side, *argv), input=input, capture_output=True, text=True, timeout=60)

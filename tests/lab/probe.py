@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real packets, for the lab's scripts and tests.
 
-  probe.py reach ADDRESS                             exit 0 if TCP to ADDRESS is answered, be it by a refusal
+  probe.py reach NS NS ADDRESS ADDRESS               exit 0 when both namespaces reach both addresses, 1 after 10 s
   probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
   probe.py closed NSIN NSOUT PROTO ADDRESS PORT      exit 0 if a new flow from NSOUT finds nobody, and NSIN sees nothing
   probe.py arrives NSIN NSOUT LANPORT EXTIP EXTPORT  exit 0 if a datagram from NSOUT gets into NSIN, read by whoever
@@ -47,7 +47,8 @@ def udp(namespace, address='', port=0, timeout=2.0):
     with inside(namespace):
         s = socket.socket(family(address), socket.SOCK_DGRAM)
     s.settimeout(timeout)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if port:  # else the kernel might choose one that another such socket has
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(resolve(namespace, address, port))
     return s
 
@@ -188,11 +189,32 @@ def arrives(inner, outer, local_port, target, timeout=3.0):
     return False
 
 
+def answered(namespace, address):
+    """True if TCP to an address is answered, be it by a refusal."""
+    with inside(namespace):
+        s = socket.socket(family(address), socket.SOCK_STREAM)
+    with s:
+        s.settimeout(1)
+        return s.connect_ex((address, 9)) in (0, errno.ECONNREFUSED)
+
+
+def reach(namespaces, addresses, seconds=10):
+    """Waits until every namespace reaches every address; None, or the first pair of which that is not so."""
+    deadline = time.monotonic() + seconds
+    for pair in ((n, a) for n in namespaces for a in addresses):
+        while not answered(*pair):
+            if time.monotonic() > deadline:
+                return pair
+            time.sleep(0.02)
+    return None
+
+
 def main(argv):
-    if argv[1:2] == ['reach'] and len(argv) == 3:
-        with socket.socket(family(argv[2]), socket.SOCK_STREAM) as s:
-            s.settimeout(1)
-            return 0 if s.connect_ex((argv[2], 9)) in (0, errno.ECONNREFUSED) else 1
+    if argv[1:2] == ['reach'] and len(argv) == 6:
+        missing = reach(argv[2:4], argv[4:6])
+        if missing:
+            print('lab: %s does not reach %s' % missing, file=sys.stderr)
+        return 1 if missing else 0
     if argv[1:2] == ['connect'] and len(argv) == 4:
         try:
             socket.create_connection((argv[2], int(argv[3])), 4).close()

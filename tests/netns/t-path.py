@@ -450,10 +450,10 @@ def test_make_run(net):
     """What make run makes of two names of interfaces works on a router that drops what it forwards"""
     os.symlink(os.path.realpath(os.path.join(lab.BUILD, 'natpcpd')), os.path.join(net.dir, 'natpcpd'))
     script = os.path.join(lab.HERE, 'run.sh')
-    # on a /run of its own
-    p = subprocess.Popen(net.command('gw', 'unshare', '-m', 'sh', '-c', 'mount -t tmpfs none /run && exec "$@"', 'sh',
-                                     'env', 'MAKE=true', script, net.dir, 'wan0', 'br-lan'), stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # with the namespace's own /sys, and on a /run of its own
+    p = subprocess.Popen(['ip', 'netns', 'exec', net.ns('gw'), 'unshare', '-m', 'sh', '-c',
+                          'mount -t tmpfs none /run && exec "$@"', 'sh', 'env', 'MAKE=true', script, net.dir, 'wan0', 'br-lan'],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         seen = []
         while 'ready\n' not in seen:
