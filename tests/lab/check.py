@@ -25,6 +25,7 @@ SANITIZERS = 'address,undefined'
 MAKE = os.environ.get('MAKE', 'make').split()[0]
 running, lock = set(), threading.Lock()
 total = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
+took = []  # (seconds, command)
 verdicts = []  # (test as tests/requirements/conformance.py names it, verdict)
 stopping = False
 
@@ -33,6 +34,7 @@ def run(argv, seconds, env=None):
     """Runs a command in a process group of its own; its exit code (124: out of time) and its output."""
     if stopping:
         return 130, ''
+    begin = time.monotonic()
     clean = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
     p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
                          stdin=subprocess.DEVNULL, start_new_session=True, env=dict(clean, **(env or {})))
@@ -52,6 +54,7 @@ def run(argv, seconds, env=None):
     finally:
         with lock:
             running.discard(p)
+            took.append((time.monotonic() - begin, ' '.join(argv)))
 
 
 def say(result, name, note='', log='', count=1):
@@ -224,9 +227,21 @@ def keep(path, begin):
 
 
 def together(jobs, work):
+    """Does what there is to do, so many at a time; what a piece of it returns as a list is then to be done, too."""
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(*w) for w in work]):
-            done.result()
+        pending = {pool.submit(*w) for w in work}
+        while pending:
+            done, pending = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
+            for d in done:
+                more = d.result()
+                pending |= {pool.submit(*w) for w in more} if isinstance(more, list) else set()
+
+
+def sanitized(make, build):
+    """The second tree, made while the first one's tests wait for something, and then its tests."""
+    if not step('compiles with sanitizers', 'nice', *make, f'SAN={SANITIZERS}', f'O={build}', 'WERROR=1', 'all', 'unit', 'replay'):
+        return []
+    return netns(build) + units(build) + scenarios(build) + replays(build)
 
 
 def main():
@@ -259,6 +274,8 @@ def main():
         together(1, [(step, 'layers are pure', *make, f'O={a.build}', 'check-layers')])
     # the namespace tests wait more than they compute
     work = []
+    if everything:
+        work += [(sanitized, make, a.build + '-san')]
     if everything or proofs or 'netns' in a.sets:
         work += netns(a.build)
     if everything or proofs or 'unit' in a.sets:
@@ -270,21 +287,20 @@ def main():
     if everything:
         work += judges(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
-    together(a.jobs * 2, work)
-    if everything:
-        san = a.build + '-san'
-        together(1, [
+        work += [
             (step, 'each header compiles alone', *make, f'O={a.build}', 'check-headers'),
             (step, 'format', *make, 'check-format'),
-            (step, 'clang compiles everything without a warning', *make, 'CC=clang', 'O=build-clang', 'WERROR=1', 'objects'),
-            (step, 'compiles with sanitizers', *make, f'SAN={SANITIZERS}', f'O={san}', 'WERROR=1', 'all', 'unit', 'replay'),
-        ])
-        together(a.jobs * 2, netns(san) + units(san) + scenarios(san) + replays(san))
+            (step, 'clang compiles everything without a warning', 'nice', *make, 'CC=clang', 'O=build-clang', 'WERROR=1', 'objects'),
+        ]
+    together(a.jobs * 3, work)
+    if everything:
         dissection(os.environ['NATPCP_TAP'])
     if (everything or proofs) and not stopping:
         keep(os.path.join(a.build, 'results.tsv'), began)
     if everything and not stopping:
         conformance(a.build)
+    for seconds, command in sorted(took, reverse=True)[:8]:
+        print(f'          {seconds:5.0f} s  {command:.100}')
     print(f'{time.monotonic() - begin:.0f} s')
     if stopping:
         print('interrupted')
