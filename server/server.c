@@ -18,11 +18,13 @@
 #include "server/io/neighbour.h"
 #include "server/io/notify.h"
 #include "server/io/route.h"
+#include "server/io/turns.h"
 #include "server/io/udp.h"
 #include "server/io/wan.h"
 #include "server/lookup.h"
 #include "server/waiting.h"
 
+#define ROUND	  64   /* requests */
 #define BUSY_MS	  1000 /* the gateway's own ports are read at most so often */
 #define SETTLE_MS 50   /* changes of links and addresses are waited for so long, as they come in groups */
 
@@ -124,6 +126,23 @@ static void request(struct server *s, const struct listener *l, const struct udp
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
 }
 
+/* Many clients are served before one twice; who has to be answered soon does not wait until all of them are. */
+static void serve(struct server *s, const struct listener *l, const struct udp_datagram *v, size_t n)
+{
+	uint16_t order[UDP_INBOX];
+
+	if (n > ROUND)
+		turns_order(v, n, order);
+	for (size_t i = 0; i < n; i++) {
+		const struct udp_datagram *u = n > ROUND ? &v[order[i]] : &v[i];
+
+		if (eligible(s, l, u))
+			request(s, l, u);
+		if ((i + 1) % ROUND == 0 || i + 1 == n)
+			server_round(s);
+	}
+}
+
 static void readable(void *context, const struct listener *l)
 {
 	struct server *s = context;
@@ -137,11 +156,7 @@ static void readable(void *context, const struct listener *l)
 	}
 	server_busy(s);
 	s->status.datagrams += (unsigned)n;
-	for (int i = 0; i < n; i++) {
-		if (eligible(s, l, &v[i]))
-			request(s, l, &v[i]);
-	}
-	server_round(s);
+	serve(s, l, v, (size_t)n);
 }
 
 /* A request that waited. The sections may have other numbers by now, so its socket says which is its. */

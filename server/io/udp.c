@@ -23,12 +23,12 @@ union name {
 };
 
 struct udp_inbox {
-	struct mmsghdr messages[UDP_BATCH];
-	struct iovec vectors[UDP_BATCH];
-	union name names[UDP_BATCH];
-	union control controls[UDP_BATCH];
-	struct udp_datagram datagrams[UDP_BATCH];
-	uint8_t data[UDP_BATCH][UDP_CAPTURE];
+	struct mmsghdr messages[UDP_INBOX];
+	struct iovec vectors[UDP_INBOX];
+	union name names[UDP_INBOX];
+	union control controls[UDP_INBOX];
+	struct udp_datagram datagrams[UDP_INBOX];
+	uint8_t data[UDP_INBOX][UDP_CAPTURE];
 };
 
 static socklen_t name_set(union name *name, bool ipv6, const struct in6_addr *a, uint16_t port, uint32_t ifindex)
@@ -103,7 +103,7 @@ struct udp_inbox *udp_inbox_new(void)
 
 	if (!in)
 		return NULL;
-	for (size_t i = 0; i < UDP_BATCH; i++) {
+	for (size_t i = 0; i < UDP_INBOX; i++) {
 		in->vectors[i] = (struct iovec){in->data[i], UDP_CAPTURE};
 		in->messages[i].msg_hdr.msg_iov = &in->vectors[i];
 		in->messages[i].msg_hdr.msg_iovlen = 1;
@@ -159,13 +159,13 @@ int udp_receive(struct udp_inbox *in, int fd, const struct udp_datagram **v)
 {
 	int n;
 
-	for (size_t i = 0; i < UDP_BATCH; i++) { /* the kernel wrote what it used of them */
+	for (size_t i = 0; i < UDP_INBOX; i++) { /* the kernel wrote what it used of them */
 		in->messages[i].msg_hdr.msg_namelen = sizeof(in->names[i]);
 		in->messages[i].msg_hdr.msg_controllen = sizeof(in->controls[i]);
 	}
 	/* MSG_TRUNC: the true length, so that a longer message is known to be too long */
 	do
-		n = recvmmsg(fd, in->messages, UDP_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+		n = recvmmsg(fd, in->messages, UDP_INBOX, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;

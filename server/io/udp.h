@@ -9,7 +9,8 @@
 #include <stdint.h>
 
 enum {
-	UDP_BATCH = 64,		      /* datagrams that one system call takes */
+	UDP_INBOX = 256,	      /* datagrams that are taken at once */
+	UDP_BATCH = 64,		      /* datagrams that are sent at once */
 	UDP_CAPTURE = 2048,	      /* octets kept of each */
 	UDP_RECEIVE_BUFFER = 4 << 20, /* octets the kernel may queue, a burst of several thousand requests */
 };
@@ -26,7 +27,7 @@ struct udp_where {
 /* A nonblocking socket, or -errno. The caller closes it. */
 int udp_open(const struct udp_where *w);
 
-struct udp_inbox; /* buffers for one batch */
+struct udp_inbox; /* buffers for UDP_INBOX datagrams */
 
 struct udp_datagram {
 	const uint8_t *data;
@@ -41,7 +42,7 @@ struct udp_datagram {
 struct udp_inbox *udp_inbox_new(void);
 void udp_inbox_free(struct udp_inbox *in);
 /*
- * Takes up to UDP_BATCH datagrams from fd. Returns how many (0 = none there), *v pointing to them until the next call;
+ * Takes up to UDP_INBOX datagrams from fd. Returns how many (0 = none there), *v pointing to them until the next call;
  * or -errno.
  */
 int udp_receive(struct udp_inbox *in, int fd, const struct udp_datagram **v);
