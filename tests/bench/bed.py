@@ -18,10 +18,14 @@ ROUTERS = 32
 CLIENTS = 10000
 FIRST_CLIENT = '198.18.0.1'
 WARM = 2000
-# a chain of type nat turns connection tracking on, as on every router that needs us
+# as on every router that needs a server: its rule turns connection tracking on, and requests pay for that, too
+OPERATORS_RULESET = '''
+table inet operator {
+  chain postrouting { type nat hook postrouting priority srcnat; oifname "wan0" masquerade; }
+}
+'''
 FLOOR_RULESET = '''
 table inet floor {
-  chain postrouting { type nat hook postrouting priority srcnat; }
   map dnat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; size 4194304; }
   map snat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; size 4194304; }
 }
@@ -139,6 +143,7 @@ class Router:
             run('ip', '-n', self.router, 'route', 'add', 'default', 'via', self.peer)
             run('ip', '-n', bed.clients, 'route', 'add', f'198.51.100.{4 * i}/30', 'via', self.address)
             bed.inside(self.router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
+            bed.inside(self.router, 'nft', '-f', '-', input=OPERATORS_RULESET)
             bed.routers.append(self)
 
     def inside(self, *command, **options):

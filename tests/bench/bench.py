@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import forward
 import peer
@@ -70,6 +71,7 @@ def measure(report, a):
     with Bed(a.build) as bed:
         idle = quiet.Idle(bed) if 'idle' in a.rows else None
         for i, name in enumerate(n for n in ROWS if n in a.rows):
+            begin = time.monotonic()
             try:
                 ROWS[name](bed, report, a)
             except (Failed, subprocess.CalledProcessError, subprocess.TimeoutExpired) as e:
@@ -77,6 +79,7 @@ def measure(report, a):
                 print(f'bench: {name}: {e}\n{getattr(e, "stderr", None) or ""}', file=sys.stderr)
                 for r in [r for r in bed.routers if not idle or r is not idle.router]:
                     r.close()
+            report.took[name] = time.monotonic() - begin
             if idle and i == 0:
                 idle.settled()
         if idle and idle.begin is None:

@@ -32,6 +32,7 @@ def number(value):
 class Report:
     def __init__(self):
         self.rows, self.begin = [], time.monotonic()
+        self.took = {}  # seconds of each part
         self.machine = {'cpus': os.cpu_count(), 'kernel': platform.release(), 'load_before': os.getloadavg()[0],
                         'model': self.model()}
 
@@ -64,9 +65,10 @@ class Report:
     def write(self, path, **more):
         with open(path, 'w') as f:
             json.dump({'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()), 'seconds': time.monotonic() - self.begin,
-                       'machine': self.machine, **more, 'rows': self.rows}, f, indent=1)
+                       'machine': self.machine, 'took': self.took, **more, 'rows': self.rows}, f, indent=1)
 
     def tail(self):
         held = [r for r in self.rows if 'goal' in r]
         missed = [r for r in held if not r['met']]
         print(f'{len(self.rows)} rows in {time.monotonic() - self.begin:.0f} s; of {len(held)} goals {len(missed)} missed')
+        print(', '.join(f'{name} {seconds:.0f} s' for name, seconds in self.took.items()))

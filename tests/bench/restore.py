@@ -14,7 +14,6 @@ import journal
 # maps as natpcpd makes them, which grow
 FLOOR_RULESET = """
 table inet floor {
-  chain postrouting { type nat hook postrouting priority srcnat; }
   map dnat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; }
   map snat4 { type inet_proto . ipv4_addr . inet_service : ipv4_addr . inet_service; flags timeout; }
 }
