@@ -41,7 +41,7 @@ static bool is_own(const struct outside_busy *b, const struct in6_addr *address,
 
 static bool is_foreign(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port)
 {
-	for (size_t i = 0; i < sizeof(b->foreign) / sizeof(*b->foreign); i++) {
+	for (size_t i = 0; b->foreign_n > 0 && i < sizeof(b->foreign) / sizeof(*b->foreign); i++) {
 		const struct outside_foreign *f = &b->foreign[i];
 
 		if (f->until_ms && f->port == port && f->protocol == protocol &&
@@ -76,6 +76,7 @@ void outside_busy_foreign(struct engine *e, size_t external, const struct in6_ad
 
 	*f = (struct outside_foreign){
 	    .address = *address, .port = port, .protocol = protocol, .until_ms = now_ms + FOREIGN_MS};
+	b->foreign_n += !was.until_ms;
 	outside_refresh(e, external, address, protocol, port);
 	if (was.until_ms)
 		for (size_t i = 0; i < e->conf->externals_n; i++)
@@ -90,6 +91,7 @@ void outside_busy_forget(struct engine *e, uint64_t now_ms)
 		if (!f->until_ms || f->until_ms > now_ms)
 			continue;
 		f->until_ms = 0;
+		e->busy.foreign_n--;
 		for (size_t j = 0; j < e->conf->externals_n; j++)
 			outside_refresh(e, j, &f->address, f->protocol, f->port);
 	}

@@ -22,6 +22,7 @@ struct outside_busy {
 		uint8_t protocol;
 	} foreign[32];
 	unsigned foreign_next;
+	unsigned foreign_n; /* in use: hardly ever any, and asked for with each port that is looked at */
 };
 
 bool outside_busy_has(const struct outside_busy *b, const struct in6_addr *address, uint8_t protocol, uint16_t port);
