@@ -87,7 +87,7 @@ void engine_refresh(struct engine *e, const struct lease *l)
 		return;
 	/* which external the lease says it is on may be out of date, and does not matter: who has the address has the marks */
 	for (size_t i = 0; i < e->conf->externals_n; i++)
-		if (e->conf->externals[i].nat && outside_has(e, i, &l->external_address))
+		if (e->conf->externals[i].nat)
 			outside_refresh(e, i, &l->external_address, l->protocol, l->external_port);
 }
 

@@ -407,15 +407,19 @@ static const struct conf_ranges *reserved_of(const struct conf *conf, uint8_t pr
 /* Marks what nobody may have of a protocol, once for each address. */
 static bool prepare(struct engine *e, size_t external, struct outside_place *p, uint8_t protocol)
 {
-	uint8_t bit = (uint8_t)(1u << (outside_mappable(protocol) - 1));
-	const struct conf_ranges *reserved = reserved_of(e->conf, protocol);
+	unsigned number = outside_mappable(protocol);
+	uint8_t bit = (uint8_t)(1u << number >> 1);
+	const struct conf_ranges *reserved;
 
+	if (number == 0)
+		return false;
 	if (p->prepared & bit)
 		return true;
 	if (ports_set(p->ports, protocol, CODEC_SERVER_PORT,
 		      outside_barred(e, external, &p->address, protocol, CODEC_SERVER_PORT)) != 0)
 		return false;
 	p->prepared |= bit;
+	reserved = reserved_of(e->conf, protocol);
 	ports_set(p->ports, protocol, CODEC_ANNOUNCE_PORT,
 		  outside_barred(e, external, &p->address, protocol, CODEC_ANNOUNCE_PORT));
 	for (size_t i = 0; i < reserved->n; i++)
@@ -428,41 +432,48 @@ static bool prepare(struct engine *e, size_t external, struct outside_place *p, 
 	return true;
 }
 
-/* The place with the protocol prepared, or NULL: not an address to give ports of, or out of memory. */
-static struct outside_place *place(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol)
+/* The place, or NULL: not an address to give ports of, or out of memory. */
+static struct outside_place *place(struct engine *e, size_t external, const struct in6_addr *address)
 {
-	struct outside_place *p;
-
 	/* a lease may be of an external that a reload took away */
-	if (external >= e->conf->externals_n || !outside_mappable(protocol) || !outside_has(e, external, address))
+	if (external >= e->conf->externals_n || !outside_has(e, external, address))
 		return NULL;
-	p = find_or_make_place(&e->outsides[external], address);
+	return find_or_make_place(&e->outsides[external], address);
+}
+
+/* The same with the protocol prepared. */
+static struct outside_place *place_for(struct engine *e, size_t external, const struct in6_addr *address,
+				       uint8_t protocol)
+{
+	struct outside_place *p = place(e, external, address);
+
 	return p && prepare(e, external, p, protocol) ? p : NULL;
 }
 
-static void mark(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port,
+static void mark(struct engine *e, size_t external, struct outside_place *p, uint8_t protocol, uint16_t port,
 		 bool held_by_lease)
 {
-	struct outside_place *p = place(e, external, address, protocol);
-
-	if (p)
+	if (prepare(e, external, p, protocol))
 		ports_set(p->ports, protocol, port,
-			  held_by_lease || outside_barred(e, external, address, protocol, port));
+			  held_by_lease || outside_barred(e, external, &p->address, protocol, port));
 }
 
 void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol, uint16_t port)
 {
-	struct holders h = holders_of(e, address, protocol, port);
-	bool own_natpmp = h.own && h.own->state != LEASE_HELD && h.own->origin == ENGINE_ORIGIN_NATPMP;
-	bool other_natpmp = h.other && h.other->origin == ENGINE_ORIGIN_NATPMP;
+	struct outside_place *p = port ? place(e, external, address) : NULL;
+	bool own_natpmp, other_natpmp;
+	struct holders h;
 
-	if (port == 0)
+	if (!p)
 		return;
-	mark(e, external, address, protocol, port,
+	h = holders_of(e, address, protocol, port);
+	own_natpmp = h.own && h.own->state != LEASE_HELD && h.own->origin == ENGINE_ORIGIN_NATPMP;
+	other_natpmp = h.other && h.other->origin == ENGINE_ORIGIN_NATPMP;
+	mark(e, external, p, protocol, port,
 	     h.own || other_natpmp || outside_has_peers(e, address, protocol, port, &in6addr_any, 0));
 	/* what the other transport's lease reserves or leaves free here, this one's does there */
 	if (companion(protocol))
-		mark(e, external, address, companion(protocol), port,
+		mark(e, external, p, companion(protocol), port,
 		     own_natpmp || h.other || h.other_held ||
 			 outside_has_peers(e, address, companion(protocol), port, &in6addr_any, 0));
 }
@@ -472,7 +483,7 @@ uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *
 {
 	const struct outside *o = &e->outsides[external];
 	struct conf_ranges high = {o->high, o->high_n};
-	struct outside_place *p = place(e, external, address, protocol);
+	struct outside_place *p = place_for(e, external, address, protocol);
 	uint16_t port = 0;
 
 	/* the marks may lag behind while a walk is under way: what is picked is looked at, and marked if it is taken */
@@ -507,7 +518,7 @@ uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_ad
 {
 	const struct outside *o = &e->outsides[external];
 	struct conf_ranges high = {o->high, o->high_n};
-	struct outside_place *p = place(e, external, address, protocol);
+	struct outside_place *p = place_for(e, external, address, protocol);
 	uint32_t n, random;
 
 	for (unsigned i = 0; p && i < PICK_TRIES; i++) {
