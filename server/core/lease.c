@@ -348,28 +348,14 @@ uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, cons
 	return i;
 }
 
-uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port)
+uint32_t lease_next_external(const struct lease_table *t, struct lease_port *p)
 {
-	struct index_cursor c;
-	uint32_t i = index_first(&t->by_external, external_hash(t, address, port), &c);
-	while (i != INDEX_NONE && !owns_external(at(t, i), address, port))
-		i = index_next(&t->by_external, &c);
+	uint32_t i = p->begun ? index_next(&t->by_external, &p->cursor)
+			      : index_first(&t->by_external, external_hash(t, p->address, p->port), &p->cursor);
+	p->begun = true;
+	while (i != INDEX_NONE && !owns_external(at(t, i), p->address, p->port))
+		i = index_next(&t->by_external, &p->cursor);
 	return i;
-}
-
-/* Looks for i itself again: there are as many leases of one port as protocols that have it, one or two. */
-uint32_t lease_next_external(const struct lease_table *t, uint32_t i)
-{
-	const struct lease *l = at(t, i);
-	struct index_cursor c;
-	uint32_t k = index_first(&t->by_external, external_hash_of(t, l), &c);
-	while (k != INDEX_NONE && k != i)
-		k = index_next(&t->by_external, &c);
-	do {
-		if (k != INDEX_NONE)
-			k = index_next(&t->by_external, &c);
-	} while (k != INDEX_NONE && !owns_external(at(t, k), &l->external_address, l->external_port));
-	return k;
 }
 
 void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)

@@ -89,9 +89,16 @@ uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, cons
 /* The lease, in any state but FREE, that has this external side. */
 uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
 			     uint16_t port);
-/* Leases of any protocol on an external address and port: first, then the next of each. */
-uint32_t lease_first_external(const struct lease_table *t, const struct in6_addr *address, uint16_t port);
-uint32_t lease_next_external(const struct lease_table *t, uint32_t i);
+/* One after another, the leases of any protocol, in any state but FREE, that have this external address and port.
+ * LEASE_NONE at the end. The table must not be changed meanwhile. */
+struct lease_port {
+	const struct in6_addr *address;
+	uint16_t port;
+	/* the table's own */
+	bool begun;
+	struct index_cursor cursor;
+};
+uint32_t lease_next_external(const struct lease_table *t, struct lease_port *p);
 
 /* True if the lease is for one peer. */
 static inline bool lease_is_peer(const struct lease *l)

@@ -292,10 +292,10 @@ static struct holders holders_of(const struct engine *e, const struct in6_addr *
 				 uint16_t port)
 {
 	struct holders h = {0};
+	struct lease_port p = {.address = address, .port = port};
 	uint8_t other = companion(protocol);
 
-	for (uint32_t i = lease_first_external(e->leases, address, port); i != LEASE_NONE;
-	     i = lease_next_external(e->leases, i)) {
+	for (uint32_t i; (i = lease_next_external(e->leases, &p)) != LEASE_NONE;) {
 		const struct lease *l = lease_peek(e->leases, i);
 
 		if (l->protocol == protocol)

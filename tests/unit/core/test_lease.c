@@ -185,8 +185,8 @@ static void compare(const struct model *m, const struct lease_table *t)
 	for (uint32_t i = 0; i < MODEL_LEASES; i++)
 		expected += m->v[i].state != LEASE_FREE && m->v[i].external_port == probe.external_port &&
 			    same(&m->v[i].external_address, &probe.external_address);
-	for (uint32_t i = lease_first_external(t, &probe.external_address, probe.external_port); i != LEASE_NONE;
-	     i = lease_next_external(t, i))
+	struct lease_port port = {.address = &probe.external_address, .port = probe.external_port};
+	while (lease_next_external(t, &port) != LEASE_NONE)
 		found++;
 	assert_int_equal(expected, found);
 	compare_client(m, t, &probe.internal_address);
