@@ -258,7 +258,8 @@ static bool follow_peers(const struct engine *e, const struct mapper_want *w, st
 	struct in6_addr address;
 	uint16_t port;
 
-	if (p->kind != MAPPING_NAT ||
+	/* there is no MAP yet, so that a side could only be a PEER's, and mostly there is none */
+	if (p->kind != MAPPING_NAT || !peer_has_any(e, w) ||
 	    !peer_side(e, w->protocol, &w->internal_address, w->internal_port, LEASE_NONE, &address, &port))
 		return true;
 	if (w->prefer_failure &&

@@ -40,13 +40,17 @@ static bool is_occupied(const struct engine *e, const struct mapper_want *w, uin
 /* How many ports a set could have by what the rules, the limits and the client's other mappings say. */
 static uint32_t room(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p)
 {
-	const struct lease_client *client = lease_client(e->leases, &w->internal_address);
-	uint32_t active = client ? client->active : 0, n = w->ports, i = 0;
 	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
-	struct policy_request q = question_of(w, w->internal_port);
 	size_t all = lease_count(e->leases);
+	const struct lease_client *client;
+	uint32_t active, n = w->ports, i = 0;
+	struct policy_request q;
 
-	if (!w->pcp || n < 2 || active >= most || all >= e->conf->limits.mappings)
+	if (!w->pcp || n < 2)
+		return 1;
+	client = lease_client(e->leases, &w->internal_address);
+	active = client ? client->active : 0;
+	if (active >= most || all >= e->conf->limits.mappings)
 		return 1;
 	if (n > UINT16_MAX - w->internal_port + 1u)
 		n = UINT16_MAX - w->internal_port + 1u;
@@ -54,6 +58,7 @@ static uint32_t room(const struct engine *e, const struct mapper_want *w, const 
 		n = most - active;
 	if (n > e->conf->limits.mappings - all)
 		n = (uint32_t)(e->conf->limits.mappings - all);
+	q = question_of(w, w->internal_port);
 	n = portset_allowed(e->conf, &q, n, true);
 	while (i < n && !is_occupied(e, w, (uint16_t)(w->internal_port + i)))
 		i++;
