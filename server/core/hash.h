@@ -73,7 +73,7 @@ static inline uint64_t hash_address(const struct hash_key *k, const struct in6_a
  * Hashes that were made lately. One request asks for the same few again and again: who its client is, whether a port is
  * free, who holds it. Starts zeroed.
  */
-enum { HASH_MEMO = 16 };
+enum { HASH_MEMO = 64 };
 struct hash_memo {
 	struct {
 		struct in6_addr address;
