@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/floor.h"
 
+#include "codec/wire.h"
 #include "server/core/pcp.h"
+
+enum { MAP_LENGTH = 60 }; /* of a MAP without options */
 
 /* What the lease must keep: as long as its connections go on, and never more than it has. */
 static uint32_t floor_s(const struct mapper_want *w, const struct lease *l, uint64_t now_ms)
@@ -86,17 +89,23 @@ static bool read_request(const struct engine_datagram *d, struct codec_message *
 	       codec_parse(d->data, length, m, NULL) == CODEC_OK;
 }
 
-/* Most requests are for a new mapping, or for a longer life of one. */
-static bool cannot_cut(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
-		       uint64_t now_ms)
+/* Most requests are for a new mapping, or for a longer life of one, which the bare octets tell: RFC 6887 7.1, 11.1. */
+static bool cannot_cut(const struct engine *e, const struct engine_datagram *d, uint64_t now_ms)
 {
-	uint32_t least_s = m->lifetime_s < e->lifetime_uncut_s ? m->lifetime_s : e->lifetime_uncut_s;
-	uint32_t i;
+	struct wire_reader r = wire_reader_init(d->data, MAP_LENGTH);
+	uint32_t lifetime_s, least_s, i;
+	uint8_t protocol;
 
 	/* options may name another host, or more ports */
-	if (m->options_length > 0)
+	if (d->length != MAP_LENGTH)
 		return false;
-	i = lease_find_internal(e->leases, m->mapping.protocol, &d->source, m->mapping.internal_port);
+	wire_skip(&r, 4);
+	lifetime_s = wire_get_u32(&r);
+	wire_skip(&r, 16 + CODEC_NONCE_LENGTH); /* the client's address */
+	protocol = wire_get_u8(&r);
+	wire_skip(&r, 3);
+	least_s = lifetime_s < e->lifetime_uncut_s ? lifetime_s : e->lifetime_uncut_s;
+	i = lease_find_internal(e->leases, protocol, &d->source, wire_get_u16(&r));
 	return i == LEASE_NONE || engine_remaining_s(lease_peek(e->leases, portset_head(e, i)), now_ms) <= least_s;
 }
 
@@ -108,9 +117,9 @@ size_t engine_asks_left(const struct engine *e, const struct engine_datagram *d,
 	struct codec_message m;
 	size_t n;
 
-	if (!section->pcp || !section->map || !read_request(d, &m) || m.pcp.opcode != PCP_MAP)
+	if (!section->pcp || !section->map || d->length < 2 || d->data[0] != CODEC_VERSION_PCP || d->data[1] != PCP_MAP)
 		return 0;
-	if (cannot_cut(e, d, &m.pcp, now_ms))
+	if (cannot_cut(e, d, now_ms) || !read_request(d, &m))
 		return 0;
 	n = pcp_concerns(e, d, &m.pcp, now_ms, leases);
 	for (size_t i = 0; i < n; i++) {
