@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const struct extra_parts extra_none;
+
 static bool is_empty(const struct extra_parts *p)
 {
 	return IN6_IS_ADDR_UNSPECIFIED(&p->asker) && p->remote_port == 0 && p->more_ports == 0 && p->filters_n == 0 &&
@@ -41,11 +43,4 @@ void extra_drop(struct extra *x)
 {
 	if (x && --x->references == 0)
 		free(x);
-}
-
-const struct extra_parts *extra_parts(const struct extra *x)
-{
-	static const struct extra_parts none;
-
-	return x ? &x->parts : &none;
 }

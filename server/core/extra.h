@@ -37,6 +37,10 @@ struct extra *extra_hold(struct extra *x);
 void extra_drop(struct extra *x);
 
 /* What there is; for NULL: empty parts. */
-const struct extra_parts *extra_parts(const struct extra *x);
+extern const struct extra_parts extra_none;
+static inline const struct extra_parts *extra_parts(const struct extra *x)
+{
+	return x ? &x->parts : &extra_none;
+}
 
 #endif
