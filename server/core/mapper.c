@@ -295,7 +295,10 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 	const struct lease *l = i == LEASE_NONE ? NULL : lease_peek(e->leases, i);
 	bool active = l && l->state == LEASE_ACTIVE;
 
-	*p = (struct mapper_plan){.action = MAPPER_TELL, .external = external, .verdict.lease = LEASE_NONE};
+	memset(p, 0, offsetof(struct mapper_plan, policy.left));
+	p->action = MAPPER_TELL;
+	p->external = external;
+	p->verdict.lease = LEASE_NONE;
 	p->kind = wildcard_kind(e, external, &w->internal_address);
 	if (w->remote_port) {
 		peer_plan(e, w, now_ms, p);

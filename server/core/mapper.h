@@ -82,12 +82,12 @@ enum mapper_action {
 struct mapper_plan {
 	enum mapper_action action;
 	struct mapper_verdict verdict; /* external_port 0: not yet chosen, a random one will do */
-	struct policy_verdict policy;
-	uint8_t kind;	 /* enum mapping_kind */
-	uint64_t due_ms; /* not 0: the lifetime is that of connections, and ends then */
+	uint8_t kind;		       /* enum mapping_kind */
+	uint64_t due_ms;	       /* not 0: the lifetime is that of connections, and ends then */
 	size_t external;
 	struct portset_choice set; /* MAPPER_MAKE: n > 1 = a set */
 	struct extra *extra;	   /* what the lease will have beside its keys; mapper_do() alone has it */
+	struct policy_verdict policy;
 };
 
 /* Decides, without changing anything. lifetime_s 0 asks for the end of the mapping. */

@@ -135,12 +135,13 @@ static void narrow(const struct conf *conf, const struct policy_request *q, stru
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v)
 {
 	static const struct conf_ranges every;
-	*v = (struct policy_verdict){.rule = UINT16_MAX,
-				     .why = q->internal_port ? "no rule matches"
-							     : "no rule allows it with wildcard = true",
-				     .given = &every,
-				     .lifetime_max_s = conf->lifetime.max_s,
-				     .mappings_max = conf->limits.mappings_per_client};
+
+	memset(v, 0, offsetof(struct policy_verdict, left));
+	v->rule = UINT16_MAX;
+	v->why = q->internal_port ? "no rule matches" : "no rule allows it with wildcard = true";
+	v->given = &every;
+	v->lifetime_max_s = conf->lifetime.max_s;
+	v->mappings_max = conf->limits.mappings_per_client;
 	for (size_t i = 0; i < conf->rules_n; i++) {
 		const struct conf_rule *r = &conf->rules[i];
 		if (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0))

@@ -27,10 +27,10 @@ struct policy_verdict {
 	const char *why;
 	const struct conf_ranges *given; /* outside ports of the rule that allows; empty = all of the external's */
 	bool narrowed;			 /* earlier rules take some of them away: these are left */
+	uint32_t lifetime_max_s;	 /* the lower of the rule's and the global one */
+	uint32_t mappings_max;		 /* per client address: the rule's, else the global one */
 	size_t left_n;
-	struct conf_range left[POLICY_RANGES_MAX];
-	uint32_t lifetime_max_s; /* the lower of the rule's and the global one */
-	uint32_t mappings_max;	 /* per client address: the rule's, else the global one */
+	struct conf_range left[POLICY_RANGES_MAX]; /* last: cleared no further than it is used */
 };
 
 /*
