@@ -2,6 +2,7 @@
 #include "codec/client.h"
 
 #include "codec/client_op.h"
+#include "codec/client_request.h"
 
 #define NATPMP_TRIES	9
 #define NATPMP_FIRST_MS 250
@@ -13,7 +14,7 @@
 static bool opens_with_natpmp(const struct client *c, const struct client_op *op)
 {
 	if (c->mode == CLIENT_AUTO)
-		return op->kind == CLIENT_OP_ADDRESS && client_op_server_is_v4(c) && !op->refuses_natpmp;
+		return op->kind == CLIENT_OP_ADDRESS && client_op_may_use_natpmp(c, op) && !op->refuses_natpmp;
 	return c->mode == CLIENT_NATPMP;
 }
 
@@ -22,26 +23,44 @@ static bool sends_natpmp_next(const struct client *c, const struct client_op *op
 	return op->falling_back || opens_with_natpmp(c, op);
 }
 
-/* RFC 6886 3.1: one NAT-PMP request at a time. */
-static bool natpmp_line_free(const struct client *c, const struct client_op *op)
+/* RFC 6886 3.1: one NAT-PMP request at a time. This is the one that is out, or NULL. */
+static const struct client_op *natpmp_out(const struct client *c)
 {
-	for (const struct client_op *o = c->ops; o; o = o->next)
-		if (o != op && o->phase == CLIENT_OP_EXCHANGE && o->sent_natpmp)
-			return false;
-	return true;
+	const struct client_op *op = c->ops;
+
+	while (op && !(op->phase == CLIENT_OP_EXCHANGE && op->sent_natpmp))
+		op = op->next;
+	return op;
+}
+
+/* RFC 6886 3.1: no use in deleting what would have ended by now. */
+static bool is_pointless(const struct client_op *op, uint64_t now_ms)
+{
+	return op->tries > 0 && op->deleting && op->until_ms && now_ms >= op->until_ms;
 }
 
 static bool is_exhausted(const struct client *c, const struct client_op *op, uint64_t now_ms)
 {
-	const struct client_schedule *s = &c->schedule;
+	uint32_t mrc = client_path_tries(c), mrd_ms = c->schedule.mrd_ms;
 
 	if (op->tries == 0)
 		return false;
-	if (op->deleting && op->until_ms && now_ms >= op->until_ms)
-		return true;
 	if (op->natpmp_pace)
 		return op->tries >= NATPMP_TRIES;
-	return (s->mrc && op->tries >= s->mrc) || (s->mrd_ms && now_ms >= op->first_ms + s->mrd_ms);
+	return (mrc && op->tries >= mrc) || (mrd_ms && now_ms >= op->first_ms + mrd_ms);
+}
+
+static bool is_over(const struct client *c, const struct client_op *op, uint64_t now_ms)
+{
+	return op->phase == CLIENT_OP_EXCHANGE && !op->falling_back &&
+	       (is_pointless(op, now_ms) || is_exhausted(c, op, now_ms));
+}
+
+/* As many renewals as requests on one path got no answer: another path is to be tried while the mapping lives. */
+static bool renews_in_vain(const struct client *c, const struct client_op *op)
+{
+	return op->phase == CLIENT_OP_RENEW && c->paths_count > 1 && op->tries > 0 &&
+	       op->renewal > client_path_tries(c);
 }
 
 /* Sets the timer behind a datagram that counts as the tries-th. */
@@ -64,54 +83,11 @@ static void arm(struct client *c, struct client_op *op, uint64_t now_ms)
 		op->due_ms = client_op_earlier(op->due_ms, op->until_ms);
 }
 
-static size_t marshal_natpmp(const struct client_op *op, uint8_t *out, size_t capacity)
-{
-	const struct client_request *r = &op->request;
-	struct natpmp_message m = {.opcode = NATPMP_ADDRESS};
-
-	if (op->kind == CLIENT_OP_MAP) {
-		m.opcode = r->protocol == IPPROTO_TCP ? NATPMP_MAP_TCP : NATPMP_MAP_UDP;
-		m.internal_port = r->internal_port;
-		if (!op->deleting) {
-			m.external_port = r->external_port;
-			m.lifetime_s = r->lifetime_s;
-		}
-	}
-	return natpmp_marshal(&m, out, capacity);
-}
-
-static size_t marshal_pcp(const struct client *c, const struct client_op *op, uint8_t *out, size_t capacity)
-{
-	const struct client_request *r = &op->request;
-	struct pcp_message m = {.version = CODEC_VERSION_PCP, .opcode = PCP_ANNOUNCE, .client_address = c->own};
-	struct in6_addr inside = c->own;
-
-	if (op->kind == CLIENT_OP_ANNOUNCE)
-		return pcp_marshal(&m, out, capacity);
-	m.opcode = r->remote_port ? PCP_PEER : PCP_MAP;
-	m.mapping.remote_port = r->remote_port;
-	m.mapping.remote_address = r->remote_address;
-	m.options = r->options;
-	m.options_length = r->options_length;
-	client_op_third_party(r->options, r->options_length, &inside);
-	m.mapping.nonce = r->nonce;
-	m.mapping.protocol = r->protocol;
-	m.mapping.internal_port = r->internal_port;
-	/* no preference is the zero address of the wanted family (RFC 6887 11.1); a deletion has none (15.1) */
-	m.mapping.external_address = codec_is_v4(&inside) ? codec_from_v4(0) : (struct in6_addr){0};
-	if (!op->deleting) {
-		m.lifetime_s = r->lifetime_s;
-		m.mapping.external_port = r->external_port;
-		if (!codec_is_unspecified(&r->external_address))
-			m.mapping.external_address = r->external_address;
-	}
-	return pcp_marshal(&m, out, capacity);
-}
-
 static size_t send_op(struct client *c, struct client_op *op, uint8_t *out, size_t capacity, uint64_t now_ms)
 {
 	bool natpmp = sends_natpmp_next(c, op);
-	size_t n = natpmp ? marshal_natpmp(op, out, capacity) : marshal_pcp(c, op, out, capacity);
+	size_t n = natpmp ? client_request_natpmp(op, out, capacity, now_ms)
+			  : client_request_pcp(c, op, out, capacity, now_ms);
 
 	if (op->tries == 0)
 		op->first_ms = now_ms;
@@ -123,6 +99,7 @@ static size_t send_op(struct client *c, struct client_op *op, uint8_t *out, size
 	op->last_ms = now_ms;
 	op->last_natpmp = natpmp;
 	op->ever_sent = true;
+	c->paths_spent = false;
 	if (natpmp)
 		op->sent_natpmp = true;
 	else
@@ -136,8 +113,15 @@ static size_t fire(struct client *c, struct client_op *op, uint8_t *out, size_t 
 {
 	size_t n;
 
-	if (op->phase == CLIENT_OP_EXCHANGE && !op->falling_back && is_exhausted(c, op, now_ms)) {
-		client_op_give_up(c, op, now_ms);
+	if (is_over(c, op, now_ms)) {
+		if (c->paths_count > 1 && !is_pointless(op, now_ms))
+			client_path_failed(c, false, now_ms);
+		else
+			client_op_give_up(c, op, now_ms);
+		return 0;
+	}
+	if (renews_in_vain(c, op)) {
+		client_path_failed(c, false, now_ms);
 		return 0;
 	}
 	if (op->phase == CLIENT_OP_RENEW && !op->falling_back && !op->natpmp_pace) {
@@ -153,16 +137,16 @@ static size_t fire(struct client *c, struct client_op *op, uint8_t *out, size_t 
 }
 
 /* When an operation has something to do, its end included. */
-static uint64_t due(const struct client *c, const struct client_op *op)
+static uint64_t due(const struct client *c, const struct client_op *op, const struct client_op *out)
 {
 	uint64_t at = op->falling_back ? 0 : op->due_ms;
 
 	if (op->phase == CLIENT_OP_REST || at == CLIENT_NEVER)
 		return CLIENT_NEVER;
 	/* giving up needs no line and is under no hold */
-	if (op->phase == CLIENT_OP_EXCHANGE && !op->falling_back && is_exhausted(c, op, at))
+	if (is_over(c, op, at))
 		return at;
-	if (sends_natpmp_next(c, op) && !natpmp_line_free(c, op))
+	if (out && out != op && sends_natpmp_next(c, op))
 		return CLIENT_NEVER;
 	at = client_op_later(at, c->hold_all_ms);
 	if (op->kind == CLIENT_OP_MAP && !op->deleting && op->result.expires_ms == 0)
@@ -187,9 +171,10 @@ static void run_out(struct client_op *op, uint64_t now_ms)
 
 static struct client_op *first_due(const struct client *c, uint64_t now_ms)
 {
+	const struct client_op *out = natpmp_out(c);
 	struct client_op *op = c->ops;
 
-	while (op && due(c, op) > now_ms)
+	while (op && due(c, op, out) > now_ms)
 		op = op->next;
 	return op;
 }
@@ -197,6 +182,7 @@ static struct client_op *first_due(const struct client *c, uint64_t now_ms)
 size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct client_endpoint *to, uint64_t *deadline_ms,
 		   uint64_t now_ms)
 {
+	const struct client_op *natpmp;
 	struct client_op *op;
 
 	*deadline_ms = CLIENT_NEVER;
@@ -209,12 +195,13 @@ size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct clien
 
 		if (n == 0)
 			continue;
-		*to = c->server;
+		*to = client_path(c)->server;
 		*deadline_ms = now_ms;
 		return n;
 	}
+	natpmp = natpmp_out(c);
 	for (op = c->ops; op; op = op->next) {
-		*deadline_ms = client_op_earlier(*deadline_ms, due(c, op));
+		*deadline_ms = client_op_earlier(*deadline_ms, due(c, op, natpmp));
 		if (can_run_out(op))
 			*deadline_ms = client_op_earlier(*deadline_ms, op->result.expires_ms);
 	}
@@ -242,9 +229,20 @@ void client_init(struct client *c, enum client_mode mode, const struct client_en
 	memset(c, 0, sizeof(*c));
 	c->schedule = (struct client_schedule){.irt_ms = 3000, .mrt_ms = 1024000};
 	c->mode = mode;
-	c->server = *server;
-	c->own = *own;
+	c->paths[0] = (struct client_path){*server, *own};
+	c->paths_count = 1;
 	c->random = seed;
+}
+
+void client_request_init(struct client_request *r, uint8_t protocol, uint16_t internal_port,
+			 const struct codec_nonce *nonce)
+{
+	memset(r, 0, sizeof(*r));
+	r->protocol = protocol;
+	r->internal_port = internal_port;
+	r->lifetime_s = CLIENT_LIFETIME;
+	r->nonce = *nonce;
+	r->keep = true;
 }
 
 static void add(struct client *c, struct client_op *op, enum client_op_kind kind, const struct client_request *r,
@@ -256,6 +254,7 @@ static void add(struct client *c, struct client_op *op, enum client_op_kind kind
 	op->request = *r;
 	op->kind = (uint8_t)kind;
 	op->deleting = kind == CLIENT_OP_MAP && r->lifetime_s == 0;
+	op->any_external = codec_is_unspecified(&r->external_address);
 	op->result.state = CLIENT_ASKING;
 	client_op_begin(op, now_ms);
 	while (*end)
@@ -263,27 +262,19 @@ static void add(struct client *c, struct client_op *op, enum client_op_kind kind
 	*end = op;
 }
 
-static bool options_are_sound(const struct client_request *r)
-{
-	struct pcp_option o;
-	size_t offset = 0;
-	enum codec_verdict v;
-
-	if (r->options_length % 4 != 0 || r->options_length > CLIENT_OPTIONS_MAX)
-		return false;
-	do
-		v = pcp_option_next(r->options, r->options_length, &offset, &o, NULL);
-	while (v == CODEC_OK);
-	return v == CODEC_DROP;
-}
-
 bool client_map(struct client *c, struct client_op *op, const struct client_request *r, uint64_t now_ms)
 {
-	if (!options_are_sound(r))
+	if (!client_request_sound(c, r, false))
 		return false;
-	if (r->remote_port && (r->lifetime_s == 0 || r->options_length > CLIENT_OPTIONS_MAX - 20))
+	if (c->mode == CLIENT_NATPMP && (!client_op_server_is_v4(c) || client_request_needs_pcp(c, r)))
 		return false;
-	if (c->mode == CLIENT_NATPMP && (!client_op_server_is_v4(c) || client_op_needs_pcp(r)))
+	add(c, op, CLIENT_OP_MAP, r, now_ms);
+	return true;
+}
+
+bool client_peer(struct client *c, struct client_op *op, const struct client_request *r, uint64_t now_ms)
+{
+	if (c->mode == CLIENT_NATPMP || !client_request_sound(c, r, true))
 		return false;
 	add(c, op, CLIENT_OP_MAP, r, now_ms);
 	return true;
@@ -322,6 +313,26 @@ void client_delete(struct client *c, struct client_op *op, uint64_t now_ms)
 	}
 	op->result.state = CLIENT_ASKING;
 	client_op_begin(op, now_ms);
+}
+
+bool client_check(struct client *c, struct client_op *op, uint64_t now_ms)
+{
+	(void)c;
+	if (!client_op_is_renewable(op) || op->result.expires_ms <= now_ms)
+		return false;
+	/* what is on its way tells as much */
+	if (op->phase == CLIENT_OP_EXCHANGE && op->tries > 0)
+		return true;
+	client_op_begin(op, client_op_later(now_ms, op->last_ms + CLIENT_OP_SPACING_MS));
+	op->checking = true;
+	return true;
+}
+
+void client_retry(struct client *c, uint64_t now_ms)
+{
+	for (struct client_op *op = c->ops; op; op = op->next)
+		if (op->phase == CLIENT_OP_HOLD && op->result.state == CLIENT_NO_ANSWER)
+			op->due_ms = now_ms;
 }
 
 void client_forget(struct client *c, struct client_op *op)

@@ -5,6 +5,7 @@
  * The caller owns the socket, the clock, the randomness and all memory. The walk is always the same:
  *
  *	client_init(&c, CLIENT_AUTO, &server, &own, seed);
+ *	client_request_init(&request, IPPROTO_TCP, 8080, &nonce);
  *	client_map(&c, &op, &request, now);
  *	for (;;) {
  *		while ((n = client_next(&c, out, sizeof(out), &to, &deadline, now)) > 0)
@@ -15,9 +16,11 @@
  *			look at op->result
  *	}
  *
- * One client speaks to one server from one own address and carries any number of operations. Times are milliseconds
- * of one clock that never goes back (RFC 6887 8.5). Retransmission is RFC 6886 3.1 and RFC 6887 8.1.1, renewal
- * RFC 6887 11.2.1, the choice between the protocols RFC 6886 1.1 and RFC 6887 section 9.
+ * One client speaks to one server and carries any number of operations; a host with several servers, or with one for
+ * IPv4 and one for IPv6 (RFC 6887 8.1), has a client for each. A server with several addresses: client_paths().
+ * Times are milliseconds of one clock that never goes back (RFC 6887 8.5). Retransmission is RFC 6886 3.1 and RFC 6887
+ * 8.1.1, renewal RFC 6887 11.2.1, the choice between the protocols RFC 6886 1.1 and RFC 6887 section 9, that among the
+ * addresses of a server RFC 7488 section 3.
  */
 #ifndef NATPCP_CLIENT_H
 #define NATPCP_CLIENT_H
@@ -32,6 +35,8 @@ extern "C" {
 #define CLIENT_NEVER	   UINT64_MAX /* a deadline that does not come */
 #define CLIENT_LIFETIME	   7200	      /* seconds to ask for, RFC 6886 3.3 */
 #define CLIENT_OPTIONS_MAX (CODEC_MESSAGE_MAX - 24 - 36)
+#define CLIENT_PATHS_MAX   8  /* addresses of one server */
+#define CLIENT_SECRET	   16 /* octets for client_nonce() */
 
 /* Where a datagram comes from or goes to. scope is the interface index of a link-local address, 0 = not known. */
 struct client_endpoint {
@@ -40,8 +45,19 @@ struct client_endpoint {
 	uint32_t scope;
 };
 
+/*
+ * An address of the server, and the own address that datagrams to it leave from, unspecified where there is none. Own
+ * goes into PCP requests (RFC 6887 8.1); behind an inner NAT that was told otherwise it is that NAT's outside address.
+ */
+struct client_path {
+	struct client_endpoint server;
+	struct in6_addr own;
+};
+
 enum client_mode {
-	CLIENT_AUTO, /* PCP first, NAT-PMP when the server refuses the version */
+	/* PCP first; NAT-PMP when the server refuses the version, unless own is an address of the public IPv4 internet
+	 * (RFC 6886 section 3) */
+	CLIENT_AUTO,
 	CLIENT_NATPMP,
 	CLIENT_PCP,
 };
@@ -55,23 +71,35 @@ enum client_state {
 	CLIENT_DELETED,
 };
 
-/* What a mapping shall be. Copied by client_map(), but not the options. */
+/*
+ * What a mapping shall be. Copied by client_map() and client_peer(), but not the options. See client_request_init().
+ *
+ * options is a PCP option area (pcp_option_put()), borrowed until client_forget(), at most CLIENT_OPTIONS_MAX octets,
+ * for client_peer() 20 less, and 20 less where internal_address makes a THIRD_PARTY necessary. A deletion carries of it
+ * THIRD_PARTY and PORT_SET only (RFC 6887 13.3, RFC 7753 4.4).
+ */
 struct client_request {
 	uint8_t protocol;		  /* IANA number; 0 = all, with internal_port 0 */
 	uint16_t internal_port;		  /* 0 = all ports */
 	uint16_t external_port;		  /* suggestion, 0 = any */
-	struct in6_addr external_address; /* suggestion, unspecified = any of the own address's family */
-	uint32_t lifetime_s;		  /* 0 deletes what an earlier client with the same nonce has made */
-	struct codec_nonce nonce;	  /* unguessable, another one for each server (RFC 6887 11.2) */
-	bool keep;			  /* renew, and ask again after an error; else one answer is enough */
-	const uint8_t *options;		  /* PCP option area (pcp_option_put()), borrowed until client_forget() */
-	size_t options_length;		  /* at most CLIENT_OPTIONS_MAX, 20 octets less with a remote_port */
-	/* not 0: for one peer alone, by PEER (RFC 6887 12), which asks for 1 s at least and cannot delete */
+	struct in6_addr external_address; /* suggestion, unspecified = any of external_family */
+	int external_family;		  /* AF_INET or AF_INET6; 0 = that of the internal address */
+	/*
+	 * Unspecified = own: of the path in use, or of the first where the two are of different families. Any other
+	 * address than that of the path in use goes by THIRD_PARTY (RFC 6887 13.1, RFC 7488 section 5).
+	 */
+	struct in6_addr internal_address;
+	uint32_t lifetime_s;	  /* 0 deletes what an earlier client with the same nonce has made */
+	struct codec_nonce nonce; /* unguessable, another one for each server (RFC 6887 11.2): client_nonce() */
+	bool keep;		  /* renew, and ask again after an error; else one answer is enough */
+	const uint8_t *options;
+	size_t options_length;
+	/* for client_peer() only */
 	uint16_t remote_port;
 	struct in6_addr remote_address;
 };
 
-/* What is known of an operation. All but state holds what the last answer said. */
+/* What is known of an operation. All but state and expires_ms holds what the last answer said. */
 struct client_result {
 	enum client_state state;
 	enum codec_version protocol; /* of the last answer; which of the two code belongs to */
@@ -81,6 +109,15 @@ struct client_result {
 	uint16_t external_port;
 	struct in6_addr external_address; /* unspecified while not known: NAT-PMP tells it only to client_address() */
 	uint64_t expires_ms;		  /* when the mapping ends, 0 = there is none; also set while a renewal fails */
+	/*
+	 * Granted ports: from first_internal_port on, port_set_size of them, outside from external_port on. More than
+	 * one only by PORT_SET (RFC 7753), whose set may begin elsewhere than was asked for (6.3). One of several that
+	 * were asked for does not mean that the server knows no sets (4.3).
+	 */
+	uint16_t first_internal_port;
+	uint16_t port_set_size;
+	bool description_taken; /* the server has stored the DESCRIPTION of the request (RFC 7220 section 3) */
+	uint8_t unprocessed;	/* optional options of the request that the server did nothing with (RFC 6887 7.3) */
 };
 
 /* One operation, in the caller's memory from client_map() until client_forget(). Read request and result. */
@@ -93,12 +130,14 @@ struct client_op {
 	uint8_t phase;
 	bool changed;
 	bool deleting;
+	bool checking;		    /* asks for what is left of the lifetime, not for more */
 	bool refuses_natpmp;	    /* version 0 was refused in this exchange */
 	bool falling_back;	    /* NAT-PMP is to be sent as soon as it is this operation's turn */
 	bool natpmp_pace;	    /* the server is known to answer fast: RFC 6886 3.1 instead of RFC 6887 8.1.1 */
 	bool sent_pcp, sent_natpmp; /* in this exchange */
 	bool last_natpmp;
 	bool ever_sent, ever_pcp;
+	bool any_external; /* no external address was suggested at first */
 	unsigned int tries;
 	unsigned int renewal;
 	uint64_t rt_ms;
@@ -117,8 +156,9 @@ struct client {
 	struct client_schedule schedule; /* may be changed after client_init() */
 	/* the rest is the client's own */
 	enum client_mode mode;
-	struct client_endpoint server;
-	struct in6_addr own;
+	struct client_path paths[CLIENT_PATHS_MAX];
+	uint8_t path, paths_count;
+	bool path_answered, paths_stale, paths_spent;
 	uint64_t random;
 	struct client_op *ops;
 	struct epoch_check epoch_pcp, epoch_natpmp;
@@ -127,24 +167,77 @@ struct client {
 };
 
 /*
- * server: usually port CODEC_SERVER_PORT. own: the source address of the datagrams, which goes into PCP requests
- * (RFC 6887 8.1). seed: drives the jitter only, need not be secret, should differ from run to run.
+ * A client of one server address. server: usually port CODEC_SERVER_PORT; scope is where the address was learnt. own:
+ * see struct client_path. seed: drives the jitter only, need not be secret, should differ from run to run.
  */
 void client_init(struct client *c, enum client_mode mode, const struct client_endpoint *server,
 		 const struct in6_addr *own, uint64_t seed);
 
 /*
- * Starts an operation; op needs no initial contents and must not be in use. client_map() returns false if the request
- * cannot be put on the wire in this mode: NAT-PMP has only TCP and UDP, IPv4, and no mandatory options; the options
- * must be whole and fit.
+ * Gives the client all addresses of its server, the best first: client_paths_sort(). Each gets four datagrams of a
+ * request by RFC 6887 8.1.1, then it is the next one's turn, at once after client_unreachable(); when none is left, all
+ * begins anew after 15 minutes (RFC 7488 section 3). All operations use the one that has answered, until it stops
+ * answering. Paths without an own address are left out. Returns false, with nothing changed, if none is left, there are
+ * more than CLIENT_PATHS_MAX, or one that NAT-PMP alone cannot use is left.
+ * The path in use stays if it is among them and has answered; else what is unanswered begins anew with the first.
+ */
+bool client_paths(struct client *c, const struct client_path *paths, size_t count, uint64_t now_ms);
+/* Where datagrams go now: the caller sends from own, through the interface of the server's scope. */
+const struct client_path *client_path(const struct client *c);
+/* True once the address in use has stopped answering, until the next client_paths(): the list is to be made and sorted
+ * anew (RFC 7488 section 3, 6.). Without that the client starts over with the list that it has. */
+bool client_paths_stale(const struct client *c);
+
+/*
+ * Sorts by RFC 6724 section 6, as far as addresses alone tell: usable, scope, label, precedence, smaller scope, longest
+ * prefix; equals stay in their order. sources are the candidates for the internal address, all own ones if sources_count
+ * is 0: those on which the service listens, or the one of the connection (RFC 7488 section 3, 1.). A path whose own
+ * address is none of them goes behind the others.
+ */
+void client_paths_sort(struct client_path *paths, size_t count, const struct in6_addr *sources, size_t sources_count);
+
+/* A request with the usual values: lifetime CLIENT_LIFETIME, to be kept, nothing suggested. */
+void client_request_init(struct client_request *r, uint8_t protocol, uint16_t internal_port,
+			 const struct codec_nonce *nonce);
+
+/*
+ * Makes a nonce: the same for the same arguments, and for anyone without the secret not to be told from random (RFC 6887
+ * 11.2). secret: from the system's random numbers at the start of the program, or a stored one if mappings are to be
+ * deleted and renewed by later runs. server: another one for each server, and for all addresses of one server (RFC 7488
+ * section 3) always the same of them.
+ */
+void client_nonce(const uint8_t secret[CLIENT_SECRET], const struct in6_addr *server, uint8_t protocol,
+		  uint16_t internal_port, struct codec_nonce *nonce);
+
+/*
+ * Starts an operation; op needs no initial contents and must not be in use. client_map() and client_peer() return false
+ * if the request cannot be put on the wire in this mode, or must not be by the RFCs: NAT-PMP has only TCP and UDP, IPv4,
+ * the own address, and no mandatory options; options must be whole and fit, and be options of the opcode; PREFER_FAILURE
+ * needs an external_port and excludes PORT_SET; PORT_SET is of two ports at least and begins at internal_port;
+ * THIRD_PARTY, PREFER_FAILURE, DESCRIPTION and PORT_SET occur once, THIRD_PARTY not with an own address. Neither may a
+ * port be set for protocol 0.
  *
+ * client_peer() asks by PEER (RFC 6887 section 12) for remote_port and remote_address of the request alone, for 1 s at
+ * least; it cannot delete.
  * client_address() learns the external address: NAT-PMP's own request first, where the server has none a PCP mapping
  * of UDP port 9 for a minute (RFC 6887 11.6), for which the nonce is. client_announce() asks whether a server is there
  * and for its epoch; with NAT-PMP it is an address request. Both return false only for NAT-PMP with an IPv6 server.
  */
 bool client_map(struct client *c, struct client_op *op, const struct client_request *r, uint64_t now_ms);
+bool client_peer(struct client *c, struct client_op *op, const struct client_request *r, uint64_t now_ms);
 bool client_address(struct client *c, struct client_op *op, const struct codec_nonce *nonce, uint64_t now_ms);
 bool client_announce(struct client *c, struct client_op *op, uint64_t now_ms);
+
+/*
+ * Has the server looked at for one granted mapping, at once or 4 s after its last datagram: the request asks for what is
+ * left of the lifetime (RFC 6887 16.3.2), so that nothing changes but what is known of the epoch; one operation is
+ * enough for all. Returns false if the mapping does not exist or is not kept.
+ */
+bool client_check(struct client *c, struct client_op *op, uint64_t now_ms);
+
+/* Something has changed, a link or a DHCP lease: what got no answer and waits is asked again, with the first path
+ * (RFC 6886 3.1). Another server is another client, with other nonces; no hold of this one binds it (RFC 6887 8.3). */
+void client_retry(struct client *c, uint64_t now_ms);
 
 /* Deletes the mapping of an operation; the state becomes CLIENT_DELETED when the server has agreed, at once if nothing
  * was ever sent. What is not answered before the mapping would have run out ends as CLIENT_NO_ANSWER. */
@@ -155,13 +248,14 @@ void client_forget(struct client *c, struct client_op *op);
 
 /*
  * Takes a datagram that came from `from`, on the own socket or on port 5350. Whatever is not a response of the server,
- * from the server's address and port, that belongs to an operation or is an announcement, changes nothing. Returns
- * true if it was taken.
+ * from its address and port in use, that belongs to an operation or is an announcement, changes nothing. Returns true
+ * if it was taken. When all addresses have been tried in vain an announcement from any of them counts.
  */
 bool client_deliver(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from,
 		    uint64_t now_ms);
 
-/* Tells that an ICMP error came back for what was sent last: no use in waiting (RFC 6886 3.1, RFC 7488 section 3). */
+/* Tells that an ICMP error came back for what was sent last: no use in waiting. The next address is tried, with the
+ * last or only one NAT-PMP, then what is not kept ends (RFC 7488 section 3, RFC 6886 3.1). */
 void client_unreachable(struct client *c, uint64_t now_ms);
 
 /*

@@ -2,6 +2,8 @@
 /* What a datagram from the server means for the operations of a client. */
 #include "codec/client_op.h"
 
+#include "codec/client_request.h"
+
 /* what an answer's lifetime is believed at most, RFC 6887 section 15 */
 #define SUCCESS_MAX_S	86400
 #define ERROR_MAX_S	1800
@@ -9,13 +11,6 @@
 /* errors of no lifetime to speak of: what may pass soon is asked again this late */
 #define ERROR_MIN_S 30
 #define BURST_MS    5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
-
-static bool is_waiting(const struct client_op *op, bool natpmp)
-{
-	if (op->falling_back || op->tries == 0 || op->last_natpmp != natpmp)
-		return false;
-	return op->phase == CLIENT_OP_EXCHANGE || op->phase == CLIENT_OP_RENEW;
-}
 
 /* Repeats in NAT-PMP what was sent as PCP, at once (RFC 6886 1.1). */
 static void fall_back(struct client_op *op)
@@ -50,14 +45,14 @@ static bool version_refused(struct client *c, uint8_t version, uint32_t lifetime
 	bool taken = false;
 
 	for (struct client_op *op = c->ops; op; op = op->next) {
-		if (is_waiting(op, false)) {
+		if (client_op_is_waiting(op, false)) {
 			taken = true;
 			/* a server that names a later version has none below it (RFC 6887 section 9, 3.) */
 			if (version <= CODEC_VERSION_PCP && client_op_may_use_natpmp(c, op) && !op->refuses_natpmp)
 				fall_back(op);
 			else
 				refuse(op, CODEC_VERSION_PCP, PCP_UNSUPP_VERSION, lifetime_s, now_ms);
-		} else if (is_waiting(op, true) && version != CODEC_VERSION_NATPMP && !op->sent_pcp) {
+		} else if (client_op_is_waiting(op, true) && version != CODEC_VERSION_NATPMP && !op->sent_pcp) {
 			/* after PCP was refused as well this can only be a second copy of that refusal */
 			taken = true;
 			if (c->mode == CLIENT_AUTO && version == CODEC_VERSION_PCP) {
@@ -95,17 +90,7 @@ static bool is_version_refusal(const uint8_t *data, size_t length, uint32_t *lif
  * (RFC 6886 3.7, RFC 6887 8.5, 14.1.3). What was answered just now is on the new server already. */
 static void recreate(struct client *c, const struct client_op *fresh, uint64_t now_ms)
 {
-	uint64_t at = now_ms + client_op_random(c, BURST_MS);
-
-	for (struct client_op *op = c->ops; op; op = op->next) {
-		uint64_t mine = client_op_later(at, op->last_ms + CLIENT_OP_SPACING_MS);
-
-		if (op == fresh || !client_op_is_renewable(op) || op->result.expires_ms <= now_ms)
-			continue;
-		if (op->phase == CLIENT_OP_EXCHANGE && (op->falling_back || op->due_ms <= mine))
-			continue;
-		client_op_begin(op, mine);
-	}
+	client_op_renew_all(c, fresh, now_ms, now_ms + client_op_random(c, BURST_MS));
 }
 
 /* A server that announces itself is there: what got no answer is asked once more (RFC 6886 3.1). */
@@ -149,6 +134,42 @@ static void lapse(struct client_op *op, uint64_t now_ms)
 {
 	if (op->result.expires_ms)
 		op->result.expires_ms = now_ms;
+}
+
+/* RFC 7753 section 4: the ports that were granted. Without the option it is one. */
+static void port_set_told(struct client_op *op, const struct pcp_message *m)
+{
+	struct client_result *r = &op->result;
+	struct pcp_option set;
+	uint32_t room;
+
+	r->first_internal_port = op->request.internal_port;
+	r->port_set_size = 1;
+	if (!client_request_has(&op->request, PCP_OPTION_PORT_SET) ||
+	    !client_request_option(m->options, m->options_length, PCP_OPTION_PORT_SET, &set) || set.port_set.size == 0)
+		return;
+	r->first_internal_port = set.port_set.first_internal_port;
+	/* no more than there are */
+	room = 65536u - (r->first_internal_port > r->external_port ? r->first_internal_port : r->external_port);
+	r->port_set_size = set.port_set.size < room ? set.port_set.size : (uint16_t)room;
+}
+
+/* RFC 6887 7.3: of the options that a server may ignore it repeats what it has processed. An update that nobody asked
+ * for has none of them (14.2) and says nothing. */
+static void options_told(struct client_op *op, const uint8_t *options, size_t length)
+{
+	const struct client_request *r = &op->request;
+	struct client_result *result = &op->result;
+	struct pcp_option o, answer;
+	size_t offset = 0;
+
+	result->unprocessed = 0;
+	while (pcp_option_next(r->options, r->options_length, &offset, &o, NULL) == CODEC_OK)
+		if (o.code >= PCP_OPTION_OPTIONAL && result->unprocessed < UINT8_MAX &&
+		    !client_request_option(options, length, o.code, &answer))
+			result->unprocessed++;
+	result->description_taken = client_request_has(r, PCP_OPTION_DESCRIPTION) &&
+				    client_request_option(options, length, PCP_OPTION_DESCRIPTION, &answer);
 }
 
 static void natpmp_address_told(struct client *c, const struct natpmp_message *m)
@@ -197,6 +218,9 @@ static bool natpmp_deliver(struct client *c, const struct natpmp_message *m, uin
 		} else {
 			op->result.external_port = m->external_port;
 			op->result.external_address = c->natpmp_address;
+			op->result.first_internal_port = m->internal_port;
+			op->result.port_set_size = 1;
+			options_told(op, NULL, 0);
 			grant(c, op, m->lifetime_s, now_ms);
 		}
 	}
@@ -217,11 +241,11 @@ static bool was_asked(const struct client_op *op)
 }
 
 /* RFC 6887 11.4; the answer to a third party's request names that party (13.1). */
-static bool pcp_answers(const struct client_op *op, const struct pcp_message *m)
+static bool pcp_answers(const struct client *c, const struct client_op *op, const struct pcp_message *m)
 {
 	const struct client_request *r = &op->request;
-	struct in6_addr mine, theirs;
-	bool third;
+	struct pcp_option theirs;
+	struct in6_addr inside;
 
 	if (!was_asked(op))
 		return false;
@@ -236,10 +260,9 @@ static bool pcp_answers(const struct client_op *op, const struct pcp_message *m)
 	if (m->mapping.protocol != r->protocol || m->mapping.internal_port != r->internal_port ||
 	    memcmp(&m->mapping.nonce, &r->nonce, sizeof(r->nonce)) != 0)
 		return false;
-	third = client_op_third_party(r->options, r->options_length, &mine);
-	if (third != client_op_third_party(m->options, m->options_length, &theirs))
-		return false;
-	return !third || client_op_same_address(&mine, &theirs);
+	if (!client_request_option(m->options, m->options_length, PCP_OPTION_THIRD_PARTY, &theirs))
+		return !client_request_third_party(c, r, &inside);
+	return client_request_third_party(c, r, &inside) && client_op_same_address(&inside, &theirs.third_party);
 }
 
 /* RFC 6887 13.2: with PREFER_FAILURE a success with other values is not the answer. */
@@ -247,7 +270,7 @@ static bool is_as_suggested(const struct client_op *op, const struct pcp_message
 {
 	const struct client_request *r = &op->request;
 
-	if (op->deleting || !client_op_prefers_failure(r))
+	if (op->deleting || !client_request_has(r, PCP_OPTION_PREFER_FAILURE))
 		return true;
 	if (r->external_port && r->external_port != m->mapping.external_port)
 		return false;
@@ -266,6 +289,9 @@ static void pcp_refused(struct client *c, struct client_op *op, const struct pcp
 		else
 			c->hold_new_ms = client_op_later(c->hold_new_ms, until);
 	}
+	/* the address that the mapping had may be gone; it was not what was wanted */
+	if (m->result == PCP_CANNOT_PROVIDE_EXTERNAL && op->any_external)
+		op->request.external_address = (struct in6_addr){0};
 	refuse(op, CODEC_VERSION_PCP, m->result, m->lifetime_s, now_ms);
 }
 
@@ -279,6 +305,10 @@ static void pcp_granted(struct client *c, struct client_op *op, const struct pcp
 		}
 		op->result.external_port = m->mapping.external_port;
 		op->result.external_address = m->mapping.external_address;
+		if (client_op_is_waiting(op, false) || op->result.state != CLIENT_GRANTED) {
+			port_set_told(op, m);
+			options_told(op, m->options, m->options_length);
+		}
 	}
 	op->result.protocol = CODEC_VERSION_PCP;
 	grant(c, op, m->lifetime_s, now_ms);
@@ -288,7 +318,7 @@ static bool pcp_deliver(struct client *c, const struct pcp_message *m, uint64_t 
 {
 	struct client_op *op = c->ops;
 
-	while (op && !pcp_answers(op, m))
+	while (op && !pcp_answers(c, op, m))
 		op = op->next;
 	if (!op && m->opcode != PCP_ANNOUNCE)
 		return false;
@@ -308,16 +338,38 @@ static bool pcp_deliver(struct client *c, const struct pcp_message *m, uint64_t 
 	return true;
 }
 
-bool client_deliver(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from,
-		    uint64_t now_ms)
+static bool comes_from(const struct client_endpoint *server, const struct client_endpoint *from)
+{
+	return client_op_same_address(&from->address, &server->address) && from->port == server->port &&
+	       (!from->scope || !server->scope || from->scope == server->scope);
+}
+
+static bool is_announcement(const uint8_t *data, size_t length)
+{
+	struct codec_message m;
+
+	if (codec_parse(data, length, &m, NULL) != CODEC_OK)
+		return false;
+	if (m.protocol == CODEC_VERSION_NATPMP)
+		return m.natpmp.response && m.natpmp.opcode == NATPMP_ADDRESS && m.natpmp.result == NATPMP_SUCCESS;
+	return m.pcp.response && m.pcp.opcode == PCP_ANNOUNCE && m.pcp.result == PCP_SUCCESS;
+}
+
+/* RFC 7488 section 3, 4.: an address that was given up is not listened to, unless all were and it announces itself. */
+static bool path_heard(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from)
+{
+	if (c->paths_spent && is_announcement(data, length))
+		for (uint8_t i = 0; i < c->paths_count; i++)
+			if (comes_from(&c->paths[i].server, from))
+				c->path = i;
+	return comes_from(&client_path(c)->server, from);
+}
+
+static bool take(struct client *c, const uint8_t *data, size_t length, uint64_t now_ms)
 {
 	struct codec_message m;
 	uint32_t lifetime_s;
 
-	if (!client_op_same_address(&from->address, &c->server.address) || from->port != c->server.port)
-		return false;
-	if (from->scope && c->server.scope && from->scope != c->server.scope)
-		return false;
 	if (is_version_refusal(data, length, &lifetime_s))
 		return version_refused(c, data[0], lifetime_s, now_ms);
 	if (codec_parse(data, length, &m, NULL) != CODEC_OK)
@@ -328,15 +380,38 @@ bool client_deliver(struct client *c, const uint8_t *data, size_t length, const 
 	       pcp_deliver(c, &m.pcp, now_ms);
 }
 
+bool client_deliver(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from,
+		    uint64_t now_ms)
+{
+	if (!path_heard(c, data, length, from) || !take(c, data, length, now_ms))
+		return false;
+	c->path_answered = true;
+	return true;
+}
+
+static bool anything_out(const struct client *c)
+{
+	for (const struct client_op *op = c->ops; op; op = op->next)
+		if (client_op_is_waiting(op, false) || client_op_is_waiting(op, true))
+			return true;
+	return false;
+}
+
 void client_unreachable(struct client *c, uint64_t now_ms)
 {
+	bool more = c->paths_count > 1 && (c->path_answered || c->path + 1 < c->paths_count);
+
+	if (more && anything_out(c)) {
+		client_path_failed(c, true, now_ms);
+		return;
+	}
 	for (struct client_op *op = c->ops; op; op = op->next) {
 		if (op->phase != CLIENT_OP_EXCHANGE)
 			continue;
-		if (is_waiting(op, false) && c->mode == CLIENT_AUTO && client_op_may_use_natpmp(c, op) &&
+		if (client_op_is_waiting(op, false) && c->mode == CLIENT_AUTO && client_op_may_use_natpmp(c, op) &&
 		    !op->refuses_natpmp)
 			fall_back(op);
-		else if (is_waiting(op, false) || is_waiting(op, true))
+		else if (client_op_is_waiting(op, false) || client_op_is_waiting(op, true))
 			client_op_give_up(c, op, now_ms);
 	}
 }

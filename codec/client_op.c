@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "codec/client_op.h"
 
+#include "codec/client_request.h"
+
 #define SILENCE_RETRY_S 900 /* RFC 7488 section 3 */
 
 /* splitmix64 */
@@ -13,48 +15,38 @@ uint64_t client_op_random(struct client *c, uint64_t limit)
 	return (z ^ (z >> 31)) % (limit + 1);
 }
 
-bool client_op_third_party(const uint8_t *options, size_t length, struct in6_addr *who)
+/* RFC 6886 section 3: NAT-PMP is for hosts with private addresses. No other address of this list is reached from the
+ * internet either: shared (RFC 6598), this host, link-local, documentation and benchmarks (RFC 6890). */
+static bool is_public_v4(const struct in6_addr *a)
 {
-	struct pcp_option o;
-	size_t offset = 0;
+	static const struct {
+		uint32_t prefix;
+		int bits;
+	} others[] = {
+	    {0x0a000000, 8},  {0xac100000, 12}, {0xc0a80000, 16}, {0x64400000, 10}, {0x7f000000, 8},
+	    {0xa9fe0000, 16}, {0xc0000200, 24}, {0xc6336400, 24}, {0xcb007100, 24}, {0xc6120000, 15},
+	};
 
-	while (pcp_option_next(options, length, &offset, &o, NULL) == CODEC_OK)
-		if (o.code == PCP_OPTION_THIRD_PARTY) {
-			*who = o.third_party;
-			return true;
-		}
-	return false;
-}
-
-bool client_op_prefers_failure(const struct client_request *r)
-{
-	struct pcp_option o;
-	size_t offset = 0;
-
-	while (pcp_option_next(r->options, r->options_length, &offset, &o, NULL) == CODEC_OK)
-		if (o.code == PCP_OPTION_PREFER_FAILURE)
-			return true;
-	return false;
-}
-
-bool client_op_needs_pcp(const struct client_request *r)
-{
-	struct pcp_option o;
-	size_t offset = 0;
-
-	if (r->remote_port || (r->protocol != IPPROTO_TCP && r->protocol != IPPROTO_UDP))
-		return true;
-	while (pcp_option_next(r->options, r->options_length, &offset, &o, NULL) == CODEC_OK)
-		if (o.code < 128)
-			return true;
-	return false;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if ((codec_to_v4(a) ^ others[i].prefix) >> (32 - others[i].bits) == 0)
+			return false;
+	return true;
 }
 
 bool client_op_may_use_natpmp(const struct client *c, const struct client_op *op)
 {
 	if (c->mode == CLIENT_PCP || !client_op_server_is_v4(c))
 		return false;
-	return op->kind != CLIENT_OP_MAP || !client_op_needs_pcp(&op->request);
+	if (c->mode == CLIENT_AUTO && is_public_v4(&client_path(c)->own))
+		return false;
+	return op->kind != CLIENT_OP_MAP || !client_request_needs_pcp(c, &op->request);
+}
+
+bool client_op_is_waiting(const struct client_op *op, bool natpmp)
+{
+	if (op->falling_back || op->tries == 0 || op->last_natpmp != natpmp)
+		return false;
+	return op->phase == CLIENT_OP_EXCHANGE || op->phase == CLIENT_OP_RENEW;
 }
 
 void client_op_set_state(struct client_op *op, enum client_state s)
@@ -74,7 +66,7 @@ void client_op_begin(struct client_op *op, uint64_t at_ms)
 {
 	op->phase = CLIENT_OP_EXCHANGE;
 	op->falling_back = false;
-	op->refuses_natpmp = false;
+	op->refuses_natpmp = op->checking = false;
 	op->sent_pcp = op->sent_natpmp = false;
 	op->tries = 0;
 	op->due_ms = at_ms;
@@ -111,5 +103,18 @@ void client_op_give_up(struct client *c, struct client_op *op, uint64_t now_ms)
 	if (client_op_is_renewable(op)) {
 		op->phase = CLIENT_OP_HOLD;
 		op->due_ms = now_ms + SILENCE_RETRY_S * 1000;
+	}
+}
+
+void client_op_renew_all(struct client *c, const struct client_op *fresh, uint64_t now_ms, uint64_t at_ms)
+{
+	for (struct client_op *op = c->ops; op; op = op->next) {
+		uint64_t mine = client_op_later(at_ms, op->last_ms + CLIENT_OP_SPACING_MS);
+
+		if (op == fresh || !client_op_is_renewable(op) || op->result.expires_ms <= now_ms)
+			continue;
+		if (op->phase == CLIENT_OP_EXCHANGE && (op->falling_back || op->due_ms <= mine))
+			continue;
+		client_op_begin(op, mine);
 	}
 }

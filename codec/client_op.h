@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One operation of a client: inside of the library, shared by client.c (what is sent, and when) and client_answer.c
- * (what comes back). */
+/* One operation of a client: inside of the library, shared by client.c (what is sent, and when), client_answer.c (what
+ * comes back) and client_path.c (where it goes). */
 #ifndef NATPCP_CLIENT_OP_H
 #define NATPCP_CLIENT_OP_H
 
@@ -36,19 +36,16 @@ static inline bool client_op_same_address(const struct in6_addr *a, const struct
 
 static inline bool client_op_server_is_v4(const struct client *c)
 {
-	return codec_is_v4(&c->server.address);
+	return codec_is_v4(&client_path(c)->server.address);
 }
 
 /* A number in 0..limit, uniform enough for limits far below 2^64; jitter needs no more (RFC 6887 8.1.1). */
 uint64_t client_op_random(struct client *c, uint64_t limit);
 
-/* What a request's options say. */
-bool client_op_third_party(const uint8_t *options, size_t length, struct in6_addr *who);
-bool client_op_prefers_failure(const struct client_request *r);
-/* True if NAT-PMP cannot express the request: a single peer, another protocol than TCP and UDP, or an option that must be processed,
- * without which NAT-PMP would do something else. */
-bool client_op_needs_pcp(const struct client_request *r);
+/* True if the mode, the path in use and the request allow NAT-PMP. */
 bool client_op_may_use_natpmp(const struct client *c, const struct client_op *op);
+/* True if the last datagram of that protocol has no answer yet. */
+bool client_op_is_waiting(const struct client_op *op, bool natpmp);
 
 void client_op_set_state(struct client_op *op, enum client_state s);
 void client_op_rest(struct client_op *op);
@@ -63,5 +60,15 @@ bool client_op_is_renewable(const struct client_op *op);
 void client_op_schedule_renewal(struct client *c, struct client_op *op);
 /* The series has failed: a mapping that still lives waits for its next renewal time, the rest has no answer. */
 void client_op_give_up(struct client *c, struct client_op *op, uint64_t now_ms);
+/* Asks anew for all mappings that are kept and live, but not for fresh: each at at_ms or when the spacing allows. */
+void client_op_renew_all(struct client *c, const struct client_op *fresh, uint64_t now_ms, uint64_t at_ms);
+
+/* The path in use does not answer, or hard: the network says that it cannot. The next is tried, if there is one. */
+void client_path_failed(struct client *c, bool hard, uint64_t now_ms);
+/* Transmissions of one PCP request on one path; 0 = no limit. */
+static inline uint32_t client_path_tries(const struct client *c)
+{
+	return c->schedule.mrc ? c->schedule.mrc : c->paths_count > 1 ? 4 : 0; /* RFC 7488 section 3, 3. */
+}
 
 #endif

@@ -243,7 +243,7 @@ static int start_map(struct app *a, struct client_request *r)
 	nonce_choose(a, r->protocol, r->internal_port, &r->nonce);
 	if (!put_options(a, r, r->lifetime_s == 0))
 		return out_usage("the options do not fit into one message");
-	if (!client_map(&a->client, &a->op, r, now()))
+	if (!(r->remote_port ? client_peer : client_map)(&a->client, &a->op, r, now()))
 		return out_usage("NAT-PMP cannot express that");
 	return 0;
 }

@@ -13,6 +13,12 @@ static struct client_request udp_peer(void)
 	return r;
 }
 
+static void ask_peer(struct bed *b, struct client_op *op, const struct client_request *r, uint64_t now)
+{
+	assert_true(client_peer(&b->c, op, r, now));
+	assert_int_equal(op->result.state, CLIENT_ASKING);
+}
+
 /* 6887-12.1-09, 6887-12.1-07, 6887-12.4-01, 6887-12.4-03 */
 static void asks_and_renews(void **state)
 {
@@ -23,7 +29,7 @@ static void asks_and_renews(void **state)
 
 	(void)state;
 	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
+	ask_peer(&b, &op, &r, 0);
 	expect_pcp(&b, 0);
 	assert_int_equal(b.sent.pcp.opcode, PCP_PEER);
 	assert_int_equal(b.sent.pcp.mapping.remote_port, 53);
@@ -67,7 +73,7 @@ static void other_family(void **state)
 
 	(void)state;
 	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
+	ask_peer(&b, &op, &r, 0);
 	expect_pcp(&b, 0);
 	m = granting(&b.sent, 3600, 7);
 	m.pcp.mapping.external_address = six;
@@ -87,20 +93,25 @@ static void cannot(void **state)
 	(void)state;
 	/* NAT-PMP has nothing like it */
 	start(&b, CLIENT_NATPMP);
-	assert_false(client_map(&b.c, &op, &r, 0));
+	assert_false(client_peer(&b.c, &op, &r, 0));
 	start(&b, CLIENT_PCP);
-	r.lifetime_s = 0;
+	/* it is one or the other */
 	assert_false(client_map(&b.c, &op, &r, 0));
+	r.remote_port = 0;
+	assert_false(client_peer(&b.c, &op, &r, 0));
+	r = udp_peer();
+	r.lifetime_s = 0;
+	assert_false(client_peer(&b.c, &op, &r, 0));
 	r.lifetime_s = 1;
 	/* what fits beside a MAP, and no more beside a PEER */
 	assert_true(pcp_option_put(&o, options, &r.options_length, sizeof(options)));
 	r.options = options;
-	assert_false(client_map(&b.c, &op, &r, 0));
+	assert_false(client_peer(&b.c, &op, &r, 0));
 	r.remote_port = 0;
 	assert_true(client_map(&b.c, &op, &r, 0));
 	client_forget(&b.c, &op);
 	r = udp_peer();
-	map(&b, &op, &r, 0);
+	ask_peer(&b, &op, &r, 0);
 	expect_pcp(&b, 0);
 	answer(&b, 3600, 7, 1);
 	/* it is given up, not deleted */
