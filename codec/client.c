@@ -23,12 +23,19 @@ static bool sends_natpmp_next(const struct client *c, const struct client_op *op
 	return op->falling_back || opens_with_natpmp(c, op);
 }
 
-/* RFC 6886 3.1: one NAT-PMP request at a time. This is the one that is out, or NULL. */
-static const struct client_op *natpmp_out(const struct client *c)
+/* RFC 6886 3.1: one request at a time, as long as it is or may be NAT-PMP that the server speaks. */
+static bool is_serial(const struct client *c, const struct client_op *op)
+{
+	return sends_natpmp_next(c, op) || (c->mode == CLIENT_AUTO && !c->speaks_pcp && client_op_server_is_v4(c));
+}
+
+/* The request that the others wait for, or NULL. A PCP request that had no answer in its time keeps nobody waiting: it
+ * may be one that this server ignores. */
+static const struct client_op *first_out(const struct client *c)
 {
 	const struct client_op *op = c->ops;
 
-	while (op && !(op->phase == CLIENT_OP_EXCHANGE && op->sent_natpmp))
+	while (op && !(op->phase == CLIENT_OP_EXCHANGE && (op->sent_natpmp || (op->tries == 1 && is_serial(c, op)))))
 		op = op->next;
 	return op;
 }
@@ -146,7 +153,7 @@ static uint64_t due(const struct client *c, const struct client_op *op, const st
 	/* giving up needs no line and is under no hold */
 	if (is_over(c, op, at))
 		return at;
-	if (out && out != op && sends_natpmp_next(c, op))
+	if (out && out != op && is_serial(c, op))
 		return CLIENT_NEVER;
 	at = client_op_later(at, c->hold_all_ms);
 	if (op->kind == CLIENT_OP_MAP && !op->deleting && op->result.expires_ms == 0)
@@ -171,7 +178,7 @@ static void run_out(struct client_op *op, uint64_t now_ms)
 
 static struct client_op *first_due(const struct client *c, uint64_t now_ms)
 {
-	const struct client_op *out = natpmp_out(c);
+	const struct client_op *out = first_out(c);
 	struct client_op *op = c->ops;
 
 	while (op && due(c, op, out) > now_ms)
@@ -182,7 +189,7 @@ static struct client_op *first_due(const struct client *c, uint64_t now_ms)
 size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct client_endpoint *to, uint64_t *deadline_ms,
 		   uint64_t now_ms)
 {
-	const struct client_op *natpmp;
+	const struct client_op *first;
 	struct client_op *op;
 
 	*deadline_ms = CLIENT_NEVER;
@@ -199,9 +206,9 @@ size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct clien
 		*deadline_ms = now_ms;
 		return n;
 	}
-	natpmp = natpmp_out(c);
+	first = first_out(c);
 	for (op = c->ops; op; op = op->next) {
-		*deadline_ms = client_op_earlier(*deadline_ms, due(c, op, natpmp));
+		*deadline_ms = client_op_earlier(*deadline_ms, due(c, op, first));
 		if (can_run_out(op))
 			*deadline_ms = client_op_earlier(*deadline_ms, op->result.expires_ms);
 	}
@@ -250,6 +257,7 @@ static void add(struct client *c, struct client_op *op, enum client_op_kind kind
 {
 	struct client_op **end = &c->ops;
 
+	client_forget(c, op);
 	memset(op, 0, sizeof(*op));
 	op->request = *r;
 	op->kind = (uint8_t)kind;
@@ -264,7 +272,7 @@ static void add(struct client *c, struct client_op *op, enum client_op_kind kind
 
 bool client_map(struct client *c, struct client_op *op, const struct client_request *r, uint64_t now_ms)
 {
-	if (!client_request_sound(c, r, false))
+	if (!client_request_sound(c, r, false) || client_request_overlaps(c, r))
 		return false;
 	if (c->mode == CLIENT_NATPMP && (!client_op_server_is_v4(c) || client_request_needs_pcp(c, r)))
 		return false;

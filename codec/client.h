@@ -159,6 +159,7 @@ struct client {
 	struct client_path paths[CLIENT_PATHS_MAX];
 	uint8_t path, paths_count;
 	bool path_answered, paths_stale, paths_spent;
+	bool speaks_pcp; /* the server has answered in it */
 	uint64_t random;
 	struct client_op *ops;
 	struct epoch_check epoch_pcp, epoch_natpmp;
@@ -210,12 +211,12 @@ void client_nonce(const uint8_t secret[CLIENT_SECRET], const struct in6_addr *se
 		  uint16_t internal_port, struct codec_nonce *nonce);
 
 /*
- * Starts an operation; op needs no initial contents and must not be in use. client_map() and client_peer() return false
+ * Starts an operation; op needs no initial contents, and what it was for is forgotten. client_map() and client_peer() return false
  * if the request cannot be put on the wire in this mode, or must not be by the RFCs: NAT-PMP has only TCP and UDP, IPv4,
  * the own address, and no mandatory options; options must be whole and fit, and be options of the opcode; PREFER_FAILURE
  * needs an external_port and excludes PORT_SET; PORT_SET is of two ports at least and begins at internal_port;
- * THIRD_PARTY, PREFER_FAILURE, DESCRIPTION and PORT_SET occur once, THIRD_PARTY not with an own address. Neither may a
- * port be set for protocol 0.
+ * THIRD_PARTY, PREFER_FAILURE, DESCRIPTION and PORT_SET occur once, THIRD_PARTY not with an own address; a set has no port
+ * in common with another mapping of the client (RFC 7753 6.3); without ports in the protocol there is none to ask for.
  *
  * client_peer() asks by PEER (RFC 6887 section 12) for remote_port and remote_address of the request alone, for 1 s at
  * least; it cannot delete.

@@ -5,12 +5,12 @@
 #include "codec/client_request.h"
 
 /* what an answer's lifetime is believed at most, RFC 6887 section 15 */
-#define SUCCESS_MAX_S	86400
-#define ERROR_MAX_S	1800
+#define LIFETIME_MAX_S	86400
 #define VERSION_RETRY_S 1800 /* RFC 6887 section 9, 5. */
-/* errors of no lifetime to speak of: what may pass soon is asked again this late */
-#define ERROR_MIN_S 30
-#define BURST_MS    5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
+/* errors of no lifetime to speak of: what may pass soon is asked again this late, the rest that late */
+#define ERROR_SOON_S 30
+#define ERROR_LATE_S 1800
+#define BURST_MS     5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
 
 /* Repeats in NAT-PMP what was sent as PCP, at once (RFC 6886 1.1). */
 static void fall_back(struct client_op *op)
@@ -35,8 +35,8 @@ static void refuse(struct client_op *op, enum codec_version v, uint16_t code, ui
 	op->phase = CLIENT_OP_HOLD;
 	/* NAT-PMP errors carry no lifetime (RFC 6886 3.5) */
 	if (v == CODEC_VERSION_NATPMP && code != NATPMP_NETWORK_FAILURE && code != NATPMP_NO_RESOURCES)
-		lifetime_s = ERROR_MAX_S;
-	op->due_ms = now_ms + client_op_later(ERROR_MIN_S, client_op_earlier(lifetime_s, ERROR_MAX_S)) * 1000;
+		lifetime_s = ERROR_LATE_S;
+	op->due_ms = now_ms + client_op_later(ERROR_SOON_S, client_op_earlier(lifetime_s, LIFETIME_MAX_S)) * 1000;
 }
 
 /* UNSUPP_VERSION is about the server and not about one request; an old server's form of it names none. */
@@ -44,8 +44,11 @@ static bool version_refused(struct client *c, uint8_t version, uint32_t lifetime
 {
 	bool taken = false;
 
+	/* RFC 6887 section 9, 5.: half an hour at most */
+	lifetime_s = lifetime_s < VERSION_RETRY_S ? lifetime_s : VERSION_RETRY_S;
 	for (struct client_op *op = c->ops; op; op = op->next) {
 		if (client_op_is_waiting(op, false)) {
+			c->speaks_pcp = false;
 			taken = true;
 			/* a server that names a later version has none below it (RFC 6887 section 9, 3.) */
 			if (version <= CODEC_VERSION_PCP && client_op_may_use_natpmp(c, op) && !op->refuses_natpmp)
@@ -117,7 +120,7 @@ static void grant(struct client *c, struct client_op *op, uint32_t lifetime_s, u
 	client_op_rest(op);
 	if (op->kind != CLIENT_OP_MAP)
 		return;
-	op->result.expires_ms = now_ms + client_op_earlier(lifetime_s, SUCCESS_MAX_S) * 1000;
+	op->result.expires_ms = now_ms + client_op_earlier(lifetime_s, LIFETIME_MAX_S) * 1000;
 	if (op->request.keep) {
 		/* the server is reminded of what it gave (RFC 6887 11.2.1, RFC 6886 3.3) */
 		op->request.external_port = op->result.external_port;
@@ -280,7 +283,7 @@ static bool is_as_suggested(const struct client_op *op, const struct pcp_message
 
 static void pcp_refused(struct client *c, struct client_op *op, const struct pcp_message *m, uint64_t now_ms)
 {
-	uint64_t until = now_ms + client_op_earlier(m->lifetime_s, ERROR_MAX_S) * 1000;
+	uint64_t until = now_ms + client_op_earlier(m->lifetime_s, LIFETIME_MAX_S) * 1000;
 
 	if (m->result == PCP_NO_RESOURCES && op->kind == CLIENT_OP_MAP) {
 		/* RFC 6887 11.4: no new mappings; if not even a deletion could be done, nothing at all */
@@ -324,6 +327,7 @@ static bool pcp_deliver(struct client *c, const struct pcp_message *m, uint64_t 
 		return false;
 	if (op && m->result == PCP_SUCCESS && op->kind == CLIENT_OP_MAP && !is_as_suggested(op, m))
 		return false;
+	c->speaks_pcp = true;
 	if (op) {
 		op->result.epoch_s = m->epoch_s;
 		if (m->result != PCP_SUCCESS)
@@ -400,8 +404,9 @@ static bool anything_out(const struct client *c)
 void client_unreachable(struct client *c, uint64_t now_ms)
 {
 	bool more = c->paths_count > 1 && (c->path_answered || c->path + 1 < c->paths_count);
+	bool was_out = anything_out(c);
 
-	if (more && anything_out(c)) {
+	if (more && was_out) {
 		client_path_failed(c, true, now_ms);
 		return;
 	}
@@ -414,4 +419,6 @@ void client_unreachable(struct client *c, uint64_t now_ms)
 		else if (client_op_is_waiting(op, false) || client_op_is_waiting(op, true))
 			client_op_give_up(c, op, now_ms);
 	}
+	if (c->paths_count > 1 && was_out && !anything_out(c))
+		client_paths_spent(c);
 }

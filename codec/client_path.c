@@ -15,6 +15,7 @@ bool client_paths_stale(const struct client *c)
 /* What is unanswered begins anew on the path that is now in use. */
 static void restart(struct client *c, uint64_t now_ms)
 {
+	c->speaks_pcp = false;
 	for (struct client_op *op = c->ops; op; op = op->next) {
 		bool checking = op->checking;
 
@@ -25,6 +26,12 @@ static void restart(struct client *c, uint64_t now_ms)
 		op->natpmp_pace = false;
 		op->checking = checking;
 	}
+}
+
+void client_paths_spent(struct client *c)
+{
+	c->path = 0;
+	c->paths_spent = true;
 }
 
 void client_path_failed(struct client *c, bool hard, uint64_t now_ms)
@@ -41,8 +48,7 @@ void client_path_failed(struct client *c, bool hard, uint64_t now_ms)
 		c->path++;
 		restart(c, now_ms);
 	} else {
-		c->path = 0;
-		c->paths_spent = true;
+		client_paths_spent(c);
 		for (struct client_op *op = c->ops; op; op = op->next)
 			if (op->phase == CLIENT_OP_EXCHANGE && op->tries > 0)
 				client_op_give_up(c, op, now_ms);

@@ -90,10 +90,16 @@ static bool options_sound(const struct client *c, const struct client_request *r
 	return v == CODEC_DROP;
 }
 
+/* RFC 6887 11.1, 11.2: where there are none the ports are 0; protocol 0 is all protocols. */
+static bool has_ports(uint8_t protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_DCCP ||
+	       protocol == IPPROTO_SCTP || protocol == IPPROTO_UDPLITE;
+}
+
 bool client_request_sound(const struct client *c, const struct client_request *r, bool peer)
 {
-	/* RFC 6887 11.1: protocol 0 is all protocols, which have no port in common */
-	if (r->protocol == 0 && (r->internal_port || r->external_port || peer))
+	if (!has_ports(r->protocol) && (r->internal_port || r->external_port || peer))
 		return false;
 	if (peer ? r->remote_port == 0 || r->lifetime_s == 0 : r->remote_port != 0)
 		return false;
@@ -113,6 +119,54 @@ bool client_request_third_party(const struct client *c, const struct client_requ
 	else if (codec_is_v4(own) != codec_is_v4(first))
 		*inside = *first;
 	return !client_op_same_address(inside, own);
+}
+
+struct ports {
+	uint32_t first, last;
+};
+
+static struct ports asked_ports(const struct client_request *r)
+{
+	struct ports p = {r->internal_port, r->internal_port};
+	struct pcp_option o;
+
+	if (client_request_option(r->options, r->options_length, PCP_OPTION_PORT_SET, &o))
+		p.last += o.port_set.size - 1u;
+	return p;
+}
+
+/* Once it is known how many were granted, the others are free to be asked for (RFC 7753 4.1). */
+static struct ports ports_of(const struct client_op *op)
+{
+	struct ports p = asked_ports(&op->request);
+
+	if (op->result.state == CLIENT_GRANTED && op->result.port_set_size > 0) {
+		p.first = op->result.first_internal_port;
+		p.last = p.first + op->result.port_set_size - 1u;
+	}
+	return p;
+}
+
+bool client_request_overlaps(const struct client *c, const struct client_request *r)
+{
+	struct ports mine = asked_ports(r);
+	struct in6_addr inside, other;
+
+	client_request_third_party(c, r, &inside);
+	for (const struct client_op *op = c->ops; op; op = op->next) {
+		struct ports p = ports_of(op);
+
+		client_request_third_party(c, &op->request, &other);
+		if (op->kind != CLIENT_OP_MAP || op->request.remote_port || op->request.protocol != r->protocol ||
+		    !client_op_same_address(&inside, &other))
+			continue;
+		/* what begins at the same port is a deletion of what an earlier run has made, or replaces it */
+		if (op->request.internal_port == r->internal_port || (p.first == p.last && mine.first == mine.last))
+			continue;
+		if (p.first <= mine.last && mine.first <= p.last)
+			return true;
+	}
+	return false;
 }
 
 bool client_request_needs_pcp(const struct client *c, const struct client_request *r)
@@ -158,27 +212,35 @@ size_t client_request_natpmp(const struct client_op *op, uint8_t *out, size_t ca
 	return natpmp_marshal(&m, out, capacity);
 }
 
-/*
- * Puts the options of a request into area. A deletion has no use for most, and FILTER and PREFER_FAILURE would spoil it
- * (RFC 6887 13.2, 13.3). What a server may ignore is left out where a THIRD_PARTY has taken its place.
- */
+/* A deletion has no use for most options, and FILTER and PREFER_FAILURE would spoil it (RFC 6887 13.2, 13.3). THIRD_PARTY
+ * depends on the path. */
+static bool is_sent(const struct client_op *op, const struct pcp_option *o)
+{
+	return o->code != PCP_OPTION_THIRD_PARTY && (!op->deleting || o->code == PCP_OPTION_PORT_SET);
+}
+
+/* Puts the options of a request into area. What a server may ignore is left out where there is no room, because a
+ * THIRD_PARTY has taken it. Returns more than capacity if the rest does not fit. */
 static size_t put_options(const struct client *c, const struct client_op *op, uint8_t *area, size_t capacity)
 {
 	const struct client_request *r = &op->request;
 	struct pcp_option o = {.code = PCP_OPTION_THIRD_PARTY};
-	size_t length = 0, from, to = 0;
+	size_t length = 0, from, to = 0, reserved = 0;
 
 	if (client_request_third_party(c, r, &o.third_party))
 		pcp_option_put(&o, area, &length, capacity);
-	for (from = 0; next_option(r->options, r->options_length, &to, &o); from = to) {
-		if (o.code == PCP_OPTION_THIRD_PARTY || (op->deleting && o.code != PCP_OPTION_PORT_SET))
+	for (from = 0; next_option(r->options, r->options_length, &to, &o); from = to)
+		if (o.code < PCP_OPTION_OPTIONAL && is_sent(op, &o))
+			reserved += to - from;
+	if (length + reserved > capacity)
+		return capacity + 4; /* does not fit */
+	for (from = to = 0; next_option(r->options, r->options_length, &to, &o); from = to) {
+		if (!is_sent(op, &o) || (o.code >= PCP_OPTION_OPTIONAL && to - from > capacity - length - reserved))
 			continue;
-		if (o.code >= PCP_OPTION_OPTIONAL && to - from > capacity - length)
-			continue;
-		if (to - from > capacity - length)
-			return capacity + 4; /* does not fit: more than any message has */
 		memcpy(area + length, r->options + from, to - from);
 		length += to - from;
+		if (o.code < PCP_OPTION_OPTIONAL)
+			reserved -= to - from;
 	}
 	return length;
 }

@@ -12,6 +12,10 @@ bool client_request_has(const struct client_request *r, uint8_t code);
 /* True if all the RFCs allow the request; peer: by PEER, else by MAP. */
 bool client_request_sound(const struct client *c, const struct client_request *r, bool peer);
 
+/* True if it has ports in common with another mapping that the client has or asks for, and one of the two is of a set
+ * (RFC 7753 6.3). */
+bool client_request_overlaps(const struct client *c, const struct client_request *r);
+
 /* True if it takes a THIRD_PARTY on the path in use; *inside is the address that the mapping is for in either case. */
 bool client_request_third_party(const struct client *c, const struct client_request *r, struct in6_addr *inside);
 

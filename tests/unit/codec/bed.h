@@ -31,6 +31,7 @@ static const struct in6_addr own_host = V4(192, 0, 2, 11);
 static const struct in6_addr other_host = V4(192, 0, 2, 12);
 static const struct in6_addr outside = V4(198, 51, 100, 1);
 static const struct in6_addr outside_2 = V4(198, 51, 100, 2);
+static const struct in6_addr v4_any = V4(0, 0, 0, 0);
 static const struct in6_addr v6_gateway = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}};
 static const struct in6_addr v6_host = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 11}}};
 
@@ -104,6 +105,12 @@ static inline bool deliver_bytes(struct bed *b, const char *bytes, size_t n, uin
 	return client_deliver(&b->c, (const uint8_t *)bytes, n, &b->server, now);
 }
 
+/* A NAT-PMP server's answer to another version (RFC 6886 3.5 with erratum 3618). */
+static inline void refuse_version(struct bed *b, uint64_t now)
+{
+	assert_true(deliver_bytes(b, "\0\x80\0\1\0\0\0\x09", 8, now));
+}
+
 /* The answer to a request that grants all it asks, from outside. */
 static inline struct codec_message granting(const struct codec_message *request, uint32_t lifetime_s, uint32_t epoch_s)
 {
@@ -171,6 +178,35 @@ static inline struct client_request tcp_8080(void)
 				       .lifetime_s = 3600,
 				       .nonce = NONCE(1),
 				       .keep = true};
+}
+
+/* The option area of a request, in place. */
+struct area {
+	uint8_t octets[CLIENT_OPTIONS_MAX];
+	size_t length;
+};
+
+static inline void put(struct area *a, struct pcp_option o)
+{
+	assert_true(pcp_option_put(&o, a->octets, &a->length, sizeof(a->octets)));
+}
+
+static inline void use(struct client_request *r, const struct area *a)
+{
+	r->options = a->octets;
+	r->options_length = a->length;
+}
+
+/* How many options of a code what was sent last has. */
+static inline unsigned int sent_options(const struct bed *b, uint8_t code)
+{
+	struct pcp_option o;
+	unsigned int n = 0;
+	size_t offset = 0;
+
+	while (pcp_option_next(b->sent.pcp.options, b->sent.pcp.options_length, &offset, &o, NULL) == CODEC_OK)
+		n += o.code == code;
+	return n;
 }
 
 static inline void map(struct bed *b, struct client_op *op, const struct client_request *r, uint64_t now)
