@@ -63,11 +63,16 @@ static bool is_over(const struct client *c, const struct client_op *op, uint64_t
 	       (is_pointless(op, now_ms) || is_exhausted(c, op, now_ms));
 }
 
+/* True if it is the path that does not answer, and not the server that has no answer to this. */
+static bool is_deaf(const struct client *c, const struct client_op *op)
+{
+	return c->paths_count > 1 && !(c->path_answered && c->heard_ms >= op->first_ms);
+}
+
 /* As many renewals as requests on one path got no answer: another path is to be tried while the mapping lives. */
 static bool renews_in_vain(const struct client *c, const struct client_op *op)
 {
-	return op->phase == CLIENT_OP_RENEW && c->paths_count > 1 && op->tries > 0 &&
-	       op->renewal > client_path_tries(c);
+	return op->phase == CLIENT_OP_RENEW && op->tries > 0 && op->renewal > client_path_tries(c) && is_deaf(c, op);
 }
 
 /* Sets the timer behind a datagram that counts as the tries-th. */
@@ -121,7 +126,7 @@ static size_t fire(struct client *c, struct client_op *op, uint8_t *out, size_t 
 	size_t n;
 
 	if (is_over(c, op, now_ms)) {
-		if (c->paths_count > 1 && !is_pointless(op, now_ms))
+		if (is_deaf(c, op) && !is_pointless(op, now_ms))
 			client_path_failed(c, false, now_ms);
 		else
 			client_op_give_up(c, op, now_ms);

@@ -165,6 +165,7 @@ struct client {
 	struct epoch_check epoch_pcp, epoch_natpmp;
 	struct in6_addr natpmp_address;
 	uint64_t hold_new_ms, hold_all_ms;
+	uint64_t heard_ms; /* when the server was heard last */
 };
 
 /*

@@ -360,12 +360,13 @@ static bool is_announcement(const uint8_t *data, size_t length)
 }
 
 /* RFC 7488 section 3, 4.: an address that was given up is not listened to, unless all were and it announces itself. */
-static bool path_heard(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from)
+static bool path_heard(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from,
+		       uint64_t now_ms)
 {
 	if (c->paths_spent && is_announcement(data, length))
 		for (uint8_t i = 0; i < c->paths_count; i++)
-			if (comes_from(&c->paths[i].server, from))
-				c->path = i;
+			if (i != c->path && comes_from(&c->paths[i].server, from))
+				client_path_use(c, i, now_ms);
 	return comes_from(&client_path(c)->server, from);
 }
 
@@ -387,9 +388,10 @@ static bool take(struct client *c, const uint8_t *data, size_t length, uint64_t 
 bool client_deliver(struct client *c, const uint8_t *data, size_t length, const struct client_endpoint *from,
 		    uint64_t now_ms)
 {
-	if (!path_heard(c, data, length, from) || !take(c, data, length, now_ms))
+	if (!path_heard(c, data, length, from, now_ms) || !take(c, data, length, now_ms))
 		return false;
 	c->path_answered = true;
+	c->heard_ms = now_ms;
 	return true;
 }
 
@@ -397,6 +399,15 @@ static bool anything_out(const struct client *c)
 {
 	for (const struct client_op *op = c->ops; op; op = op->next)
 		if (client_op_is_waiting(op, false) || client_op_is_waiting(op, true))
+			return true;
+	return false;
+}
+
+/* Something is tried on, by another protocol on the same path. */
+static bool anything_left(const struct client *c)
+{
+	for (const struct client_op *op = c->ops; op; op = op->next)
+		if (op->phase == CLIENT_OP_EXCHANGE && op->tries > 0)
 			return true;
 	return false;
 }
@@ -419,6 +430,6 @@ void client_unreachable(struct client *c, uint64_t now_ms)
 		else if (client_op_is_waiting(op, false) || client_op_is_waiting(op, true))
 			client_op_give_up(c, op, now_ms);
 	}
-	if (c->paths_count > 1 && was_out && !anything_out(c))
+	if (c->paths_count > 1 && was_out && !anything_left(c))
 		client_paths_spent(c);
 }

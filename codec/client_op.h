@@ -65,6 +65,8 @@ void client_op_renew_all(struct client *c, const struct client_op *fresh, uint64
 
 /* The path in use does not answer, or hard: the network says that it cannot. The next is tried, if there is one. */
 void client_path_failed(struct client *c, bool hard, uint64_t now_ms);
+/* Goes over to a path; what is unanswered begins anew there. */
+void client_path_use(struct client *c, uint8_t path, uint64_t now_ms);
 /* All have been tried; the next time the first is the first again. */
 void client_paths_spent(struct client *c);
 /* Transmissions of one PCP request on one path; 0 = no limit. */

@@ -12,20 +12,28 @@ bool client_paths_stale(const struct client *c)
 	return c->paths_stale;
 }
 
-/* What is unanswered begins anew on the path that is now in use. */
-static void restart(struct client *c, uint64_t now_ms)
+/* What is unanswered begins anew, on the same path no sooner than it would go on. */
+static void go_over(struct client *c, uint8_t path, bool same, uint64_t now_ms)
 {
-	c->speaks_pcp = false;
+	c->path = path;
+	c->path_answered = c->speaks_pcp = false;
 	for (struct client_op *op = c->ops; op; op = op->next) {
 		bool checking = op->checking;
 
 		/* a delay that has not run out yet stays */
 		if (op->tries == 0 || (op->phase != CLIENT_OP_EXCHANGE && op->phase != CLIENT_OP_RENEW))
 			continue;
-		client_op_begin(op, now_ms);
+		if (same && op->phase == CLIENT_OP_RENEW)
+			continue;
+		client_op_begin(op, same ? client_op_later(now_ms, op->due_ms) : now_ms);
 		op->natpmp_pace = false;
 		op->checking = checking;
 	}
+}
+
+void client_path_use(struct client *c, uint8_t path, uint64_t now_ms)
+{
+	go_over(c, path, path == c->path, now_ms);
 }
 
 void client_paths_spent(struct client *c)
@@ -40,13 +48,10 @@ void client_path_failed(struct client *c, bool hard, uint64_t now_ms)
 		/* all addresses once more, but one of which the network says that it is closed comes last of all */
 		bool closed = hard && c->path == 0 && c->paths_count > 1;
 
-		c->path_answered = false;
 		c->paths_stale = true;
-		c->path = closed ? 1 : 0;
-		restart(c, now_ms);
+		client_path_use(c, closed ? 1 : 0, now_ms);
 	} else if (c->path + 1 < c->paths_count) {
-		c->path++;
-		restart(c, now_ms);
+		client_path_use(c, (uint8_t)(c->path + 1), now_ms);
 	} else {
 		client_paths_spent(c);
 		for (struct client_op *op = c->ops; op; op = op->next)
@@ -86,7 +91,6 @@ bool client_paths(struct client *c, const struct client_path *paths, size_t coun
 				client_op_renew_all(c, NULL, now_ms, now_ms);
 			return true;
 		}
-	c->path_answered = false;
-	restart(c, now_ms);
+	go_over(c, 0, same_endpoint(&usable[0].server, &now_used.server), now_ms);
 	return true;
 }

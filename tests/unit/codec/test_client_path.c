@@ -221,6 +221,36 @@ static void stays_with_the_one(void **state)
 	}
 }
 
+/* A server that answers all but one request is not silent: that one ends alone, and the address stays. */
+static void one_is_ignored(void **state)
+{
+	struct client_request r = tcp_8080();
+	struct client_op ops[2];
+	uint64_t now = 0;
+	struct bed b;
+
+	(void)state;
+	start_paths(&b, CLIENT_PCP, 2);
+	for (uint16_t i = 0; i < 2; i++) {
+		r.internal_port = (uint16_t)(8080 + i);
+		map(&b, &ops[i], &r, 0);
+		until_sent(&b, 0);
+	}
+	answer(&b, 36000, 7, 10);
+	for (int i = 1; i < 4; i++) {
+		now = until_sent(&b, now);
+		assert_int_equal(b.sent.pcp.mapping.internal_port, 8080);
+		assert_true(is_path(&b, 0));
+	}
+	expect_silence(&b, now);
+	expect_silence(&b, b.deadline);
+	assert_int_equal(ops[0].result.state, CLIENT_NO_ANSWER);
+	assert_int_equal(ops[1].result.state, CLIENT_GRANTED);
+	assert_false(client_paths_stale(&b.c));
+	now = until_sent(&b, b.deadline);
+	assert_true(is_path(&b, 0));
+}
+
 /* When all are silent, one that announces itself is listened to, whichever it is. */
 static void announces_itself(void **state)
 {
@@ -411,15 +441,11 @@ static void natpmp_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_after_the_other),
-	    cmocka_unit_test(late_answer),
-	    cmocka_unit_test(hard_error),
-	    cmocka_unit_test(stays_with_the_one),
-	    cmocka_unit_test(announces_itself),
-	    cmocka_unit_test(other_family),
-	    cmocka_unit_test(room),
-	    cmocka_unit_test(several_servers),
-	    cmocka_unit_test(lists),
+	    cmocka_unit_test(one_after_the_other), cmocka_unit_test(late_answer),
+	    cmocka_unit_test(hard_error),	   cmocka_unit_test(stays_with_the_one),
+	    cmocka_unit_test(one_is_ignored),	   cmocka_unit_test(announces_itself),
+	    cmocka_unit_test(other_family),	   cmocka_unit_test(room),
+	    cmocka_unit_test(several_servers),	   cmocka_unit_test(lists),
 	    cmocka_unit_test(natpmp_paths),
 	};
 

@@ -70,7 +70,7 @@ static void deletion(void **state)
 	assert_int_equal(op.result.state, CLIENT_DELETED);
 }
 
-/* 6886-3.3-10, 6886-3.3-36, 6887-11.1-09, 6887-11.1-10, 6887-13.2-04: what is asked for unless the caller wants more;
+/* 6886-3.3-10, 6886-3.3-36, 6887-11.1-09, 6887-11.1-10, 6887-13.2-04, 7220-4-02: what is asked for unless the caller wants more;
  * 6887-11.2-08, 6886-3.3-36: and what he may suggest */
 static void defaults(void **state)
 {
