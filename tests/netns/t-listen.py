@@ -11,7 +11,7 @@ import struct
 import lab
 import pcp
 from lab import EXT, EXT6, GW, GW6, LAN, LAN2, LAN6, WAN, conf, wait
-from pcp import SUCCESS, TCP, UDP
+from pcp import NOT_AUTHORIZED, SUCCESS, TCP, UDP
 
 
 def ask_all(client):
@@ -81,6 +81,22 @@ def test_reply_source(net):
         wait(answered, 3, f'an answer from {server}')
         assert c.heard[:2] == (server, pcp.PORT), c.heard
         assert c.announce().result == SUCCESS and c.heard[:2] == (server, pcp.PORT)
+
+
+def test_one_server(net):
+    """A mapping made by way of one address of the server is the same by way of another, to the same nonce (7488-3-10)"""
+    net.ip('gw', 'addr', 'add', '192.0.2.254/24', 'dev', 'br-lan')
+    d = net.daemon()
+    first, second = net.client('lan', GW), net.client('lan', '192.0.2.254')
+    made = first.map(UDP, 4000, 40000, lifetime=600)
+    assert (made.result, made.external) == (SUCCESS, 40000), vars(made)
+    renewed = second.map(UDP, 4000, 41000, lifetime=3600, nonce=first.nonce)
+    assert (renewed.result, renewed.external, renewed.lifetime) == (SUCCESS, 40000, 3600), vars(renewed)
+    assert second.map(UDP, 4000, 40000, nonce=pcp.nonce()).result == NOT_AUTHORIZED
+    lease, = d.leases()
+    assert lease['external_port'] == 40000 and lease['expires_in_s'] > 3000, lease
+    assert second.map(UDP, 4000, lifetime=0, nonce=first.nonce).lifetime == 0
+    assert not d.leases()
 
 
 def link_local(net, side, interface):

@@ -6,7 +6,7 @@
 
 Takes the verdicts that tests/lab/check.py left in DIR/results.tsv; if one is missing or older than a source, runs the
 tests first. A row of rfc*.tsv is proved when a test that names its id ran and passed, and none that names it failed.
-One line for each RFC; DIR/conformance.tsv (and --rows) has each row with its state and tests.
+One line for each RFC, what its server and what its client is asked for apart; DIR/conformance.tsv (and --rows) has each row with its state and tests.
 Exit 1 if a MUST is open, or if a test names an id that no row has, or in a short form.
 """
 import argparse
@@ -20,8 +20,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.normpath(os.path.join(HERE, '../..'))
-COUNTED = ('server', 'codec')  # client rows belong to the client's tests, gateway rows to the operator's firewall
-RFC = '6886|6887|7220|7753|6092|4890'
+SIDES = {'': ('server', 'codec'), ' client': ('client',)}  # gateway rows belong to the operator's firewall
+COUNTED = [actor for actors in SIDES.values() for actor in actors]
+RFC = '6886|6887|7220|7753|7488|6092|4890'
 ID = re.compile(rf'\b(?:(?:{RFC})-[0-9A-Za-z.]+|decision)-[0-9]+\b')
 TOKEN = re.compile(rf'\b(?:{RFC}|decision)-[0-9A-Za-z.-]+')
 SHORT = re.compile(rf'{ID.pattern}(?:,|/|\.\.|-\.\.|,? and|,? to) ?-?[0-9]{{2}}\b(?!-)')
@@ -60,8 +61,8 @@ class Requirements:
                 raise SystemExit(f'{path}:{n}: not {columns} columns')
         return rows
 
-    def counted(self, rfc):
-        return [i for i, row in self.rows.items() if i.startswith(rfc + '-') and row['actor'] in COUNTED]
+    def counted(self, rfc, actors=tuple(COUNTED)):
+        return [i for i, row in self.rows.items() if i.startswith(rfc + '-') and row['actor'] in actors]
 
 
 def in_python(text):
@@ -146,13 +147,15 @@ class Report:
                 and level in (None, self.requirements.rows[i]['level'])]
 
     def lines(self, listed=True):
-        for rfc in self.requirements.order:
-            state = {i: self.state(i) for i in self.requirements.counted(rfc)}
-            n = list(state.values())
-            left = [i + ('!' if self.requirements.rows[i]['level'] == 'MUST' else '') for i in state if state[i] == 'open']
-            name = 'RFC ' + rfc if rfc.isdigit() else 'Conflicts decided'
-            yield (f'{name}: proved {n.count("proved")} of {len(n)}, exceptions {n.count("exception")}, open: '
-                   + ((' '.join(left) or 'none') if listed else str(len(left))))
+        for side, actors in SIDES.items():
+            for rfc in self.requirements.order:
+                state = {i: self.state(i) for i in self.requirements.counted(rfc, actors)}
+                n = list(state.values())
+                left = [i + ('!' if self.requirements.rows[i]['level'] == 'MUST' else '') for i in state if state[i] == 'open']
+                name = 'RFC ' + rfc if rfc.isdigit() else 'Conflicts decided'
+                if n:
+                    yield (f'{name}{side}: proved {n.count("proved")} of {len(n)}, exceptions {n.count("exception")}, open: '
+                           + ((' '.join(left) or 'none') if listed else str(len(left))))
 
     def table(self):
         yield 'id\tlevel\tstate\ttests'
