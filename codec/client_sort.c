@@ -75,8 +75,8 @@ static void ranks(const struct client_path *p, const struct in6_addr *sources, s
 	rank[2] = to->label == from->label;
 	rank[3] = to->precedence;
 	rank[4] = -(int)scope;
-	/* rule 9 is for addresses of one family; that of the source counts up to the length of its prefix, 64 */
-	rank[5] = codec_is_v4(&p->server.address) ? 0 : common < 64 ? (int)common : 64;
+	/* up to the length of the source's prefix, which is 64; not known for IPv4, whose 96 bits in front are all alike */
+	rank[5] = common < 64 ? (int)common : 64;
 }
 
 static bool goes_before(const struct client_path *a, const struct client_path *b, const struct in6_addr *sources,

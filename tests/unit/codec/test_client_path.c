@@ -156,6 +156,25 @@ static void hard_error(void **state)
 	assert_int_equal(b.deadline, 900020);
 	assert_int_equal(until_sent(&b, 900020), 900020);
 	assert_true(is_path(&b, 0));
+
+	/* NAT-PMP is tried where PCP was closed, which an IPv6 address in front does not hear */
+	const struct client_path paths[] = {path(2), path(0)};
+	struct client_endpoint to;
+
+	start(&b, CLIENT_AUTO);
+	assert_true(client_paths(&b.c, paths, 2, 0));
+	r.internal_address = own_host;
+	map(&b, &ops[0], &r, 0);
+	until_sent(&b, 0);
+	client_unreachable(&b.c, 10);
+	until_sent(&b, 10);
+	assert_true(is_path(&b, 0));
+	client_unreachable(&b.c, 20);
+	b.length = client_next(&b.c, b.out, sizeof(b.out), &to, &b.deadline, 20);
+	assert_int_equal(b.length, 12);
+	assert_memory_equal(&to.address, &gateway, 16);
+	client_unreachable(&b.c, 30);
+	assert_int_equal(ops[0].result.state, CLIENT_NO_ANSWER);
 }
 
 /* 7488-3-08: what has answered is asked from then on; when it falls silent all are tried anew, and the list may be made anew */
