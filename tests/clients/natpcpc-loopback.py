@@ -224,10 +224,10 @@ def t_no_answer():
 
 def t_options_on_the_wire():
     with Server(both) as s:
-        same(run(s, 'map', '132', '9', '0', '--third-party', '192.0.2.7', '--prefer-failure', '--filter',
+        same(run(s, 'map', '132', '9', '77', '--third-party', '192.0.2.7', '--prefer-failure', '--filter',
                  '203.0.113.0/24:99', '--filter', '2001:db8::/32', '--description', 'web', '--external', '198.51.100.1')[0], 0)
         d = s.heard[0]
-        same((d[36], d[40:44], d[44:60]), (132, struct.pack('!HH', 9, 0), OUTSIDE))
+        same((d[36], d[40:44], d[44:60]), (132, struct.pack('!HH', 9, 77), OUTSIDE))
         same(d[60:].hex(),
              '01000010' + (V4 + socket.inet_aton('192.0.2.7')).hex() + '02000000'
              + '03000014' + '00780063' + (V4 + socket.inet_aton('203.0.113.0')).hex()
