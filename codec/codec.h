@@ -154,7 +154,7 @@ enum codec_verdict {
 
 struct codec_error {
 	uint8_t result;	 /* enum natpmp_result or enum pcp_result, by the version in the first octet */
-	uint16_t offset; /* octets from the start of the datagram to what is wrong */
+	size_t offset;	 /* octets from the start of the datagram to what is wrong, or to its end if something lacks */
 	const char *why; /* a static string for logs */
 };
 
@@ -229,7 +229,7 @@ struct pcp_option {
  * CODEC_DROP at the end of the area; CODEC_REFUSE with *e (may be NULL) when the area or the contents of a known
  * option are malformed: wrong length for its code, FILTER prefix out of range (13.3, erratum 3891), DESCRIPTION longer
  * than 1016; then *offset is behind the option if the area can be walked on, else it has not moved. e->offset counts from
- * the start of the area. Text that is not UTF-8 is not an error here, see codec_utf8_valid().
+ * the start of the area to the field that is wrong. Text that is not UTF-8 is no error here, see codec_utf8_valid().
  */
 enum codec_verdict pcp_option_next(const uint8_t *options, size_t length, size_t *offset, struct pcp_option *o,
 				   struct codec_error *e);

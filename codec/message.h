@@ -51,11 +51,11 @@ static inline enum codec_verdict message_fail(struct codec_error *e, enum codec_
 					      size_t offset, const char *why)
 {
 	if (e)
-		*e = (struct codec_error){.result = result, .offset = (uint16_t)offset, .why = why};
+		*e = (struct codec_error){.result = result, .offset = offset, .why = why};
 	return verdict;
 }
 
-/* Walks an option area without looking into the options. False with the offset of the first one that does not fit. */
-bool pcp_options_walk(const uint8_t *options, size_t length, size_t *offset);
+/* Walks an option area without looking into the options. Returns why that is impossible, with the offset, or NULL. */
+const char *pcp_options_walk(const uint8_t *options, size_t length, size_t *offset);
 
 #endif

@@ -50,16 +50,21 @@ static void get_payload(struct wire_reader *r, struct pcp_message *m)
 	m->options = wire_take(r, m->options_length);
 }
 
-static bool options_whole(const struct pcp_message *m, size_t *bad)
+/* What is wrong with the option area, with the offset in the message, or NULL. */
+static const char *options_fault(const struct pcp_message *m, size_t *offset)
 {
-	*bad = 0;
-	return m->options_length == 0 || pcp_options_walk(m->options, m->options_length, bad);
+	size_t at = 0;
+	const char *why = pcp_options_walk(m->options, m->options_length, &at);
+
+	*offset = pcp_fixed_length(m->opcode) + at;
+	return why;
 }
 
 /* The order of the checks is that of RFC 6887 8.2. */
 static enum codec_verdict parse_request(struct wire_reader *r, struct pcp_message *m, struct codec_error *e)
 {
-	size_t bad;
+	const char *why;
+	size_t at;
 
 	if (m->version != CODEC_VERSION_PCP)
 		return message_fail(e, CODEC_REFUSE, PCP_UNSUPP_VERSION, 0, "version is neither 0 nor 2");
@@ -79,10 +84,8 @@ static enum codec_verdict parse_request(struct wire_reader *r, struct pcp_messag
 	get_payload(r, m);
 	if (m->opcode == PCP_ANNOUNCE)
 		m->lifetime_s = 0; /* RFC 6887 14.1.1: ignored */
-	if (!options_whole(m, &bad))
-		return message_fail(e, CODEC_REFUSE, PCP_MALFORMED_OPTION, pcp_fixed_length(m->opcode) + bad,
-				    "PCP option runs past the end");
-	return CODEC_OK;
+	why = options_fault(m, &at);
+	return why ? message_fail(e, CODEC_REFUSE, PCP_MALFORMED_OPTION, at, why) : CODEC_OK;
 }
 
 /*
@@ -92,7 +95,8 @@ static enum codec_verdict parse_request(struct wire_reader *r, struct pcp_messag
 static enum codec_verdict parse_response(struct wire_reader *r, struct pcp_message *m, struct codec_error *e)
 {
 	bool about_version = r->length >= RESULT_END && r->data[3] == PCP_UNSUPP_VERSION;
-	size_t bad;
+	const char *why;
+	size_t at;
 
 	if (about_version) {
 		if (r->length > CODEC_MESSAGE_MAX)
@@ -102,8 +106,10 @@ static enum codec_verdict parse_response(struct wire_reader *r, struct pcp_messa
 		return message_fail(e, CODEC_DROP, 0, 0, "response of another version");
 	} else if (r->length < PCP_HEADER_LENGTH) {
 		return message_fail(e, CODEC_DROP, 0, r->length, "PCP response shorter than its header");
-	} else if (r->length > CODEC_MESSAGE_MAX || r->length % 4 != 0) {
-		return message_fail(e, CODEC_DROP, 0, r->length, "PCP response of a length that cannot be");
+	} else if (r->length > CODEC_MESSAGE_MAX) {
+		return message_fail(e, CODEC_DROP, 0, CODEC_MESSAGE_MAX, "PCP response longer than 1100 octets");
+	} else if (r->length % 4 != 0) {
+		return message_fail(e, CODEC_DROP, 0, r->length, "PCP response not a multiple of four octets");
 	}
 
 	get_response_header(r, m);
@@ -114,10 +120,8 @@ static enum codec_verdict parse_response(struct wire_reader *r, struct pcp_messa
 		return CODEC_OK;
 	if (m->opcode == PCP_ANNOUNCE)
 		m->lifetime_s = 0; /* RFC 6887 14.1.1: ignored */
-	if (!options_whole(m, &bad))
-		return message_fail(e, CODEC_DROP, 0, pcp_fixed_length(m->opcode) + bad,
-				    "PCP option runs past the end");
-	return CODEC_OK;
+	why = options_fault(m, &at);
+	return why ? message_fail(e, CODEC_DROP, 0, at, why) : CODEC_OK;
 }
 
 enum codec_verdict pcp_parse(const uint8_t *data, size_t length, struct pcp_message *m, struct codec_error *e)

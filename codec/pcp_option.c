@@ -8,28 +8,35 @@
 #define PORT_SET_PARITY	   1
 #define V4_PREFIX_BASE	   96
 
-/* Reads header, contents and padding of one option; r->bad if they are not all there. */
-static void get_raw(struct wire_reader *r, struct pcp_option *o)
+#define LENGTH_AT	 2 /* in the header of an option */
+#define FILTER_PREFIX_AT (PCP_OPTION_HEADER + 1)
+
+/* Reads header, contents and padding of one option. Returns what lacks, with its offset, or NULL. */
+static const char *get_raw(struct wire_reader *r, struct pcp_option *o, size_t *offset)
 {
+	size_t start = r->offset;
+
 	o->code = wire_get_u8(r);
 	wire_skip(r, 1); /* reserved */
 	o->length = wire_get_u16(r);
+	*offset = r->length;
+	if (r->bad)
+		return "PCP option header is cut";
 	o->data = wire_take(r, o->length);
 	wire_skip(r, pcp_option_padding(o->length));
+	*offset = start + LENGTH_AT;
+	return r->bad ? "PCP option runs past the end" : NULL;
 }
 
-bool pcp_options_walk(const uint8_t *options, size_t length, size_t *offset)
+const char *pcp_options_walk(const uint8_t *options, size_t length, size_t *offset)
 {
 	struct wire_reader r = wire_reader_init(options, length);
+	const char *why = NULL;
 	struct pcp_option o;
 
-	while (wire_left(&r) > 0) {
-		*offset = r.offset;
-		get_raw(&r, &o);
-		if (r.bad)
-			return false;
-	}
-	return true;
+	while (!why && wire_left(&r) > 0)
+		why = get_raw(&r, &o, offset);
+	return why;
 }
 
 /* RFC 6887 13.3; 0 comes first, since it is a command whatever the address is. 96 is taken though erratum 3891 drops
@@ -39,11 +46,12 @@ static bool prefix_in_range(uint8_t prefix_length, const struct in6_addr *a)
 	return prefix_length == 0 || (prefix_length <= 128 && (prefix_length >= V4_PREFIX_BASE || !codec_is_v4(a)));
 }
 
-/* Reads what is in o->data into the members. Returns what is wrong, or NULL. */
-static const char *get_members(struct pcp_option *o)
+/* Reads what is in o->data into the members. Returns what is wrong, with the offset in the option, or NULL. */
+static const char *get_members(struct pcp_option *o, size_t *offset)
 {
 	struct wire_reader r = wire_reader_init(o->data, o->length);
 
+	*offset = LENGTH_AT;
 	switch (o->code) {
 	case PCP_OPTION_THIRD_PARTY:
 		if (o->length != THIRD_PARTY_LENGTH)
@@ -61,6 +69,7 @@ static const char *get_members(struct pcp_option *o)
 			return NULL; /* erratum 3891: port and address are ignored */
 		o->filter.remote_port = wire_get_u16(&r);
 		o->filter.remote_address = wire_get_address(&r);
+		*offset = FILTER_PREFIX_AT;
 		if (!prefix_in_range(o->filter.prefix_length, &o->filter.remote_address))
 			return "FILTER prefix length out of range";
 		return NULL;
@@ -81,22 +90,20 @@ static const char *get_members(struct pcp_option *o)
 enum codec_verdict pcp_option_next(const uint8_t *options, size_t length, size_t *offset, struct pcp_option *o,
 				   struct codec_error *e)
 {
-	size_t start = *offset;
+	size_t start = *offset, wrong;
+	const char *why;
 
 	memset(o, 0, sizeof(*o));
 	if (start >= length)
 		return CODEC_DROP;
 
 	struct wire_reader r = wire_reader_init(options + start, length - start);
-	get_raw(&r, o);
-	if (r.bad)
-		return message_fail(e, CODEC_REFUSE, PCP_MALFORMED_OPTION, start, "PCP option runs past the end");
-	*offset = start + r.offset;
-
-	const char *why = get_members(o);
-	if (why)
-		return message_fail(e, CODEC_REFUSE, PCP_MALFORMED_OPTION, start, why);
-	return CODEC_OK;
+	why = get_raw(&r, o, &wrong);
+	if (!why) {
+		*offset = start + r.offset;
+		why = get_members(o, &wrong);
+	}
+	return why ? message_fail(e, CODEC_REFUSE, PCP_MALFORMED_OPTION, start + wrong, why) : CODEC_OK;
 }
 
 static void put_filter(struct wire_writer *w, const struct pcp_option *o)

@@ -157,7 +157,7 @@ static void second_option_past_the_end(void **state)
 
 	assert_int_equal(parse(data, sizeof(data), &m, &e), CODEC_REFUSE);
 	assert_int_equal(e.result, PCP_MALFORMED_OPTION);
-	assert_int_equal(e.offset, 64);
+	assert_int_equal(e.offset, 66);
 	assert_int_equal(m.options_length, 8);
 }
 
