@@ -274,6 +274,13 @@ const char *pcp_option_name(uint8_t code);
 /* "tcp", "udp", "sctp", "dccp", "udplite", or NULL for a protocol that is shown as a number. */
 const char *codec_protocol_name(uint8_t protocol);
 
+/*
+ * One line for a log, "pcp MAP response SUCCESS lifetime=7200 epoch=12 tcp internal-port=80 external=198.51.100.7:80":
+ * no newline in it, whatever is in the message, and cut to capacity octets with the NUL. Returns its length. Nonces are
+ * left out, since who knows one may change the mapping.
+ */
+size_t codec_format(const struct codec_message *m, char *out, size_t capacity);
+
 /* True for the 16 octets of ::ffff:0:0/96, all 96 leading bits compared (RFC 6887 section 5). */
 bool codec_is_v4(const struct in6_addr *a);
 /* The v4-mapped form of an IPv4 address in host byte order, and back (the last 32 bits, whatever precedes them). */
