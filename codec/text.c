@@ -67,12 +67,20 @@ const char *pcp_result_name(uint8_t result)
 
 const char *pcp_option_name(uint8_t code)
 {
-	static const char *const names[] = {
-	    [PCP_OPTION_THIRD_PARTY] = "THIRD_PARTY", [PCP_OPTION_PREFER_FAILURE] = "PREFER_FAILURE",
-	    [PCP_OPTION_FILTER] = "FILTER",	      [PCP_OPTION_DESCRIPTION] = "DESCRIPTION",
-	    [PCP_OPTION_PORT_SET] = "PORT_SET",
-	};
-	return name_in(names, COUNT(names), code);
+	switch (code) {
+	case PCP_OPTION_THIRD_PARTY:
+		return "THIRD_PARTY";
+	case PCP_OPTION_PREFER_FAILURE:
+		return "PREFER_FAILURE";
+	case PCP_OPTION_FILTER:
+		return "FILTER";
+	case PCP_OPTION_DESCRIPTION:
+		return "DESCRIPTION";
+	case PCP_OPTION_PORT_SET:
+		return "PORT_SET";
+	default:
+		return "?";
+	}
 }
 
 const char *codec_protocol_name(uint8_t protocol)
