@@ -31,8 +31,9 @@ PURE   := codec conf server/core
 FORBID := socket|bind|send|sendto|sendmsg|sendmmsg|recv|recvfrom|recvmsg|recvmmsg|read|write|open|open64|fopen|fopen64|poll|epoll_.*|select|ioctl|clock_gettime|gettimeofday|time|rand|random|getrandom|syslog|printf|fprintf|puts|event_.*|evtimer_.*|ev.*|mnl_.*|nftnl_.*
 
 lib  = $(O)/lib$(subst /,_,$(1)).a
-# not part of a layer's library: programs, and the file with sockets
-APART := codec/conn.c $(sort $(wildcard codec/natpcpc*.c))
+# not part of a layer's library: programs, and the files with sockets
+CONN  := $(sort $(wildcard codec/conn*.c))
+APART := $(CONN) $(sort $(wildcard codec/natpcpc*.c))
 CTL   := $(sort $(wildcard server/natpcpctl*.c))
 srcs = $(filter-out $(APART),$(sort $(wildcard $(1)/*.c)))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
@@ -80,7 +81,7 @@ UNIT += $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
 $(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(3) $(call archives,$(2))
 	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$^ $$(LIBS_$(2)) $$(call pc,cmocka)
 endef
-$(eval $(call unit_layer,codec,codec,$(patsubst %.c,$(O)/%.o,$(wildcard codec/conn.c))))
+$(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))

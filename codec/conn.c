@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* struct in_pktinfo and in6_pktinfo, SO_BINDTODEVICE; nothing else of the library needs it */
+#endif
 #include "codec/conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <net/route.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,6 +42,21 @@ static void from_socket_address(const union socket_address *a, struct client_end
 		*e = (struct client_endpoint){a->v6.sin6_addr, ntohs(a->v6.sin6_port), a->v6.sin6_scope_id};
 	else
 		*e = (struct client_endpoint){codec_from_v4(ntohl(a->v4.sin_addr.s_addr)), ntohs(a->v4.sin_port), 0};
+}
+
+bool conn_endpoint(const struct sockaddr *from, socklen_t length, struct client_endpoint *e)
+{
+	union socket_address a = {.v4 = {0}};
+	sa_family_t family;
+
+	if (length < sizeof(a.v4))
+		return false;
+	memcpy(&a, from, length < sizeof(a) ? length : sizeof(a));
+	family = a.any.sa_family;
+	if (family != AF_INET && (family != AF_INET6 || length < sizeof(a.v6)))
+		return false;
+	from_socket_address(&a, e);
+	return true;
 }
 
 static int set(int fd, int level, int option, int value)
@@ -285,72 +300,10 @@ int conn_receive_message(const struct conn *c, uint8_t *data, size_t capacity, s
 	return codec_parse(data, length, m, NULL) == CODEC_OK ? 0 : -EBADMSG;
 }
 
-static bool route_line_v4(const char *line, struct conn_route *r)
+int conn_deliver(const uint8_t *data, size_t length, const struct sockaddr *from, socklen_t from_length,
+		 struct codec_message *m, struct client_endpoint *where)
 {
-	unsigned int destination, gateway, flags, metric, mask;
-
-	/* addresses are the kernel's network order octets printed as one number of this host */
-	if (sscanf(line, "%15s %x %x %x %*d %*u %u %x", r->interface, &destination, &gateway, &flags, &metric, &mask) !=
-	    6)
-		return false;
-	r->gateway = codec_from_v4(ntohl(gateway));
-	r->metric = metric;
-	return destination == 0 && mask == 0 && (flags & RTF_UP) && (flags & RTF_GATEWAY) && !(flags & RTF_REJECT);
-}
-
-static bool route_line_v6(const char *line, struct conn_route *r)
-{
-	char destination[33], gateway[33];
-	unsigned int prefix, flags, metric;
-
-	if (sscanf(line, "%32s %x %*s %*x %32s %x %*x %*x %x %15s", destination, &prefix, gateway, &metric, &flags,
-		   r->interface) != 6 ||
-	    strlen(gateway) != 32)
-		return false;
-	for (int i = 0; i < 16; i++) {
-		unsigned int octet;
-
-		if (sscanf(gateway + 2 * i, "%2x", &octet) != 1)
-			return false;
-		r->gateway.s6_addr[i] = (uint8_t)octet;
-	}
-	r->metric = metric;
-	return prefix == 0 && (flags & RTF_UP) && (flags & RTF_GATEWAY) && !(flags & RTF_REJECT);
-}
-
-bool conn_route_line(int family, const char *line, struct conn_route *r)
-{
-	memset(r, 0, sizeof(*r));
-	return family == AF_INET ? route_line_v4(line, r) : route_line_v6(line, r);
-}
-
-int conn_default_gateway(int family, unsigned int *ifindex, struct client_endpoint *gateway)
-{
-	FILE *f = fopen(family == AF_INET ? "/proc/net/route" : "/proc/net/ipv6_route", "re");
-	struct conn_route best = {.metric = UINT32_MAX};
-	unsigned int best_index = 0;
-	char line[256];
-
-	if (!f)
-		return -errno;
-	while (fgets(line, sizeof(line), f)) {
-		struct conn_route r;
-		unsigned int index;
-
-		if (!conn_route_line(family, line, &r))
-			continue;
-		index = if_nametoindex(r.interface);
-		if (!index || (*ifindex && *ifindex != index) || (best_index && r.metric >= best.metric))
-			continue;
-		best = r;
-		best_index = index;
-	}
-	fclose(f);
-	if (!best_index)
-		return -ENETUNREACH;
-	*ifindex = best_index;
-	*gateway = (struct client_endpoint){.address = best.gateway, .port = CODEC_SERVER_PORT};
-	if (IN6_IS_ADDR_LINKLOCAL(&best.gateway))
-		gateway->scope = best_index;
-	return 0;
+	if (codec_probe(data, length) == CODEC_KIND_OTHER || codec_parse(data, length, m, NULL) != CODEC_OK)
+		return -EBADMSG;
+	return conn_endpoint(from, from_length, where) ? 0 : -EAFNOSUPPORT;
 }

@@ -8,6 +8,8 @@
 
 #include "codec/client.h"
 
+#include <sys/socket.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -27,8 +29,9 @@ struct conn {
  */
 int conn_open(struct conn *c, const struct client_endpoint *server, const struct in6_addr *own, unsigned int ifindex);
 
-/* Uses a UDP socket of the caller, who may also go on reading from it: codec_probe() tells what is for whom. -EINVAL
- * if fd is no UDP socket over IPv4 or IPv6. */
+/* Uses a UDP socket of the caller, who may also go on reading from it: conn_deliver(), codec_probe(). conn_close() leaves
+ * it open, and no option of it is changed: of ICMP errors its kernel tells only if the caller has connected it or set
+ * IP_RECVERR. -EINVAL if fd is no UDP socket over IPv4 or IPv6. */
 int conn_use(struct conn *c, int fd);
 
 /*
@@ -56,6 +59,16 @@ int conn_receive(const struct conn *c, uint8_t *data, size_t capacity, size_t *l
 /* The same, parsed: m points into data. -EBADMSG for what codec_parse() does not take. */
 int conn_receive_message(const struct conn *c, uint8_t *data, size_t capacity, struct codec_message *m,
 			 struct client_endpoint *from);
+
+/*
+ * For a socket that the caller reads itself, because another protocol goes over it too. What recvfrom() gave is taken as
+ * conn_receive_message() would take it: m points into data. -EBADMSG if it is none of ours, and then it is the other
+ * protocol's. A client takes the datagram itself: client_deliver() with the address from conn_endpoint().
+ */
+int conn_deliver(const uint8_t *data, size_t length, const struct sockaddr *from, socklen_t from_length,
+		 struct codec_message *m, struct client_endpoint *where);
+/* The endpoint that a socket's address stands for; false if it is neither IPv4 nor IPv6. */
+bool conn_endpoint(const struct sockaddr *from, socklen_t length, struct client_endpoint *e);
 
 /* One line of the kernel's table of routes. */
 struct conn_route {

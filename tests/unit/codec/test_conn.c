@@ -145,6 +145,41 @@ static void dual_stack(void **state)
 	close(both);
 }
 
+/* The caller reads the socket: what is ours is taken, the rest is the other protocol's */
+static void deliver(void **state)
+{
+	static const uint8_t map[16] = {0, 129, 0, 0, 0, 0, 0, 7, 0, 80, 0, 81, 0, 0, 14, 16};
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	struct sockaddr_in a4 = {.sin_family = AF_INET, .sin_port = htons(5351), .sin_addr.s_addr = htonl(0xc0000201)};
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(5351), .sin6_scope_id = 3};
+	struct sockaddr *from4 = (struct sockaddr *)&a4, *from6 = (struct sockaddr *)&a6;
+	struct client_endpoint e;
+	struct codec_message m;
+
+	(void)state;
+	assert_int_equal(conn_deliver(map, sizeof(map), from4, sizeof(a4), &m, &e), 0);
+	assert_int_equal(m.natpmp.external_port, 81);
+	assert_int_equal(codec_to_v4(&e.address), 0xc0000201);
+	assert_true(codec_is_v4(&e.address));
+	assert_int_equal(e.port, 5351);
+	assert_int_equal(e.scope, 0);
+	assert_int_equal(inet_pton(AF_INET6, "fe80::1", &a6.sin6_addr), 1);
+	assert_int_equal(conn_deliver(map, sizeof(map), from6, sizeof(a6), &m, &e), 0);
+	assert_memory_equal(&e.address, &a6.sin6_addr, 16);
+	assert_int_equal(e.scope, 3);
+
+	assert_int_equal(conn_deliver(stun, sizeof(stun), from4, sizeof(a4), &m, &e), -EBADMSG);
+	/* the probe lets it through, the parser does not: a MAP whose option runs past the end */
+	uint8_t bad[64] = {2, 1, [62] = 1};
+	assert_int_equal(conn_deliver(bad, sizeof(bad), from4, sizeof(a4), &m, &e), -EBADMSG);
+	assert_int_equal(conn_deliver(map, 0, from4, sizeof(a4), &m, &e), -EBADMSG);
+
+	assert_int_equal(conn_deliver(map, sizeof(map), from6, sizeof(a6) - 1, &m, &e), -EAFNOSUPPORT);
+	assert_false(conn_endpoint(from4, sizeof(a4) - 1, &e));
+	a4.sin_family = AF_UNIX;
+	assert_false(conn_endpoint(from4, sizeof(a4), &e));
+}
+
 static void not_udp(void **state)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), null = dup(0);
@@ -184,12 +219,18 @@ static void listeners_share(void **state)
 	unsigned int lo = if_nametoindex("lo");
 	struct ip_mreqn by = {.imr_ifindex = (int)lo};
 	struct client_endpoint group = {codec_from_v4(0xe0000001), CODEC_ANNOUNCE_PORT, 0}, from;
-	struct conn a, b, wrong, s;
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(CODEC_ANNOUNCE_PORT)};
+	struct conn a, b, wrong, s, theirs;
 	uint8_t data[16] = {0, 128};
 	size_t n;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = server_socket(AF_INET, &from);
+	int their_fd = socket(AF_INET, SOCK_DGRAM, 0), one = 1;
 
 	(void)state;
+	/* a client of others, which shares the port of every address by SO_REUSEADDR alone */
+	assert_int_equal(setsockopt(their_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(their_fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(conn_use(&theirs, their_fd), 0);
 	assert_int_equal(conn_listen(&a, AF_INET, lo), 0);
 	assert_int_equal(conn_listen(&b, AF_INET, lo), 0);
 	assert_int_equal(conn_listen(&wrong, AF_INET, lo), 0);
@@ -204,6 +245,8 @@ static void listeners_share(void **state)
 	assert_int_equal(n, 12);
 	assert_int_equal(conn_receive(&b, data, sizeof(data), &n, &from), 0);
 	assert_int_equal(conn_receive(&wrong, data, sizeof(data), &n, &from), -EAGAIN);
+	ready(&theirs);
+	assert_int_equal(conn_receive(&theirs, data, sizeof(data), &n, &from), 0);
 	/* unicast to the port is for somebody else */
 	group.address = codec_from_v4(INADDR_LOOPBACK);
 	conn_send(&s, data, 12, &group);
@@ -213,6 +256,7 @@ static void listeners_share(void **state)
 	conn_close(&wrong);
 	close(fd);
 	close(other);
+	close(their_fd);
 }
 
 static void listener_v6(void **state)
@@ -306,9 +350,9 @@ static void route_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(talks_v4),	   cmocka_unit_test(talks_v6),	    cmocka_unit_test(dual_stack),
-	    cmocka_unit_test(not_udp),	   cmocka_unit_test(bad_interface), cmocka_unit_test(listeners_share),
-	    cmocka_unit_test(listener_v6), cmocka_unit_test(route_lines),
+	    cmocka_unit_test(talks_v4),	       cmocka_unit_test(talks_v6),    cmocka_unit_test(dual_stack),
+	    cmocka_unit_test(deliver),	       cmocka_unit_test(not_udp),     cmocka_unit_test(bad_interface),
+	    cmocka_unit_test(listeners_share), cmocka_unit_test(listener_v6), cmocka_unit_test(route_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
