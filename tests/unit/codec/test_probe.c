@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/codec/support.h"
 
+#include "tests/unit/codec/neighbours.h"
 #include "tests/unit/codec/vectors.h"
 
 static enum codec_kind kind_of(const struct codec_message *m)
@@ -85,41 +86,84 @@ static void random_datagrams(void **state)
 	}
 }
 
-/* Neighbours on a shared socket. */
+/* What natpcp_codec(3) says of others on a shared socket; and no more than eight octets are looked at. */
 static void other_protocols(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *what;
-		size_t length;
-		uint8_t octets[32];
-	} cases[] = {
-	    {"STUN binding request", 20, {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}},
-	    {"STUN binding request with attributes", 28, {0, 1, 0, 8, 0x21, 0x12, 0xa4, 0x42}},
-	    {"STUN binding success", 32, {1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42}},
-	    {"TURN channel data", 32, {0x40, 0, 0, 28}},
-	    {"WireGuard initiation", 148, {1, 0, 0, 0}},
-	    {"WireGuard data", 32, {4, 0, 0, 0}},
-	    {"DTLS client hello", 32, {0x16, 0xfe, 0xfd}},
-	    {"RTP", 32, {0x80, 0x60}},
-	    {"RTCP", 32, {0x80, 0xc8}},
-	    {"QUIC initial", 32, {0xc0, 0, 0, 0, 1}},
-	    {"BitTorrent DHT", 32, {'d', '1', ':', 'a', 'd', '2', ':'}},
-	    {"uTP", 20, {0x41, 0, 0x12, 0x34}},
-	    {"DNS query", 32, {0x12, 0x34, 1, 0, 0, 1}},
-	    {"PCP of version 1", 32, {1, 1}},
-	    {"PCP header cut", 20, {2, 0}},
-	    {"PCP MAP cut", 56, {2, 1}},
-	    {"PCP, not whole words", 25, {2, 0}},
-	    {"unknown opcode", 32, {2, 3}},
-	    {"NAT-PMP mapping cut", 11, {0, 1}},
+	for (size_t i = 0; i < COUNT(neighbours); i++) {
+		const struct neighbour *n = &neighbours[i];
+		uint8_t *copy = exact_copy(n->octets, n->length < 8 ? n->length : 8);
+
+		if (codec_probe(copy, n->length) != n->kind)
+			fail_msg("%s is taken for kind %d", n->what, codec_probe(copy, n->length));
+		free(copy);
+	}
+}
+
+/* What comes near to ours, and is not. */
+static void not_quite_ours(void **state)
+{
+	(void)state;
+	static const struct neighbour cases[] = {
+	    {"PCP of version 1", CODEC_KIND_OTHER, 60, {1, 1}},
+	    {"PCP header cut", CODEC_KIND_OTHER, 20, {2, 0}},
+	    {"PCP MAP cut", CODEC_KIND_OTHER, 56, {2, 1}},
+	    {"PCP, not whole words", CODEC_KIND_OTHER, 25, {2, 0}},
+	    {"PCP, too long", CODEC_KIND_OTHER, 1104, {2, 1}},
+	    {"unknown opcode", CODEC_KIND_OTHER, 32, {2, 3}},
+	    {"NAT-PMP mapping cut", CODEC_KIND_OTHER, 11, {0, 1}},
+	    {"NAT-PMP success cut", CODEC_KIND_OTHER, 11, {0, 128}},
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		uint8_t data[148] = {0};
-		memcpy(data, cases[i].octets, sizeof(cases[i].octets));
-		if (codec_probe(data, cases[i].length) != CODEC_KIND_OTHER)
+		if (codec_probe(cases[i].octets, cases[i].length) != cases[i].kind)
 			fail_msg("%s is taken for ours", cases[i].what);
+	}
+}
+
+/* How many of all 2^32 first four octets the probe takes at this length, for any kind and for a response. */
+static void count(size_t length, uint64_t *any, uint64_t *responses)
+{
+	/* of the third and fourth it asks only whether they are 0 and 1 */
+	static const struct {
+		uint8_t third, fourth;
+		uint64_t weight;
+	} classes[] = {{0, 0, 1}, {0, 1, 1}, {0, 9, 254}, {9, 0, 255}, {9, 1, 255}, {9, 9, 255 * 254}};
+
+	*any = *responses = 0;
+	for (unsigned first = 0; first < 65536; first++) {
+		for (size_t c = 0; c < COUNT(classes); c++) {
+			uint8_t data[8] = {(uint8_t)(first >> 8), (uint8_t)first, classes[c].third, classes[c].fourth};
+			enum codec_kind kind = codec_probe(data, length);
+
+			if (kind != CODEC_KIND_OTHER)
+				*any += classes[c].weight;
+			if (kind == CODEC_KIND_NATPMP_RESPONSE || kind == CODEC_KIND_PCP_RESPONSE)
+				*responses += classes[c].weight;
+		}
+	}
+}
+
+/* The table in natpcp_codec(3): one in so many random datagrams is taken for ours. */
+static void random_octets(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t from, to, step;
+		uint64_t one_in, responses_one_in;
+	} cases[] = {
+	    {80, 1100, 204, 5461, 10922}, {60, 76, 4, 5959, 10929},	   {24, 56, 8, 6558, 10936},
+	    {17, 23, 2, 10901, 21760},	  {1101, 1500, 133, 10901, 21760}, {12, 15, 1, 10901, 21760},
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		for (size_t length = cases[i].from; length <= cases[i].to; length += cases[i].step) {
+			uint64_t any, responses;
+
+			count(length, &any, &responses);
+			assert_int_equal((UINT64_C(1) << 32) / any, cases[i].one_in);
+			assert_int_equal((UINT64_C(1) << 32) / responses, cases[i].responses_one_in);
+		}
 	}
 }
 
@@ -130,6 +174,8 @@ int main(void)
 	    cmocka_unit_test(probe_agrees_with_parse),
 	    cmocka_unit_test(random_datagrams),
 	    cmocka_unit_test(other_protocols),
+	    cmocka_unit_test(not_quite_ours),
+	    cmocka_unit_test(random_octets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
