@@ -203,6 +203,20 @@ size_t natpmp_marshal_error(const uint8_t *request, size_t length, enum natpmp_r
 size_t pcp_marshal_error(const uint8_t *request, size_t length, bool parsed, enum pcp_result result,
 			 uint32_t lifetime_s, uint32_t epoch_s, uint8_t *out, size_t capacity);
 
+/* RFC 6887 13.3 */
+struct pcp_option_filter {
+	uint8_t prefix_length; /* 0 = remove all filters; IPv4 counts from 96 */
+	uint16_t remote_port;  /* 0 = any */
+	struct in6_addr remote_address;
+};
+
+/* RFC 7753 section 4 */
+struct pcp_option_port_set {
+	uint16_t size;
+	uint16_t first_internal_port;
+	bool parity;
+};
+
 /* One option. data and length are the raw contents, for every code; the members are set for the codes we know. */
 struct pcp_option {
 	uint8_t code;
@@ -210,16 +224,8 @@ struct pcp_option {
 	uint16_t length;
 	union {
 		struct in6_addr third_party;
-		struct {
-			uint8_t prefix_length; /* 0 = remove all filters; IPv4 counts from 96 */
-			uint16_t remote_port;  /* 0 = any */
-			struct in6_addr remote_address;
-		} filter;
-		struct {
-			uint16_t size;
-			uint16_t first_internal_port;
-			bool parity;
-		} port_set;
+		struct pcp_option_filter filter;
+		struct pcp_option_port_set port_set;
 		/* DESCRIPTION is data and length: UTF-8 without a terminating NUL */
 	};
 };
