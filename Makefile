@@ -8,10 +8,14 @@ O        ?= build$(if $(SAN),-san)
 PREFIX   ?= /usr/local
 SBINDIR  ?= $(PREFIX)/sbin
 BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib
+INCDIR   ?= $(PREFIX)/include
+MANDIR   ?= $(PREFIX)/share/man
 SYSCONF  ?= /etc
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
 CFLAGS   ?= -O2 -g
 WERROR   ?=
+OBJCOPY  ?= objcopy
 
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
@@ -21,7 +25,8 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 # libmnl's loops cast const away; clang complains of that at their user, gcc does not
 WARN += $(if $(findstring clang,$(CC)),-Wno-cast-qual)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-XCFLAGS  = -std=gnu11 -pthread -D_GNU_SOURCE -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
+LANGUAGE = -std=gnu11 -pthread -D_GNU_SOURCE
+XCFLAGS  = $(LANGUAGE) -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
 XLDFLAGS = -pthread $(SANF) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
@@ -51,11 +56,21 @@ archives = $(foreach l,$(BELOW_$(1)),$(call lib,$(l)))
 
 PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc
 
-.PHONY: all objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench fuzz \
+# libnatpcp, for programs of others: all of codec/ but natpcpc. Plain C11, and no name that is not the library's own
+VERSION  := $(shell sed -n 's/^.define NATPCPD_VERSION "\(.*\)"/\1/p' server/version.h)
+ABI      := 0
+LIBRARY  := $(O)/libnatpcp.a $(O)/libnatpcp.so.$(ABI)
+LIB_OBJS := $(patsubst %.c,$(O)/%.o,$(call srcs,codec) $(CONN))
+LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
+LIB_MAN  := $(sort $(wildcard codec/*.3))
+EXAMPLES := $(sort $(wildcard codec/examples/*.c))
+
+.PHONY: all lib install-lib uninstall-lib objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench fuzz \
 	install uninstall clean deps demo run
 .DELETE_ON_ERROR:
 .SECONDARY:
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(LIBRARY)
+lib: $(LIBRARY)
 
 define layer
 $(call lib,$(1)): $(call objs,$(1))
@@ -66,6 +81,26 @@ $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(XCFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB_OBJS): LANGUAGE = -std=c11 -pedantic -fPIC -ffunction-sections -fdata-sections
+# one object: what the files of the library know of each other is no name in the programs that are linked with it
+$(O)/natpcp.o: $(LIB_OBJS) codec/libnatpcp.map
+	$(call say,LD)$(CC) -r -nostdlib -o $@ $(LIB_OBJS)
+	$(Q)sed -n 's/^\t\(natpcp_.*\);$$/\1/p' codec/libnatpcp.map >$@.names && $(OBJCOPY) --keep-global-symbols=$@.names $@
+$(O)/libnatpcp.a: $(O)/natpcp.o
+	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
+$(O)/libnatpcp.so.$(ABI): $(LIB_OBJS) codec/libnatpcp.map
+	$(call say,LD)$(CC) $(SANF) $(LDFLAGS) -shared -Wl,-soname,$(@F) -Wl,--version-script,codec/libnatpcp.map \
+	-Wl,-Bsymbolic-functions -o $@ $(LIB_OBJS)
+
+# the headers as they are installed, and the examples, which see no others
+$(O)/include/natpcp/%.h: codec/%.h Makefile
+	@mkdir -p $(@D)
+	$(call say,HEADER)sed 's|^#include "codec/\(.*\)"|#include <natpcp/\1>|' $< >$@
+$(EXAMPLES:%.c=$(O)/%.o): LANGUAGE = -std=c11 -pedantic -I$(O)/include
+$(EXAMPLES:%.c=$(O)/%.o): $(LIB_API)
+$(O)/codec/examples/%: $(O)/codec/examples/%.o $(O)/libnatpcp.a
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
 $(O)/natpcpd: $(patsubst %.c,$(O)/%.o,$(filter-out $(CTL),$(sort $(wildcard server/*.c)))) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
@@ -110,7 +145,7 @@ $(TROUBLE): tests/netns/trouble.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SANF),$(XCFLAGS)) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER) $(TROUBLE)
+unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -121,7 +156,8 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 
 # every source, linked or not: what a second compiler is asked to look at
 SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c tests/unit/*/*.c \
-	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c))
+	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c \
+	codec/examples/*.c))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 
@@ -167,7 +203,7 @@ conformance:
 	+$(Q)MAKE='$(MAKE)' tests/requirements/conformance.py --jobs $(JOBS) --build $(O)
 check-netns:
 	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(TROUBLE)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
 # CHAOS_S seconds of misfortunes; SEED=N tells the story of that seed again
 chaos:
@@ -186,7 +222,22 @@ demo:
 run:
 	+$(Q)MAKE='$(MAKE)' JOBS=$(JOBS) tests/lab/run.sh $(O) '$(WAN)' '$(LAN)'
 
-install: all
+# what the authors of clients need: no part of the daemon, and no library but C's to build it
+install-lib: lib $(LIB_API)
+	install -D -m 0644 $(O)/libnatpcp.a $(DESTDIR)$(LIBDIR)/libnatpcp.a
+	install -D -m 0644 $(O)/libnatpcp.so.$(ABI) $(DESTDIR)$(LIBDIR)/libnatpcp.so.$(VERSION)
+	ln -sf libnatpcp.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libnatpcp.so.$(ABI)
+	ln -sf libnatpcp.so.$(ABI) $(DESTDIR)$(LIBDIR)/libnatpcp.so
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/natpcp $(DESTDIR)$(MANDIR)/man3
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' codec/libnatpcp.pc.in \
+	>$(DESTDIR)$(LIBDIR)/pkgconfig/libnatpcp.pc
+	install -m 0644 $(LIB_API) $(DESTDIR)$(INCDIR)/natpcp
+	install -m 0644 $(LIB_MAN) $(DESTDIR)$(MANDIR)/man3
+uninstall-lib:
+	rm -f $(patsubst %,$(DESTDIR)$(LIBDIR)/libnatpcp.%,a so so.$(ABI) so.$(VERSION)) $(DESTDIR)$(LIBDIR)/pkgconfig/libnatpcp.pc
+	rm -f $(patsubst codec/%,$(DESTDIR)$(MANDIR)/man3/%,$(LIB_MAN))
+	rm -rf $(DESTDIR)$(INCDIR)/natpcp
+install: all install-lib
 	install -D -m 0755 $(O)/natpcpd $(DESTDIR)$(SBINDIR)/natpcpd
 	install -D -m 0755 $(O)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpctl
 	install -D -m 0755 $(O)/natpcpc $(DESTDIR)$(BINDIR)/natpcpc
@@ -196,7 +247,7 @@ install: all
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONF@|$(SYSCONF)|' conf/natpcpd.service.in >$(DESTDIR)$(UNITDIR)/natpcpd.service
 	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 # the operator's natpcpd.conf and the journal stay
-uninstall:
+uninstall: uninstall-lib
 	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc
 	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd

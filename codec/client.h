@@ -32,6 +32,28 @@
 extern "C" {
 #endif
 
+/* The linker knows each function behind "natpcp_", lest short names meet those of others in one program. */
+#pragma redefine_extname client_init natpcp_client_init
+#pragma redefine_extname client_paths natpcp_client_paths
+#pragma redefine_extname client_path natpcp_client_path
+#pragma redefine_extname client_paths_stale natpcp_client_paths_stale
+#pragma redefine_extname client_paths_sort natpcp_client_paths_sort
+#pragma redefine_extname client_request_init natpcp_client_request_init
+#pragma redefine_extname client_nonce natpcp_client_nonce
+#pragma redefine_extname client_map natpcp_client_map
+#pragma redefine_extname client_peer natpcp_client_peer
+#pragma redefine_extname client_address natpcp_client_address
+#pragma redefine_extname client_announce natpcp_client_announce
+#pragma redefine_extname client_check natpcp_client_check
+#pragma redefine_extname client_retry natpcp_client_retry
+#pragma redefine_extname client_delete natpcp_client_delete
+#pragma redefine_extname client_forget natpcp_client_forget
+#pragma redefine_extname client_deliver natpcp_client_deliver
+#pragma redefine_extname client_unreachable natpcp_client_unreachable
+#pragma redefine_extname client_next natpcp_client_next
+#pragma redefine_extname client_changed natpcp_client_changed
+#pragma redefine_extname client_code_name natpcp_client_code_name
+
 #define CLIENT_NEVER	   UINT64_MAX /* a deadline that does not come */
 #define CLIENT_LIFETIME	   7200	      /* seconds to ask for, RFC 6886 3.3 */
 #define CLIENT_OPTIONS_MAX (CODEC_MESSAGE_MAX - 24 - 36)

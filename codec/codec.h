@@ -18,6 +18,32 @@
 extern "C" {
 #endif
 
+/* The linker knows each function behind "natpcp_", lest short names meet those of others in one program. */
+#pragma redefine_extname codec_parse natpcp_codec_parse
+#pragma redefine_extname codec_marshal natpcp_codec_marshal
+#pragma redefine_extname natpmp_marshal natpcp_natpmp_marshal
+#pragma redefine_extname pcp_marshal natpcp_pcp_marshal
+#pragma redefine_extname natpmp_marshal_error natpcp_natpmp_marshal_error
+#pragma redefine_extname pcp_marshal_error natpcp_pcp_marshal_error
+#pragma redefine_extname pcp_option_next natpcp_pcp_option_next
+#pragma redefine_extname pcp_option_put natpcp_pcp_option_put
+#pragma redefine_extname codec_utf8_valid natpcp_codec_utf8_valid
+#pragma redefine_extname codec_utf8_cut natpcp_codec_utf8_cut
+#pragma redefine_extname codec_probe natpcp_codec_probe
+#pragma redefine_extname natpmp_opcode_name natpcp_natpmp_opcode_name
+#pragma redefine_extname natpmp_result_name natpcp_natpmp_result_name
+#pragma redefine_extname pcp_opcode_name natpcp_pcp_opcode_name
+#pragma redefine_extname pcp_result_name natpcp_pcp_result_name
+#pragma redefine_extname pcp_option_name natpcp_pcp_option_name
+#pragma redefine_extname codec_protocol_name natpcp_codec_protocol_name
+#pragma redefine_extname codec_format natpcp_codec_format
+#pragma redefine_extname codec_is_v4 natpcp_codec_is_v4
+#pragma redefine_extname codec_from_v4 natpcp_codec_from_v4
+#pragma redefine_extname codec_to_v4 natpcp_codec_to_v4
+#pragma redefine_extname codec_is_unspecified natpcp_codec_is_unspecified
+#pragma redefine_extname codec_address_text natpcp_codec_address_text
+#pragma redefine_extname codec_address_parse natpcp_codec_address_parse
+
 #define CODEC_SERVER_PORT      5351 /* requests go to this UDP port */
 #define CODEC_ANNOUNCE_PORT    5350 /* the server's multicasts go to this UDP port */
 #define CODEC_MESSAGE_MAX      1100 /* octets in the longest PCP message, RFC 6887 section 7 */

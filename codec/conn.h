@@ -14,6 +14,21 @@
 extern "C" {
 #endif
 
+/* The linker knows each function behind "natpcp_", lest short names meet those of others in one program. */
+#pragma redefine_extname conn_open natpcp_conn_open
+#pragma redefine_extname conn_use natpcp_conn_use
+#pragma redefine_extname conn_listen natpcp_conn_listen
+#pragma redefine_extname conn_close natpcp_conn_close
+#pragma redefine_extname conn_source natpcp_conn_source
+#pragma redefine_extname conn_send natpcp_conn_send
+#pragma redefine_extname conn_send_message natpcp_conn_send_message
+#pragma redefine_extname conn_receive natpcp_conn_receive
+#pragma redefine_extname conn_receive_message natpcp_conn_receive_message
+#pragma redefine_extname conn_deliver natpcp_conn_deliver
+#pragma redefine_extname conn_endpoint natpcp_conn_endpoint
+#pragma redefine_extname conn_route_line natpcp_conn_route_line
+#pragma redefine_extname conn_default_gateway natpcp_conn_default_gateway
+
 struct conn {
 	int fd;
 	int family;	      /* AF_INET or AF_INET6 */

@@ -6,6 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The linker knows each function behind "natpcp_", lest short names meet those of others in one program. */
+#pragma redefine_extname epoch_seconds natpcp_epoch_seconds
+#pragma redefine_extname epoch_set natpcp_epoch_set
+#pragma redefine_extname epoch_check_pcp natpcp_epoch_check_pcp
+#pragma redefine_extname epoch_check_natpmp natpcp_epoch_check_natpmp
+
 /* A server's counter: it was 0 at origin_ms of the caller's monotonic clock. origin_ms may be negative in effect
  * (a counter that goes on from before the clock began), hence signed. */
 struct epoch {
@@ -30,4 +40,7 @@ bool epoch_check_pcp(struct epoch_check *c, uint32_t server_s, uint64_t now_ms);
 /* The same by RFC 6886 3.6 (7/8 of the time that passed, 2 s of slack). */
 bool epoch_check_natpmp(struct epoch_check *c, uint32_t server_s, uint64_t now_ms);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

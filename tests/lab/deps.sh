@@ -28,6 +28,8 @@ check       clang                                cmd:clang
 check       clang-format                         cmd:clang-format
 check       git                                  cmd:git
 check       iptables                             cmd:iptables-nft
+check       g++                                  cmd:g++
+check       mandoc                               cmd:mandoc
 bench       iperf3                               cmd:iperf3
 bench       valgrind                             cmd:valgrind
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
