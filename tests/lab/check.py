@@ -285,7 +285,8 @@ def main():
         work += scenarios(a.build)
         work += [(lambda: lines('natpcpc', loopback, a.build, key=loopback + ':{}'),)]
     if everything:
-        work += [(lines, 'library', sys.executable, 'tests/library/library.py', a.build)]
+        work += [(lines, 'library', sys.executable, 'tests/library/library.py', a.build),
+                 (lines, 'library elsewhere', sys.executable, 'tests/library/targets.py')]
         work += judges(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
         work += [

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check clients clients-all bench all
+# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check targets clients clients-all
+#                    bench all
 # bench also unpacks another server, to be compared with, into $PEER (build/peer); it is not installed, since it would be started.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
 set -eu
@@ -30,6 +31,12 @@ check       git                                  cmd:git
 check       iptables                             cmd:iptables-nft
 check       g++                                  cmd:g++
 check       mandoc                               cmd:mandoc
+targets     musl-tools                           cmd:musl-gcc
+targets     gcc-i686-linux-gnu                   cmd:i686-linux-gnu-gcc
+targets     libc6-dev-i386-cross                 file:/usr/i686-linux-gnu/include/stdlib.h
+targets     gcc-s390x-linux-gnu                  cmd:s390x-linux-gnu-gcc
+targets     libc6-dev-s390x-cross                file:/usr/s390x-linux-gnu/include/stdlib.h
+targets     qemu-user                            cmd:qemu-s390x
 bench       iperf3                               cmd:iperf3
 bench       valgrind                             cmd:valgrind
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
@@ -55,10 +62,11 @@ for g in "$@"; do
 	demo) want[build]=1 want[demo]=1 ;;
 	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=1 ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
+	targets) want[build]=1 want[targets]=1 ;;
 	clients-all) want[clients-all]=1 ;;
 	check | all)
 		[ "$g" = check ] || strict=1
-		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1
+		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1 want[targets]=1
 		;;
 	*) echo "deps: no group $g" >&2; exit 2 ;;
 	esac
@@ -76,7 +84,7 @@ missing=() optional=()
 while read -r group package probe; do
 	[ -n "$group" ] && [ -n "${want[$group]:-}" ] || continue
 	there "$probe" && continue
-	case $group in clients*) optional+=("$package") ;; *) missing+=("$package") ;; esac
+	case $group in clients* | targets) optional+=("$package") ;; *) missing+=("$package") ;; esac
 done <<<"$table"
 
 # without it, or without a network, its rows are left out
@@ -121,7 +129,7 @@ if [ ${#missing[@]} -gt 0 ] && ! install "${missing[@]}"; then
 	tail -n 15 "$log" >&2
 	exit 1
 fi
-# a client that cannot be had is skipped by the tests, so each is tried alone if they do not install together
+# a client or a compiler that cannot be had is skipped by the tests, so each is tried alone if they do not install together
 if [ ${#optional[@]} -gt 0 ] && ! install "${optional[@]}"; then
 	for p in "${optional[@]}"; do
 		install "$p" || echo "deps: could not install $p; tests that need it are skipped"
