@@ -35,6 +35,17 @@ static void check_probe(const uint8_t *data, size_t length, const struct codec_m
 		require(kind == CODEC_KIND_OTHER);
 }
 
+/* A line for a log: printable ASCII, whatever came, and as long as it says. */
+static void check_line(const struct codec_message *m)
+{
+	static char line[512];
+	size_t n = codec_format(m, line, sizeof(line));
+
+	require(n < sizeof(line) && line[n] == '\0');
+	for (size_t i = 0; i < n; i++)
+		require(line[i] >= ' ' && line[i] < 0x7f);
+}
+
 static void check_round_trip(const struct codec_message *m, size_t length)
 {
 	static uint8_t out[CODEC_MESSAGE_MAX];
@@ -131,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 
 	require((verdict == CODEC_OK) == (e.why == NULL) && e.offset <= length);
 	check_probe(data, length, &m, verdict == CODEC_OK);
+	check_line(&m);
 	if (verdict == CODEC_REFUSE)
 		require(m.protocol == CODEC_VERSION_PCP && !m.pcp.response && e.result != PCP_SUCCESS);
 	if (verdict == CODEC_OK)
