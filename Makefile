@@ -109,6 +109,11 @@ $(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(call archives,server/i
 $(O)/natpcpc: $(APART:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
+# the parts of natpcpc, for their unit tests
+NATPCPC := $(O)/libnatpcpc.a
+$(NATPCPC): $(patsubst %.c,$(O)/%.o,$(sort $(wildcard codec/natpcpc_*.c)))
+	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
+
 # tests/unit/<layer>/test_<file>.c is linked with that layer and those below it
 UNIT :=
 define unit_layer
@@ -116,7 +121,7 @@ UNIT += $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/unit/$(1)/test_*.c)))
 $(O)/tests/unit/$(1)/test_%: $(O)/tests/unit/$(1)/test_%.o $(3) $(call archives,$(2))
 	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$^ $$(LIBS_$(2)) $$(call pc,cmocka)
 endef
-$(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o)))
+$(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o) $(NATPCPC)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
@@ -241,6 +246,7 @@ install: all install-lib
 	install -D -m 0755 $(O)/natpcpd $(DESTDIR)$(SBINDIR)/natpcpd
 	install -D -m 0755 $(O)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpctl
 	install -D -m 0755 $(O)/natpcpc $(DESTDIR)$(BINDIR)/natpcpc
+	install -D -m 0644 codec/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcpc.1
 	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
 	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf
 	install -d $(DESTDIR)$(UNITDIR)
@@ -248,7 +254,7 @@ install: all install-lib
 	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 # the operator's natpcpd.conf and the journal stay
 uninstall: uninstall-lib
-	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc
+	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc $(DESTDIR)$(MANDIR)/man1/natpcpc.1
 	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd
 

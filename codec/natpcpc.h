@@ -1,79 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The program natpcpc: its commands and loop (natpcpc.c), the command line (natpcpc_options.c), what it prints
- * (natpcpc_out.c), nonces (natpcpc_nonce.c).
+ * The program natpcpc. main() and the commands are in natpcpc.c; a file for each: _map (map, peer, unmap, unmap-all),
+ * _keep (the same with --keep), _move (a host that moves), _ask (address, announce, raw), _listen. Below them: _options and
+ * _parse (the command line), _gateway (whom to ask), _session (a socket and a client for each gateway, and the one loop),
+ * _hook (--exec), _nonce, _out, _result and _message (what is printed).
  */
 #ifndef NATPCP_NATPCPC_H
 #define NATPCP_NATPCPC_H
 
-#include "codec/client.h"
-#include "codec/conn.h"
+#include "codec/natpcpc_hook.h"
+#include "codec/natpcpc_options.h"
+#include "codec/natpcpc_session.h"
 
-enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_SILENCE = 3 };
 
-#define FILTERS_MAX  16
-#define DATAGRAM_MAX (CODEC_MESSAGE_MAX + 1)
-
-struct options {
-	const char *server;
-	uint16_t port;
-	const char *interface;
-	int family;
-	enum client_mode mode;
-	uint64_t timeout_ms; /* 0 = not given */
-	bool json, keep, prefer_failure, third, has_nonce, random_nonce;
-	uint32_t lifetime_s;
-	unsigned long count;
-	struct in6_addr external, third_party;
-	struct pcp_option filters[FILTERS_MAX];
-	size_t filters_count;
-	const char *description;
-	struct codec_nonce nonce;
-};
+#define TIMEOUT_MS 15000 /* for an answer, unless --timeout says another */
+#define GOODBYE_MS 3000	 /* for the deletion when --keep ends */
 
 struct app {
 	struct options o;
-	struct client_endpoint server;
-	unsigned int ifindex; /* 0 = any */
-	struct in6_addr own;
-	struct conn conn;
-	struct conn news[2];
-	struct client client;
-	struct client_op op;
-	uint8_t area[CLIENT_OPTIONS_MAX]; /* the request's options */
+	struct session sessions[GATEWAYS_MAX];
+	size_t count;
+	struct client_request request; /* of map, peer and unmap; the nonce and the options are each session's own */
+	uint16_t ports;		       /* how many from request.internal_port on */
 };
 
-/* Reads the command line up to optind. Returns an exit code if the program is to end, else -1. */
-int options_read(struct options *o, int argc, char **argv);
-bool options_port(const char *text, uint16_t *port);
-/* ADDR:PORT or [ADDR]:PORT. */
-bool options_peer(const char *text, struct in6_addr *address, uint16_t *port);
-/* A name or a number. */
-bool options_protocol(const char *text, uint8_t *protocol);
+/* The commands: argv holds what follows the command's name. All return an exit code. */
+int natpcpc_map(struct app *a, int argc, char **argv);
+int natpcpc_peer(struct app *a, int argc, char **argv);
+int natpcpc_unmap(struct app *a, int argc, char **argv);
+int natpcpc_unmap_all(struct app *a, int argc, char **argv);
+int natpcpc_address(struct app *a, int argc, char **argv);
+int natpcpc_announce(struct app *a, int argc, char **argv);
+int natpcpc_raw(struct app *a, int argc, char **argv);
+int natpcpc_listen(struct app *a, int argc, char **argv);
 
-/* Says on stderr what is wrong with the command line; returns EXIT_USAGE. */
-__attribute__((format(printf, 1, 2))) int out_usage(const char *format, ...);
+/* Maps, renews and tells every change until a signal comes, then deletes. operation is "map" or "peer". */
+int keep_run(struct app *a, const char *operation);
 
-/* A line of output on stdout: a JSON object, or key=value pairs. Starts as {.json = ...}. */
-struct line {
-	bool json, begun;
-};
+/* Whom to ask, with the interface and the own address of each, from --server or this host's routes. 0 or an exit code,
+ * which was explained. */
+int gateway_find(struct app *a);
 
-void out_text(struct line *l, const char *key, const char *value);
-void out_number(struct line *l, const char *key, uint64_t value);
-void out_address(struct line *l, const char *key, const struct in6_addr *a);
-void out_hex(struct line *l, const char *key, const uint8_t *data, size_t length);
-void out_end(struct line *l);
-/* What a message says. */
-void out_message(struct line *l, const struct codec_message *m);
+/* When this command has waited long enough. */
+uint64_t app_deadline(const struct app *a, uint64_t default_ms);
+/* Sends the request to a session's gateway. False if it cannot be put on the wire, which was explained. */
+bool map_start(struct app *a, struct session *s);
+/* NAT-PMP tells the address apart from the port: asks for it, where it lacks. */
+void map_learn_address(struct app *a, struct session *s);
+/* The exit code of several gateways: 0 only if all are, a refusal before silence. */
+int app_worse(int one, int other);
 
-/* One line for the state of the operation; returns the exit code that belongs to it. */
-int out_result(const struct app *a, const char *operation);
-/* The same for one that rc ended: -ETIMEDOUT or another -errno. */
-int out_failure(const struct app *a, const char *operation, int rc);
-
-/* The mapping's nonce: given, random, or derived. */
-void nonce_choose(const struct app *a, uint8_t protocol, uint16_t internal_port, struct codec_nonce *nonce);
-bool hex_parse(const char *text, uint8_t *out, size_t capacity, size_t *length);
+/* The mapping's nonce: given, random, or derived from this host, the gateway, the protocol and the port. */
+void nonce_choose(const struct options *o, const struct session *s, uint8_t protocol, uint16_t internal_port,
+		  struct codec_nonce *nonce);
+void nonce_random(struct codec_nonce *nonce);
 
 #endif

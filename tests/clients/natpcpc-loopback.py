@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -22,16 +23,17 @@ HOST = '127.0.0.1'
 V4 = b'\0' * 10 + b'\xff\xff'
 OUTSIDE = V4 + socket.inet_aton('198.51.100.1')
 EPOCH = 12
+WHEN = r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d '  # before what --keep says
 
 
 class Server(threading.Thread):
     """Answers each datagram with what the function gives for it; remembers what came. What came raw is not natpcpc's own."""
 
-    def __init__(self, answer, address=HOST, raw=False):
+    def __init__(self, answer, address=HOST, raw=False, port=0):
         super().__init__(daemon=True)
         self.answer, self.heard, self.raw = answer, [], raw
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
+        self.socket.bind((address, port))
         self.port = self.socket.getsockname()[1]
 
     def run(self):
@@ -82,6 +84,10 @@ def natpmp(data, result=0):
         return struct.pack('!BBHI', 0, 128, 1, EPOCH)
     if data[1] == 0:
         return struct.pack('!BBHI4s', 0, 128, result, EPOCH, bytes(4) if result else OUTSIDE[12:])
+    if data[1] > 2:
+        return bytes([0, data[1] | 128]) + struct.pack('!H', 5)
+    if len(data) < 12:
+        return None
     _, inside, outside, life = struct.unpack('!HHHI', data[2:12])
     if result or not life:
         outside = life = 0
@@ -137,7 +143,7 @@ def t_peer():
         s.heard.clear()
         p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), '--keep', 'peer', 'tcp', '1', '203.0.113.5:1'],
                              stdout=subprocess.PIPE, text=True)
-        matches(p.stdout.readline(), 'mapped .*')
+        matches(p.stdout.readline(), WHEN + 'mapped .*')
         p.terminate()
         same((p.wait(10), len(s.heard)), (0, 1))
         p.stdout.close()
@@ -192,33 +198,45 @@ def t_address_and_announce():
 def t_refused():
     with Server(lambda d: pcp(d, 2, 30)) as s:
         same(run(s, 'map', 'tcp', '8080'),
-             (1, 'refused map tcp 127.0.0.1:8080: NOT_AUTHORIZED (2) for 30 s (pcp, epoch 12)\n', ''))
+             (1, "refused map tcp 127.0.0.1:8080: NOT_AUTHORIZED (2) for 30 s: the gateway's rules do not let this host have it, "
+                 'or the mapping has another nonce (pcp, epoch 12)\n', ''))
         code, out, _ = run(s, '--json', 'map', 'tcp', '8080')
         r = json.loads(out)
         same((code, r['status'], r['result'], r['code'], r['lifetime_s']), (1, 'refused', 'NOT_AUTHORIZED', 2, 30))
+        assert 'rules' in r['meaning'], r
         same(run(s, 'map', '--keep', 'tcp', '8080')[0], 1)
     with Server(lambda d: natpmp(d, 3)) as s:
         same(run(s, '--natpmp', 'map', 'tcp', '8080'),
-             (1, 'refused map tcp 127.0.0.1:8080: NETWORK_FAILURE (3) (nat-pmp, epoch 12)\n', ''))
+             (1, 'refused map tcp 127.0.0.1:8080: NETWORK_FAILURE (3): the gateway itself has no address outside at the moment '
+                 '(nat-pmp, epoch 12)\n', ''))
     with Server(natpmp) as s:
         code, out, _ = run(s, 'map', 'tcp', '8080', '--filter', '203.0.113.0/24')
         same(code, 1)
         assert 'UNSUPP_VERSION' in out, out
         same(len(s.heard), 1)
+        # by NAT-PMP port 0 would mean: delete everything
+        s.heard.clear()
+        same(run(s, 'unmap', 'tcp', 'all')[0], 1)
+        same([d[:2] for d in s.heard], [b'\2\1'])
 
 
 def t_no_answer():
     with Server(lambda d: None) as s:
         begin = time.monotonic()
-        same(run(s, '--natpmp', '-t', '0.6', 'map', 'tcp', '8080'), (1, '', 'natpcpc: no answer from 127.0.0.1\n'))
+        same(run(s, '--natpmp', '-t', '0.6', 'map', 'tcp', '8080'), (3, '', 'natpcpc: no answer from 127.0.0.1 to NAT-PMP\n'))
         assert 0.5 < time.monotonic() - begin < 5
         assert len(s.heard) == 2, s.heard
         code, out, _ = run(s, '--json', '-t', '0.1', 'announce')
-        same((code, json.loads(out)['status']), (1, 'no answer'))
+        r = json.loads(out)
+        same((code, r['status'], r['reason']), (3, 'no answer', 'silence'))
+        # --timeout bounds --keep, too
+        code, _, err = run(s, '--keep', '-t', '0.3', 'map', 'tcp', '8080')
+        same((code, err), (3, 'natpcpc: no answer from 127.0.0.1\n'))
     # nobody there at all: at once
     begin = time.monotonic()
-    p = subprocess.run([NATPCPC, '-s', HOST, '--port', str(s.port), 'map', 'tcp', '1'], stderr=subprocess.PIPE, text=True)
-    same((p.returncode, p.stderr), (1, 'natpcpc: no answer from 127.0.0.1\n'))
+    for command in ('map', 'tcp', '1'), ('raw', '0000'):
+        same(run(s, *command), (3, '', f'natpcpc: no answer from 127.0.0.1: nobody listens on port {s.port} there\n'))
+    same(json.loads(run(s, '-j', 'address')[1])['reason'], 'unreachable')
     assert time.monotonic() - begin < 3
 
 
@@ -233,6 +251,14 @@ def t_options_on_the_wire():
              + '03000014' + '00780063' + (V4 + socket.inet_aton('203.0.113.0')).hex()
              + '03000014' + '00200000' + '20010db8' + '00' * 12
              + '80000003' + '77656200')
+        s.heard.clear()
+        for outside, port, address in (('80', 80, V4 + bytes(4)), ('198.51.100.1', 9, OUTSIDE), ('any', 0, V4 + bytes(4)),
+                                       ('198.51.100.1:80', 80, OUTSIDE)):
+            same(run(s, 'map', 'tcp', '9', '--external', outside)[0], 0)
+            same((s.heard[-1][42:44], s.heard[-1][44:60]), (struct.pack('!H', port), address))
+        # everything; there NAT-PMP must not be fallen back to, to which port 0 means something else
+        same(run(s, 'map', 'all', 'all')[0], 0)
+        same((s.heard[-1][36], s.heard[-1][40:44]), (0, bytes(4)))
 
 
 def t_usage():
@@ -242,7 +268,11 @@ def t_usage():
            ['map', 'tcp', '1', '--nonce', '00'], ['map', 'tcp', '1', '--filter', '203.0.113.0/33'],
            ['map', 'tcp', '1', '--external', 'here'], ['map', 'tcp', '1', '--third-party', '192.0.2'],
            ['map', 'tcp', '1', '--description', b'\xff'], ['--natpmp', 'map', 'sctp', '1'], ['unmap-all', 'sctp'],
-           ['--pcp', 'unmap-all', 'tcp'], ['raw', '0'], ['raw', 'xy'], ['-t', '0', 'address'], ['--colour', 'address']]
+           ['--pcp', 'unmap-all', 'tcp'], ['raw', '0'], ['raw', 'xy'], ['-t', '0', 'address'], ['--colour', 'address'],
+           ['map', 'all', '80'], ['map', 'tcp', '80-79'], ['map', 'tcp', '0-9'], ['peer', 'tcp', '1-2', '203.0.113.5:1'],
+           ['map', 'tcp', '1', '--exec', 'true'], ['map', 'tcp', '1', '--keep', '--exec', 'no-such-program'], ['map', 'tcp', '1', '--', 'x'],
+           ['address', '--keep'], ['unmap', 'tcp', '1', '-l', '9'], ['map', 'tcp', '1-2', '9', '--prefer-failure'], ['-1', '-2', 'address'],
+           ['--natpmp', 'unmap', 'tcp', 'all'], ['map', 'tcp', '1', '0', '--prefer-failure'], ['-4', 'address'], ['address', '-t']]
     with Server(both) as s:
         for arguments in bad:
             code, out, err = run(s, *arguments)
@@ -253,6 +283,11 @@ def t_usage():
     code, out, err = run(None, '--help')
     same((code, err), (0, ''))
     assert 'usage: natpcpc' in out and 'unmap-all' in out
+    for command in re.findall(r'^  ([a-z-]+) ', out, re.M):
+        code, text, err = run(None, command, '--help')
+        same((code, err), (0, ''))
+        assert text.startswith('usage: natpcpc ' + command) and text != out, text
+        assert ('--exec' in text) == (command in ('map', 'peer')), text
 
 
 def t_raw():
@@ -271,17 +306,125 @@ def t_keep():
         p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), 'map', 'tcp', '8080', '-l', '8', '--keep'],
                              stdout=subprocess.PIPE, text=True)
         try:
-            matches(p.stdout.readline(), r'mapped tcp .* -> 198\.51\.100\.1:8080 for 8 s \(pcp, epoch 12\)')
+            matches(p.stdout.readline(), WHEN + r'mapped tcp .* -> 198\.51\.100\.1:8080 for 8 s \(pcp, epoch 12\)')
             state['outside'] = V4 + socket.inet_aton('198.51.100.2')
             # the renewal tells the new address
-            matches(p.stdout.readline(), r'mapped tcp .* -> 198\.51\.100\.2:8080 for 8 s \(pcp, epoch 12\)')
+            matches(p.stdout.readline(), WHEN + r'mapped tcp .* -> 198\.51\.100\.2:8080 for 8 s \(pcp, epoch 12\)')
             p.send_signal(signal.SIGTERM)
-            same(p.communicate(timeout=10)[0], 'unmapped tcp 127.0.0.1:8080 (pcp, epoch 12)\n')
+            matches(p.communicate(timeout=10)[0], WHEN + r'unmapped tcp 127\.0\.0\.1:8080 \(pcp, epoch 12\)')
             same(p.returncode, 0)
         finally:
             p.kill()
         same(s.heard[-1][4:8], bytes(4))
         same(len({d[24:36] for d in s.heard}), 1)
+
+
+def t_keep_what_may_pass():
+    """A gateway that has no address yet is waited for; one that says never is not."""
+    answers = [7, 0]
+    with Server(lambda d: pcp(d, answers.pop(0) if len(answers) > 1 else 0, None)) as s:
+        p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), '--json', 'map', 'tcp', '8080', '--keep'],
+                             stdout=subprocess.PIPE, text=True)
+        try:
+            r = json.loads(p.stdout.readline())
+            same((r['status'], r['code'], r['schema']), ('refused', 7, 1))
+            same(p.poll(), None)
+            p.send_signal(signal.SIGINT)
+            p.communicate(timeout=10)
+            same(p.returncode, 1)
+        finally:
+            p.kill()
+    with Server(lambda d: pcp(d, 9, 30)) as s:
+        same(run(s, 'map', '--keep', 'tcp', '8080')[0], 1)
+
+
+HOOK = r'''#!/bin/sh
+env | grep ^NATPCP_ | sort >"$1/$$.new"
+echo "$2" >>"$1/$$.new"
+mv "$1/$$.new" "$1/$NATPCP_EVENT.$NATPCP_EXTERNAL_ADDRESS"
+[ ! -e "$1/hang" ] || while [ -e "$1/hang" ]; do sleep 0.05; done
+echo chatter
+exit 3
+'''
+
+
+def until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, 'not in time'
+        threading.Event().wait(0.02)
+
+
+def t_exec():
+    state = {'outside': OUTSIDE}
+    with Server(lambda d: pcp(d).replace(OUTSIDE, state['outside'])) as s, tempfile.TemporaryDirectory() as work:
+        hook = os.path.join(work, 'hook with blanks; exit 1')
+        with open(hook, 'w') as f:
+            f.write(HOOK)
+        os.chmod(hook, 0o755)
+        open(os.path.join(work, 'hang'), 'w').close()
+        p = subprocess.Popen([NATPCPC, '-s', HOST, '--port', str(s.port), 'map', 'tcp', '8080', '80', '-l', '8', '--keep', '--exec', hook,
+                              '--', work, 'a $b `c`'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env=dict(os.environ, NATPCP_EVENT='mine', NATPCP_OTHER='mine'))
+        try:
+            first = os.path.join(work, 'mapped.198.51.100.1')
+            until(lambda: os.path.exists(first))
+            with open(first) as f:
+                said = f.read()
+            same(said, 'NATPCP_EVENT=mapped\nNATPCP_EXTERNAL_ADDRESS=198.51.100.1\nNATPCP_EXTERNAL_PORT=80\nNATPCP_GATEWAY=127.0.0.1\n'
+                       'NATPCP_INTERNAL_ADDRESS=127.0.0.1\nNATPCP_INTERNAL_PORT=8080\nNATPCP_LIFETIME_S=8\n'
+                       'NATPCP_OLD_EXTERNAL_ADDRESS=\nNATPCP_OLD_EXTERNAL_PORT=\nNATPCP_PORTS=1\nNATPCP_PROTOCOL=tcp\n'
+                       'NATPCP_VERSION=pcp\na $b `c`\n')
+            # it hangs, and renewing goes on; what changes meanwhile is told when it has ended
+            state['outside'] = V4 + socket.inet_aton('198.51.100.2')
+            matches(p.stdout.readline(), WHEN + 'mapped .*')
+            matches(p.stdout.readline(), WHEN + r'mapped .*198\.51\.100\.2:80 .*')
+            second = os.path.join(work, 'changed.198.51.100.2')
+            assert not os.path.exists(second)
+            os.unlink(os.path.join(work, 'hang'))
+            until(lambda: os.path.exists(second))
+            with open(second) as f:
+                assert 'NATPCP_OLD_EXTERNAL_ADDRESS=198.51.100.1\n' in f.read()
+            p.terminate()
+            out, err = p.communicate(timeout=10)
+            same(p.returncode, 0)
+            # what it prints goes where the messages go
+            assert 'chatter' in err and 'chatter' not in out and 'ended with 3' in err, (out, err)
+            assert os.path.exists(os.path.join(work, 'unmapped.')), os.listdir(work)
+        finally:
+            p.kill()
+
+
+def port_set(data, size):
+    """Grants a set of so many ports, of those that were asked for."""
+    r = bytearray(pcp(data))
+    struct.pack_into('!H', r, 64, size)
+    return bytes(r)
+
+
+def t_port_set():
+    with Server(lambda d: port_set(d, 4)) as s:
+        same(run(s, 'map', 'udp', '4000-4007', '14000', '--parity'),
+             (0, 'mapped udp 127.0.0.1:4000-4003 -> 198.51.100.1:14000-14003 for 7200 s (pcp, epoch 12)\n',
+              'natpcpc: only 4 of 8 ports, which may be all that the gateway does at a time\n'))
+        same(s.heard[0][60:].hex(), '82000005' + '0008' + '0fa0' + '01' + '000000')
+        r = json.loads(run(s, '-j', 'map', 'udp', '4000-4007', '14000')[1])
+        same((r['ports'], r['internal_port'], r['external_port']), (4, 4000, 14000))
+        run(s, 'unmap', 'udp', '4000-4007')
+        same(s.heard[-1][60:].hex(), '82000005' + '0008' + '0fa0' + '00' + '000000')
+
+
+def t_several_gateways():
+    with Server(both) as s, Server(lambda d: pcp(d, 2, 30), '127.0.0.2', port=s.port) as t:
+        code, out, err = run(s, '-s', '127.0.0.2', 'map', 'tcp', '8080')
+        same((code, err), (1, ''))
+        lines = out.splitlines()
+        matches(lines[0], r'mapped tcp 127\.0\.0\.1:8080 -> 198\.51\.100\.1:8080 for 7200 s \(pcp of 127\.0\.0\.1, epoch 12\)')
+        matches(lines[1], r'refused map tcp .* \(pcp of 127\.0\.0\.2, epoch 12\)')
+        assert s.heard[0][24:36] != t.heard[0][24:36]
+        # one that refuses counts, whichever comes first
+        same(run(None, '-s', '127.0.0.2', '-s', HOST, '--port', str(s.port), 'map', 'tcp', '8080')[0], 1)
+        same(run(s, '-s', '127.0.0.3', 'map', 'tcp', '8080')[0], 3)
 
 
 def t_listen():
@@ -303,7 +446,7 @@ def t_listen():
          (0, 'nat-pmp', HOST, '198.51.100.1', 12))
     same((second['version'], second['opcode'], second['epoch_s']), ('pcp', 'ANNOUNCE', 12))
     matches(first['time'], r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z')
-    same(run(None, '-i', 'lo', '-s', HOST, '-t', '0.1', 'listen')[0], 1)
+    same(run(None, '-i', 'lo', '-s', HOST, '-t', '0.1', 'listen')[0], 3)
 
 
 def t_natpcpd():
