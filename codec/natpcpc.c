@@ -9,7 +9,8 @@ static const struct {
     {COMMAND_MAP, natpcpc_map},		{COMMAND_PEER, natpcpc_peer},
     {COMMAND_UNMAP, natpcpc_unmap},	{COMMAND_UNMAP_ALL, natpcpc_unmap_all},
     {COMMAND_ADDRESS, natpcpc_address}, {COMMAND_ANNOUNCE, natpcpc_announce},
-    {COMMAND_LISTEN, natpcpc_listen},	{COMMAND_RAW, natpcpc_raw},
+    {COMMAND_LISTEN, natpcpc_listen},	{COMMAND_PROBE, natpcpc_probe},
+    {COMMAND_RAW, natpcpc_raw},
 };
 
 uint64_t app_deadline(const struct app *a, uint64_t default_ms)
@@ -37,7 +38,7 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	if (a.o.keep || row->command == COMMAND_LISTEN)
+	if (a.o.keep || row->command == COMMAND_LISTEN || row->command == COMMAND_PROBE)
 		session_catch_signals();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (commands[i].command == row->command)

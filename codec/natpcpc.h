@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The program natpcpc. main() and the commands are in natpcpc.c; a file for each: _map (map, peer, unmap, unmap-all),
- * _keep (the same with --keep), _move (a host that moves), _ask (address, announce, raw), _listen. Below them: _options and
+ * _keep (the same with --keep), _move (a host that moves), _ask (address, announce, raw), _listen, _probe with _corner. Below them: _options and
  * _parse (the command line), _gateway (whom to ask), _session (a socket and a client for each gateway, and the one loop),
  * _hook (--exec), _nonce, _out, _result and _message (what is printed).
  */
@@ -34,6 +34,7 @@ int natpcpc_address(struct app *a, int argc, char **argv);
 int natpcpc_announce(struct app *a, int argc, char **argv);
 int natpcpc_raw(struct app *a, int argc, char **argv);
 int natpcpc_listen(struct app *a, int argc, char **argv);
+int natpcpc_probe(struct app *a, int argc, char **argv);
 
 /* Maps, renews and tells every change until a signal comes, then deletes. operation is "map" or "peer". */
 int keep_run(struct app *a, const char *operation);

@@ -12,7 +12,7 @@
 #define MAPS	  (COMMAND_MAP | COMMAND_PEER)
 #define CHANGES	  (MAPS | COMMAND_UNMAP)
 #define ASKS	  (CHANGES | COMMAND_UNMAP_ALL | COMMAND_ADDRESS | COMMAND_ANNOUNCE)
-#define ALL	  (ASKS | COMMAND_LISTEN | COMMAND_RAW)
+#define ALL	  (ASKS | COMMAND_LISTEN | COMMAND_PROBE | COMMAND_RAW)
 #define HELP_LINE 30 /* where the second column begins */
 
 enum {
@@ -82,6 +82,10 @@ const struct command_row command_rows[] = {
      "Asks whether a gateway is there, and for its epoch: the seconds since it last lost its mappings."},
     {COMMAND_LISTEN, "listen", 0, 0, "", "print what gateways announce",
      "Prints what gateways announce on port 5350: another external address, a restart, lost mappings."},
+    {COMMAND_PROBE, "probe", 0, 0, "", "show what a gateway speaks, and how it answers each corner",
+     "Shows what a gateway speaks and how it answers each corner of the protocols. Makes a few short mappings to "
+     "ports\n"
+     "that natpcpc itself holds, and deletes them. Several gateways are shown side by side."},
     {COMMAND_RAW, "raw", 1, 1, "HEX", "send one datagram, show the answer", "Sends one datagram, shows the answer."},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);

@@ -27,7 +27,7 @@ WHEN = r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d '  # before what --keep says
 
 
 class Server(threading.Thread):
-    """Answers each datagram with what the function gives for it; remembers what came. What came raw is not natpcpc's own."""
+    """Answers each datagram with what the function gives for it; remembers what came. What came raw was not to be well formed."""
 
     def __init__(self, answer, address=HOST, raw=False, port=0):
         super().__init__(daemon=True)
@@ -449,6 +449,58 @@ def t_listen():
     same(run(None, '-i', 'lo', '-s', HOST, '-t', '0.1', 'listen')[0], 3)
 
 
+def probe(*arguments):
+    p = subprocess.run([NATPCPC, 'probe', '-j', *arguments], stdout=subprocess.PIPE, text=True, timeout=40)
+    r = json.loads(p.stdout)
+    return p.returncode, r, {row['id']: row for row in r['rows']}
+
+
+def t_probe_old_and_none():
+    """A NAT-PMP gateway is told apart from one that is silent and one that is not there; and it does not take for ever."""
+    with Server(natpmp, raw=True) as s:
+        code, r, rows = probe('-s', HOST, '--port', str(s.port))
+        same((code, r['natpmp'], r['pcp'], r['made'], r['deleted'], r['left']), (0, True, False, 2, 2, 0))
+        same((rows['pcp-announce']['verdict'], rows['pcp-map-udp']['verdict'], rows['natpmp-map-tcp']['verdict']),
+             ('no', 'unasked', 'ok'))
+        same(rows['version-3']['verdict'], 'ok')
+        assert 0 < r['rtt_ms'] < 1000
+    with Server(lambda d: None, raw=True) as s:
+        begin = time.monotonic()
+        code, r, rows = probe('-s', HOST, '--port', str(s.port), '-t', '0.5')
+        same((code, r['status'], r['reason']), (3, 'no answer', 'silence'))
+        assert time.monotonic() - begin < 5
+    same(probe('-s', HOST, '--port', str(s.port))[1]['reason'], 'unreachable')
+
+
+def t_probe_cleans_up():
+    """Whatever was made is deleted, also when a signal comes in the middle; a gateway that will not delete is told of."""
+    there, asked = set(), threading.Event()
+
+    def gateway(data, mute=None):
+        if data[:2] == b'\2\1' and len(data) in (60, 68):
+            (there.add if data[4:8] != bytes(4) else there.discard)((data[36], data[40:42]))
+            # mapped, but nobody is told
+            if data[36] == mute and data[4:8] != bytes(4):
+                asked.set()
+                return None
+        return both(data)
+    with Server(gateway, raw=True) as s:
+        same(probe('-s', HOST, '--port', str(s.port))[0], 0)
+        same(there, set())
+    with Server(lambda d: gateway(d, socket.IPPROTO_TCP), raw=True) as s:
+        p = subprocess.Popen([NATPCPC, 'probe', '-j', '-s', HOST, '--port', str(s.port)], stdout=subprocess.PIPE, text=True)
+        assert asked.wait(10) and there
+        p.terminate()
+        r = json.loads(p.communicate(timeout=20)[0])
+        same((there, r['left']), (set(), 0))
+
+    def stubborn(data):
+        return pcp(data, 2 if data[:2] == b'\2\1' and data[4:8] == bytes(4) else 0) if data[0] else natpmp(data)
+    with Server(stubborn, raw=True) as s:
+        _, r, _ = probe('-s', HOST, '--port', str(s.port))
+        same((r['deleted'], r['left']), (2, r['made'] - 2))
+
+
 def t_natpcpd():
     daemon, address = os.path.join(BUILD, 'natpcpd'), f'127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.1'
     if not os.path.exists(daemon):
@@ -471,6 +523,10 @@ def t_natpcpd():
             same(code, 0)
             matches(out, rf'address 198\.51\.100\.1 \({version}, epoch \d+\)')
             same(ask('announce')[0], 0)
+        code, r, rows = probe('-s', address)
+        same((code, r['schema'], r['natpmp'], r['pcp'], r['left'], r['made']), (0, 1, True, True, 0, r['deleted']))
+        same({i: row['verdict'] for i, row in rows.items() if row['verdict'] != 'ok'},
+             {'pcp-third-party': 'no', 'pcp-third-party-self': 'no'})
     finally:
         p.kill()
         p.wait()
