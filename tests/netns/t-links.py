@@ -32,11 +32,11 @@ class Scene:
         self.ear = net.listener('lan', '224.0.0.1')
         # the copies of the start are over, but for those that are seconds apart
         wait(lambda: min(self.epochs()) >= 2)
-        self.heard()
         self.flows = {'udp': net.stream('lan', (LAN, 4000), (EXT, 40000)),
                       'tcp': net.stream('lan', (LAN, 4000), (EXT, 40000), 'tcp'),
                       'new': net.stream('lan', (LAN, 4001), (EXT, 40001), how='fresh')}
         self.before, self.begin, self.mark = self.epochs(), time.monotonic(), len(self.d.lines)
+        self.heard()  # a copy of the start that came before its epoch was asked for would look like a later start's
 
     def epochs(self):
         """Of PCP and NAT-PMP; whatever else comes in between is an update."""
