@@ -31,7 +31,7 @@ echo "<sip:me@$me>;regint=0;medianat=natpmp" >"$d/accounts"
 : >"$d/contacts"
 baresip -4 -f "$d" -v -e "/dial sip:you@$peer" -t 20 >"$d/log" 2>&1 & pid=$!
 both() { [ "$(grep -c 'mapping granted' "$d/log")" -ge 2 ]; }
-wait_for 20 both
+wait_for "${WAIT:-20}" both
 grep -i natpmp "$d/log" | sed 's/^/# /' | head
 ext=$(sed -nE 's/.*discovered External address: ([0-9.]+).*/\1/p' "$d/log" | head -1)
 m=$(sed -nE "s/.*mapping granted for comp ([0-9]+): internal_port=([0-9]+), external_port=([0-9]+), lifetime=([0-9]+).*/MAPPED udp ext=$ext:\3 int=$me:\2 lifetime=\4 client=baresip/p" "$d/log" | sort -u)

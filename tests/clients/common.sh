@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sourced by the clients' scripts. Each takes the GATEWAY (and a PORT), maps with one real client and prints for each
 # mapping "MAPPED proto ext=ADDRESS:PORT int=ADDRESS:PORT ..."; exit 0 only if the client itself says that it worked.
-# Exit 77: the client is not installed.
+# Exit 77: the client is not installed. STAY=SECONDS: those that renew their mappings stay so long and end as they would.
+# WAIT=SECONDS: how long they may take, instead of what suits a test in which somebody answers.
 
 wait_for() { # seconds command...: until it succeeds; 1 if it does not in that time
 	local deadline=$((SECONDS + $1))
@@ -36,6 +37,7 @@ node_modules() { # works in the directory of the npm clients
 	[ -d "$NODE_PATH" ] && cd "$NPMDIR" || { echo 'the npm clients are not installed'; exit 77; }
 }
 
-hold() { # programs that delete their mappings when they end stay, with HOLD=1, until standard input has a line or ends
+hold() { # programs that delete their mappings when they end stay, with HOLD=1, until standard input has a line or ends; with STAY, so long
 	[ -z "${HOLD:-}" ] || read -rt 60 || :
+	[ -z "${STAY:-}" ] || sleep "$STAY"
 }

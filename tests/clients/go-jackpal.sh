@@ -29,7 +29,9 @@ func fail(what string, err error) {
 }
 
 func main() {
-	c := natpmp.NewClientWithTimeout(net.ParseIP(os.Args[1]), 10*time.Second)
+	patience, err := time.ParseDuration(os.Args[3] + "s")
+	fail("WAIT:", err)
+	c := natpmp.NewClientWithTimeout(net.ParseIP(os.Args[1]), patience)
 	port, _ := strconv.Atoi(os.Args[2])
 	a, err := c.GetExternalAddress()
 	fail("external address:", err)
@@ -45,4 +47,4 @@ func main() {
 }
 GO
 GO111MODULE=off GOPATH=/usr/share/gocode GOFLAGS= GOCACHE=${GOCACHE:-${NPMDIR%/*}/go} go build -o "$d/main" "$d/main.go" || exit 2
-"$d/main" "$gw" "$port"
+"$d/main" "$gw" "$port" "${WAIT:-10}"

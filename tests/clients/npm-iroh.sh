@@ -10,7 +10,7 @@ node_modules
 gw=${1:?gateway}
 default_route_is "$gw"
 me=$(own_address "$gw")
-exec timeout 120 node --no-deprecation - "$me" "${2:-70}" <<'JS'
+exec timeout "${WAIT:-120}" node --no-deprecation - "$me" "${2:-70}" <<'JS'
 const { Iroh } = require('@number0/iroh');
 const [me, secs] = [process.argv[2], +process.argv[3]];
 (async () => {

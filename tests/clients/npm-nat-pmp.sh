@@ -4,7 +4,7 @@
 set -u
 . "${0%/*}/common.sh"
 node_modules
-exec timeout 20 node - "${1:?gateway}" "${2:-18030}" <<'JS'
+exec timeout "${WAIT:-20}" node - "${1:?gateway}" "${2:-18030}" <<'JS'
 const natpmp = require('nat-pmp');
 const [gw, port] = [process.argv[2], +process.argv[3]];
 const c = natpmp.connect(gw);

@@ -9,7 +9,7 @@ set -u
 node_modules
 gw=${1:?gateway}
 default_route_is "$gw"
-exec timeout 60 node - "$gw" "${2:-18070}" "${PROTO:-pcp}" <<'JS'
+exec timeout "${WAIT:-60}" node - "$gw" "${2:-18070}" "${PROTO:-pcp}" <<'JS'
 const [gw, port, proto] = [process.argv[2], +process.argv[3], process.argv[4]];
 const dgram = require('dgram');
 const make = dgram.createSocket;

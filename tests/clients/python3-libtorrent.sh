@@ -7,7 +7,7 @@ set -u
 /usr/bin/python3 -c 'import libtorrent' 2>/dev/null || { echo 'libtorrent is not installed'; exit 77; }
 gw=${1:?gateway}
 default_route_is "$gw"
-exec timeout 60 /usr/bin/python3 - "$gw" "${2:-18080}" <<'PY'
+exec timeout "${WAIT:-60}" /usr/bin/python3 - "$gw" "${2:-18080}" <<'PY'
 import os, subprocess, sys, time
 import libtorrent as lt
 port = int(sys.argv[2])
@@ -18,7 +18,7 @@ s = lt.session({
     'enable_natpmp': True, 'enable_upnp': False, 'enable_dht': False, 'enable_lsd': False,
     'alert_mask': lt.alert.category_t.all_categories,
 })
-got, end, ext = {}, time.time() + 30, '-'
+got, end, ext = {}, time.time() + float(os.environ.get('WAIT', 30)), '-'
 while time.time() < end and len(got) < 2:
     s.wait_for_alert(500)
     for a in s.pop_alerts():
@@ -35,5 +35,11 @@ while time.time() < end and len(got) < 2:
                 str(a.map_protocol).split('.')[-1], ext, a.external_port, me, port, lt.version))
 ok = len(got) == 2 and all(got.values())
 sys.stdout.flush()
+if 'STAY' in os.environ:
+    end = time.time() + float(os.environ['STAY'])
+    while time.time() < end:
+        s.wait_for_alert(500)
+        s.pop_alerts()
+    del s
 os._exit(0 if ok else 1)      # without the destructor, which would delete the mappings again
 PY

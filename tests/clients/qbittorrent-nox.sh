@@ -31,7 +31,7 @@ C
 HOME=$d qbittorrent-nox --profile="$d" >"$d/out" 2>&1 & pid=$!
 log=$d/qBittorrent/data/logs/qbittorrent.log
 both() { [ "$(grep -c 'port mapping succeeded' "$log" 2>/dev/null)" -ge 2 ]; }
-wait_for 30 both
+wait_for "${WAIT:-30}" both
 grep -iE 'UPnP|NAT-PMP' "$log" 2>/dev/null | grep -v succeeded | sed 's/^/# /'
 maps=$(sed -nE 's#.*port mapping succeeded.*mapped port using NAT-PMP\. local: ([^ ]+) external port: (TCP|UDP)/([0-9]+).*#MAPPED \2 ext=-:\3 int=\1:'"$port"' client=qbittorrent-nox#p' "$log" 2>/dev/null)
 [ "$(wc -l <<<"$maps")" -ge 2 ] || { echo "qbittorrent: not both mapped:"; echo "$maps"; tail -n 5 "$d/out" "$log"; exit 1; }

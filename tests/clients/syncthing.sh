@@ -17,7 +17,7 @@ sed -i -e 's#<globalAnnounceEnabled>true#<globalAnnounceEnabled>false#' \
   -e 's#<crashReportingEnabled>true#<crashReportingEnabled>false#' -e 's#<urAccepted>0#<urAccepted>-1#' \
   -e 's#<startBrowser>true#<startBrowser>false#' -e 's#<autoUpgradeIntervalH>12#<autoUpgradeIntervalH>0#' "$d/c/config.xml"
 syncthing serve --home="$d/c" --no-browser --no-restart --no-upgrade >"$d/log" 2>&1 & pid=$!
-wait_for 60 grep -q 'New NAT port mapping' "$d/log"
+wait_for "${WAIT:-60}" grep -q 'New NAT port mapping' "$d/log"
 m=$(sed -nE 's/.*New NAT port mapping: external TCP address ([^ ]+) to local address ([^ ]+)\.$/\1 \2/p' "$d/log" | head -1)
 grep -iE 'nat|pmp' "$d/log" | cut -c1-160 | sed 's/^/# /' | head -20
 [ -n "$m" ] || { echo "syncthing: no mapping"; tail -5 "$d/log"; exit 1; }

@@ -16,7 +16,7 @@ cat >"$d/settings.json" <<J
   "rpc-enabled": false, "message-level": 3 }
 J
 transmission-daemon -f -g "$d" --log-debug >"$d/log" 2>&1 & pid=$!
-wait_for 30 grep -qE '[Pp]ort [0-9]+ forwarded successfully' "$d/log"
+wait_for "${WAIT:-30}" grep -qE '[Pp]ort [0-9]+ forwarded successfully' "$d/log"
 grep -iE 'nat-pmp|natpmp|forward' "$d/log" | sed 's/^/# /' | head -20
 ext=$(sed -nE 's/.*Found public address "([0-9.]+)".*/\1/p' "$d/log" | head -1)
 m=$(sed -nE 's/.*[Pp]ort ([0-9]+) forwarded successfully.*/\1/p' "$d/log" | head -1)
