@@ -12,6 +12,7 @@ struct outbox {
 	struct udp_outgoing v[UDP_BATCH];
 	size_t n;
 	bool announcements; /* that is what waits: the two do not mix */
+	const struct between *between;
 	struct replies_count *count;
 };
 
@@ -22,7 +23,7 @@ static void outbox_send(struct outbox *o)
 
 	if (!o->n)
 		return;
-	sent = udp_send(o->from->fd, o->from->ipv6, o->v, o->n, &error);
+	sent = between_send(o->between, o->from->fd, o->from->ipv6, o->v, o->n, &error);
 	o->count->sent += sent;
 	o->count->failed += o->n - sent;
 	/* an interface without multicast cannot announce, which is no news every time */
@@ -106,13 +107,14 @@ static void announce(struct outbox *o, const struct round_reply *r, const struct
 }
 
 void replies_send(const struct round_reply *v, size_t n, const struct listeners *s, const struct wan *w,
-		  struct replies_count *count)
+		  const struct between *between, struct replies_count *count)
 {
 	struct outbox o;
 
 	o.from = NULL; /* the rest is filled as it is used */
 	o.n = 0;
 	o.announcements = false;
+	o.between = between;
 	o.count = count;
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].length)

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "server/between.h"
 #include "server/core/round.h"
 #include "server/io/listen.h"
 #include "server/io/wan.h"
@@ -18,6 +19,6 @@ struct replies_count {
 /* Adds to count. Unicasts leave from the address that was asked, by the interface the request came in on; announcements
  * from every socket of their listen section and family that has an address. */
 void replies_send(const struct round_reply *v, size_t n, const struct listeners *s, const struct wan *w,
-		  struct replies_count *count);
+		  const struct between *between, struct replies_count *count);
 
 #endif

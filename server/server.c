@@ -49,7 +49,7 @@ void server_round(struct server *s)
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
 	replies = round_replies(s->round, &n);
-	replies_send(replies, n, s->listeners, s->wan, &s->replies);
+	replies_send(replies, n, s->listeners, s->wan, s->settings->between, &s->replies);
 	round_clear(s->round);
 	if (s->replies.failed_answers != failed && log_limit_pass(&s->quiet_send, now_ms, NULL))
 		log_print(CONF_LOG_WARNING, "send-failed", "%s", strerror(-s->replies.error));
@@ -147,7 +147,7 @@ static void readable(void *context, const struct listener *l)
 {
 	struct server *s = context;
 	const struct udp_datagram *v = NULL;
-	int n = udp_receive(s->inbox, l->fd, &v);
+	int n = between_receive(s->settings->between, s->inbox, l->fd, &v);
 
 	if (n <= 0) {
 		if (n < 0 && log_limit_pass(&s->quiet_receive, loop_now_ms(s->loop), NULL))
@@ -346,6 +346,8 @@ void server_close(struct server *s)
 		loop_forget(s->signals[i]);
 	flows_close(s->flows);
 	waiting_close(s->waiting);
+	if (s->settings->between && s->loop)
+		s->settings->between->close(s->settings->between->context);
 	history_close(s->history, clear);
 	listeners_free(s->listeners);
 	udp_inbox_free(s->inbox);

@@ -173,7 +173,7 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 int server_open(struct server **out, const struct settings *settings, struct conf *conf, char why[SERVER_WHY_MAX])
 {
 	struct server *s = calloc(1, sizeof(*s));
-	int end;
+	int error, end;
 
 	if (!s) {
 		conf_free(conf);
@@ -185,7 +185,8 @@ int server_open(struct server **out, const struct settings *settings, struct con
 	s->loop = loop_new();
 	if (s->loop) {
 		s->start_ms = loop_now_ms(s->loop);
-		end = start(s, why);
+		error = settings->between ? settings->between->open(settings->between->context, s->loop) : 0;
+		end = error ? failed(why, "between", error) : start(s, why);
 	} else {
 		end = failed(why, "event loop", -ENOMEM);
 	}

@@ -7,13 +7,15 @@
 #include <stdbool.h>
 
 #include "conf/conf.h"
+#include "server/between.h"
 
 struct settings {
 	const char *file; /* NULL: the built-in configuration of -l */
 	struct in6_addr listen, external;
-	bool memory_backend;   /* -b memory */
-	bool nftables_backend; /* -b nftables */
-	bool clear_on_exit;    /* -x */
+	bool memory_backend;	       /* -b memory */
+	bool nftables_backend;	       /* -b nftables */
+	bool clear_on_exit;	       /* -x */
+	const struct between *between; /* NULL: the sockets alone */
 };
 
 /* Reads and parses. 0; or -EINVAL, or the -errno of reading the file, with "file:line: key: why" or "file: why" in why. */
