@@ -40,6 +40,10 @@ lib  = $(O)/lib$(subst /,_,$(1)).a
 CONN  := $(sort $(wildcard codec/conn*.c))
 APART := $(CONN) $(sort $(wildcard codec/natpcpc*.c))
 CTL   := $(sort $(wildcard server/natpcpctl*.c))
+# the server without its main: what natpcpd and the lab's server share
+SERVER := $(filter-out $(CTL) server/main.c,$(sort $(wildcard server/*.c)))
+# what stands between that and its sockets in the lab's server
+LAB    := $(filter-out server/lab/main.c,$(sort $(wildcard server/lab/*.c)))
 srcs = $(filter-out $(APART),$(sort $(wildcard $(1)/*.c)))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 LIBS_codec       :=
@@ -54,7 +58,7 @@ BELOW_server/core := server/core backends conf codec
 BELOW_server/io   := server/io server/core backends conf codec
 archives = $(foreach l,$(BELOW_$(1)),$(call lib,$(l)))
 
-PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc
+PROGRAMS := $(O)/natpcpd $(O)/natpcpctl $(O)/natpcpc $(O)/natpcp-labd
 
 # libnatpcp, for programs of others: all of codec/ but natpcpc. Plain C11, and no name that is not the library's own
 VERSION  := $(shell sed -n 's/^.define NATPCPD_VERSION "\(.*\)"/\1/p' server/version.h)
@@ -102,7 +106,10 @@ $(EXAMPLES:%.c=$(O)/%.o): $(LIB_API)
 $(O)/codec/examples/%: $(O)/codec/examples/%.o $(O)/libnatpcp.a
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
-$(O)/natpcpd: $(patsubst %.c,$(O)/%.o,$(filter-out $(CTL),$(sort $(wildcard server/*.c)))) $(call archives,server/io)
+$(O)/natpcpd: $(O)/server/main.o $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
+# the same server with faults between it and its sockets
+$(O)/natpcp-labd: $(O)/server/lab/main.o $(LAB:%.c=$(O)/%.o) $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
 $(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib)
@@ -127,6 +134,7 @@ $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
 $(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard external history parking natpcpctl_table \
 	natpcpctl_row natpcpctl_result natpcpctl_journal natpcpctl_say)))
+$(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 
 # the messages that tests/unit/codec/judge.sh lets another program read
 EMIT := $(O)/tests/unit/codec/emit
@@ -160,10 +168,10 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	[ -z "$$bad" ] || { echo "  FAIL    $${l##*/} is not pure:" $$bad; exit 1; }; done; echo '  PASS    layers'
 
 # every source, linked or not: what a second compiler is asked to look at
-SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c tests/unit/*/*.c \
+SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
 	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c \
 	codec/examples/*.c))
-HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h tests/*/*.h))
+HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h server/lab/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 
 check-headers: $(HEADERS:%=$(O)/%.alone)
