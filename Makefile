@@ -10,6 +10,7 @@ SBINDIR  ?= $(PREFIX)/sbin
 BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib
 INCDIR   ?= $(PREFIX)/include
+LABDIR   ?= $(PREFIX)/lib/natpcp-lab
 MANDIR   ?= $(PREFIX)/share/man
 SYSCONF  ?= /etc
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
@@ -255,6 +256,11 @@ install: all install-lib
 	install -D -m 0755 $(O)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpctl
 	install -D -m 0755 $(O)/natpcpc $(DESTDIR)$(BINDIR)/natpcpc
 	install -D -m 0644 codec/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcpc.1
+	install -d $(DESTDIR)$(LABDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 0755 $(O)/natpcp-labd server/lab/natpcp-lab $(DESTDIR)$(LABDIR)
+	install -m 0644 $(sort $(wildcard server/lab/*.py)) $(DESTDIR)$(LABDIR)
+	ln -sf $(LABDIR)/natpcp-lab $(DESTDIR)$(BINDIR)/natpcp-lab
+	install -m 0644 server/lab/natpcp-lab.1 $(DESTDIR)$(MANDIR)/man1
 	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
 	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf
 	install -d $(DESTDIR)$(UNITDIR)
@@ -262,9 +268,10 @@ install: all install-lib
 	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 # the operator's natpcpd.conf and the journal stay
 uninstall: uninstall-lib
-	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc $(DESTDIR)$(MANDIR)/man1/natpcpc.1
+	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc $(DESTDIR)$(BINDIR)/natpcp-lab
+	rm -f $(DESTDIR)$(MANDIR)/man1/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcp-lab.1
 	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd $(DESTDIR)$(LABDIR)
 
 clean:
 	rm -rf build build-san build-clang build-fuzz
