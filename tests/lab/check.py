@@ -294,7 +294,7 @@ def main():
             (step, 'format', *make, 'check-format'),
             (step, 'clang compiles everything without a warning', 'nice', *make, 'CC=clang', 'O=build-clang', 'WERROR=1', 'objects'),
         ]
-    together(a.jobs * 3, work)
+    together(a.jobs * 2 + 1, work)
     if everything:
         dissection(os.environ['NATPCP_TAP'])
     if (everything or proofs) and not stopping:

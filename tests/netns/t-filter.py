@@ -357,7 +357,7 @@ def no_crafted_ipv6(net, port, *addresses):
         for head in ('20010db8', '20010db800020000'):
             source = socket.inet_ntop(socket.AF_INET6, (bytes.fromhex(head) + socket.inet_aton(a) + bytes(12))[:15] + b'\x07')
             net.ip('wan', 'addr', 'add', source + '/128', 'dev', 'eth0', 'nodad')
-            net.ip('gw', 'route', 'replace', source + '/128', 'dev', 'wan0')
+            net.ip('gw', 'route', 'replace', source + '/128', 'via', WAN6)  # a neighbour that is known
             # the way back exists, so that silence says something
             net.through('wan', (source, 9999), (source, 9999), outer='lan')
             for target in (LAN6, LAN26):
