@@ -35,7 +35,7 @@ static void older(void **state)
 	assert_int_equal(ages_now(&a, SIGHT_NATPMP, 9200), 86400); /* which has said nothing */
 }
 
-/* 6887-8.5: what the engine restarts is told as it is. */
+/* RFC 6887 8.5: what the engine restarts is told as it is. */
 static void restart(void **state)
 {
 	struct ages a;

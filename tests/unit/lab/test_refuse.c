@@ -34,7 +34,7 @@ static void results(void **state)
 	assert_true(n == 24 && out[1] == 0x81 && out[3] == PCP_NOT_AUTHORIZED);
 }
 
-/* 6886-3.5, erratum 3618, and what was built before it. */
+/* RFC 6886 3.5, erratum 3618, and what was built before it. */
 static void versions(void **state)
 {
 	static const struct {
