@@ -70,7 +70,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench fuzz \
+.PHONY: all lib install-lib uninstall-lib objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench bench-parts fuzz \
 	install uninstall clean deps demo run
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -197,11 +197,13 @@ fuzz:
 	$(Q)for f in $(notdir $(FUZZ)); do mkdir -p build-fuzz/corpus/$$f && clang -fsanitize=fuzzer,address,undefined -o build-fuzz/$$f \
 	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_server/core) && \
 	build-fuzz/$$f -max_total_time=$${FUZZ_S:-60} build-fuzz/corpus/$$f tests/fuzz/seeds/$${f#fuzz_} || exit 1; done
+# parts alone: nanoseconds of this machine
+bench-parts: $(BENCH)
+	$(Q)for b in $(BENCH); do $$b || exit 1; done
 # rates as ratios to the floor loop, in namespaces: as root. BENCH_ARGS='--rows create --n 1000' for a part
 bench:
 	$(Q)PEER=$(O)/peer tests/lab/deps.sh bench
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(BENCH) $(patsubst %,$(O)/tests/bench/%,load floor flows instructions)
-	$(Q)$(if $(BENCH_ARGS),,for b in $(BENCH); do $$b || exit 1; done)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(O)/tests/bench/%,load floor flows instructions)
 	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/bench.py $(O) --json $(O)/bench.json --svg $(O)/bench.svg $(BENCH_ARGS)
 
 # Entry points: they install what is missing first, so nothing that needs a compiler is a prerequisite of theirs.

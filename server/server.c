@@ -24,7 +24,6 @@
 #include "server/lookup.h"
 #include "server/waiting.h"
 
-#define ROUND	  64   /* requests */
 #define BUSY_MS	  1000 /* the gateway's own ports are read at most so often */
 #define SETTLE_MS 50   /* changes of links and addresses are waited for so long, as they come in groups */
 
@@ -131,14 +130,14 @@ static void serve(struct server *s, const struct listener *l, const struct udp_d
 {
 	uint16_t order[UDP_INBOX];
 
-	if (n > ROUND)
+	if (n > ROUND_REQUESTS_MAX)
 		turns_order(v, n, order);
 	for (size_t i = 0; i < n; i++) {
-		const struct udp_datagram *u = n > ROUND ? &v[order[i]] : &v[i];
+		const struct udp_datagram *u = n > ROUND_REQUESTS_MAX ? &v[order[i]] : &v[i];
 
 		if (eligible(s, l, u))
 			request(s, l, u);
-		if ((i + 1) % ROUND == 0 || i + 1 == n)
+		if ((i + 1) % ROUND_REQUESTS_MAX == 0 || i + 1 == n)
 			server_round(s);
 	}
 }

@@ -17,6 +17,7 @@
 enum {
 	ROUND_REQUESTS_MAX = 64,  /* datagrams that go into one round */
 	ROUND_CHANGES_MAX = 4096, /* changes after which the engine stops adding work of its own (expiry, moves) */
+	ROUND_UPKEEP_MAX = 128,	  /* the same in a tick while hosts ask, who wait until the kernel has done it */
 };
 
 enum round_reply_kind {

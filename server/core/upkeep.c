@@ -6,9 +6,14 @@
 #include "server/core/reconcile.h"
 #include "server/core/update.h"
 
+static bool is_full(const struct engine *e, const struct round *r)
+{
+	return r->changes_n >= (e->started ? ROUND_UPKEEP_MAX : ROUND_CHANGES_MAX);
+}
+
 bool upkeep_due(struct engine *e, uint64_t now_ms, struct round *r)
 {
-	for (unsigned n = 0; n < ENGINE_WALK_LEASES && r->changes_n < ROUND_CHANGES_MAX; n++) {
+	for (unsigned n = 0; n < ENGINE_WALK_LEASES && !is_full(e, r); n++) {
 		uint32_t i = lease_next_due(e->leases, now_ms);
 		struct lease l;
 
@@ -181,7 +186,7 @@ bool upkeep_walk(struct engine *e, uint64_t now_ms, struct round *r)
 		e->walk_again.at_ms = ENGINE_NEVER;
 		e->walk = 0;
 	}
-	for (unsigned n = 0; e->walk != LEASE_NONE && n < ENGINE_WALK_LEASES && r->changes_n < ROUND_CHANGES_MAX; n++) {
+	for (unsigned n = 0; e->walk != LEASE_NONE && n < ENGINE_WALK_LEASES && !is_full(e, r); n++) {
 		uint32_t i = lease_walk(e->leases, e->walk);
 
 		e->walk = i;

@@ -11,9 +11,11 @@ import select
 import signal
 import subprocess
 import tempfile
+import time
 
 START_S = 600
 STOP_S = 120
+GONE_S = 30
 ROUTERS = 32
 CLIENTS = 10000
 FIRST_CLIENT = '198.18.0.1'
@@ -113,6 +115,9 @@ class Bed:
         self.processes.append(p)
         return p
 
+    def has_device(self, name):
+        return subprocess.run(['ip', '-n', self.clients, 'link', 'show', name], capture_output=True, check=False).returncode == 0
+
     def path(self, program):
         return os.path.join(self.build, program)
 
@@ -190,6 +195,10 @@ class Router:
             self.bed.namespaces.remove(self.router)
             self.bed.routers.remove(self)
             self.bed.free.append(self.index)
+        # the kernel takes seconds for a million elements, which the next figures would have
+        deadline = time.monotonic() + GONE_S
+        while time.monotonic() < deadline and self.bed.has_device(f'lan0-{self.index}'):
+            time.sleep(0.05)
 
     def status(self):
         return json.loads(run(self.bed.path('natpcpctl'), '--json', '-s', os.path.join(self.dir, 'control.sock'), 'status',

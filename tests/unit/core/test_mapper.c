@@ -166,7 +166,7 @@ static void test_many_leases_move_in_parts(void **state)
 	engine_wan(w.engine, 0, &other, 1, w.now_ms, w.round);
 	for (;;) {
 		round_changes(w.round, &n);
-		assert_true(n <= ROUND_CHANGES_MAX + 1);
+		assert_true(n <= ROUND_UPKEEP_MAX + 1);
 		world_settle(&w);
 		assert_true(world_agrees(&w));
 		if (engine_deadline(w.engine) > w.now_ms)
@@ -178,7 +178,46 @@ static void test_many_leases_move_in_parts(void **state)
 	engine_stats(w.engine, w.now_ms, &s);
 	assert_int_equal(s.moved, LEASES);
 	assert_int_equal(s.leases, LEASES);
-	assert_true(rounds >= LEASES * 2 / ROUND_CHANGES_MAX);
+	assert_true(rounds >= LEASES * 2 / ROUND_UPKEEP_MAX);
+	world_close(&w);
+}
+
+/* Many end at once: hosts that ask meanwhile do not wait until the kernel has closed all of them. */
+static void test_many_leases_expire_in_parts(void **state)
+{
+	enum { LEASES = 2000, LIFETIME_S = 120 };
+	struct engine_stats s;
+	size_t rounds = 0, n;
+	struct world w;
+
+	(void)state;
+	open_world(&w, "external \"wan\" { interface = \"wan0\" }\n"
+		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
+		       "rule \"all\" { action = allow }\n"
+		       "limits { mappings-per-client = 65535 }\n");
+	for (uint32_t i = 0; i < LEASES; i++) {
+		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
+
+		q.lifetime_s = LIFETIME_S;
+		assert_int_equal(ask(&w, &q).result, MAPPER_OK);
+	}
+	round_clear(w.round);
+	w.now_ms += LIFETIME_S * 1000 + 1000;
+	for (;;) {
+		round_clear(w.round);
+		engine_tick(w.engine, w.now_ms, w.round);
+		round_changes(w.round, &n);
+		assert_true(n <= ROUND_UPKEEP_MAX + 1);
+		if (n == 0)
+			break;
+		world_settle(&w);
+		assert_true(++rounds < 1000);
+	}
+	engine_stats(w.engine, w.now_ms, &s);
+	assert_int_equal(s.expired, LEASES);
+	assert_int_equal(s.leases, 0);
+	assert_true(world_agrees(&w));
+	assert_true(rounds >= LEASES / ROUND_UPKEEP_MAX);
 	world_close(&w);
 }
 
@@ -231,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(test_companion_port_is_given_back),
 	    cmocka_unit_test(test_plan_is_what_is_done),
 	    cmocka_unit_test(test_many_leases_move_in_parts),
+	    cmocka_unit_test(test_many_leases_expire_in_parts),
 	    cmocka_unit_test(test_many_leases_are_revoked),
 	};
 
