@@ -104,6 +104,11 @@ static void retry_unanswered(struct client *c, uint64_t now_ms)
 			op->due_ms = client_op_earlier(op->due_ms, now_ms + client_op_random(c, BURST_MS));
 }
 
+static uint64_t expiry(uint32_t lifetime_s, uint64_t now_ms)
+{
+	return now_ms + client_op_earlier(lifetime_s, LIFETIME_MAX_S) * 1000;
+}
+
 static void grant(struct client *c, struct client_op *op, uint32_t lifetime_s, uint64_t now_ms)
 {
 	op->result.code = 0;
@@ -120,7 +125,7 @@ static void grant(struct client *c, struct client_op *op, uint32_t lifetime_s, u
 	client_op_rest(op);
 	if (op->kind != CLIENT_OP_MAP)
 		return;
-	op->result.expires_ms = now_ms + client_op_earlier(lifetime_s, LIFETIME_MAX_S) * 1000;
+	op->result.expires_ms = expiry(lifetime_s, now_ms);
 	if (op->request.keep) {
 		/* the server is reminded of what it gave (RFC 6887 11.2.1, RFC 6886 3.3) */
 		op->request.external_port = op->result.external_port;
@@ -283,7 +288,7 @@ static bool is_as_suggested(const struct client_op *op, const struct pcp_message
 
 static void pcp_refused(struct client *c, struct client_op *op, const struct pcp_message *m, uint64_t now_ms)
 {
-	uint64_t until = now_ms + client_op_earlier(m->lifetime_s, LIFETIME_MAX_S) * 1000;
+	uint64_t until = expiry(m->lifetime_s, now_ms);
 
 	if (m->result == PCP_NO_RESOURCES && op->kind == CLIENT_OP_MAP) {
 		/* RFC 6887 11.4: no new mappings; if not even a deletion could be done, nothing at all */
@@ -298,9 +303,22 @@ static void pcp_refused(struct client *c, struct client_op *op, const struct pcp
 	refuse(op, CODEC_VERSION_PCP, m->result, m->lifetime_s, now_ms);
 }
 
+/* A Mapping Update, or the late answer to a renewal. The answer to a deletion has no lifetime, or at least nothing
+ * outside (RFC 6887 15.1): what traffic keeps open a while may be left some time (section 15). */
+static bool is_still_mapped(const struct client_op *op, const struct pcp_message *m)
+{
+	return m->lifetime_s > 0 && !codec_is_unspecified(&m->mapping.external_address) &&
+	       (m->mapping.external_port || op->request.internal_port == 0);
+}
+
 static void pcp_granted(struct client *c, struct client_op *op, const struct pcp_message *m, uint64_t now_ms)
 {
 	op->natpmp_pace = false;
+	if (op->deleting && is_still_mapped(op, m)) {
+		if (op->until_ms)
+			op->until_ms = client_op_later(op->until_ms, expiry(m->lifetime_s, now_ms));
+		return;
+	}
 	if (op->kind != CLIENT_OP_ANNOUNCE) {
 		if (m->lifetime_s == 0 && !op->deleting) {
 			lapse(op, now_ms);

@@ -459,6 +459,57 @@ static void prefer_failure_after_renumbering(void **state)
 	}
 }
 
+/* 6887-14.2-12: a Mapping Update, or the late answer to a renewal, is no answer to the deletion that is out. The mapping
+ * lives, now as long as that says, and its deletion is asked for on. What a server leaves to traffic (RFC 6887 section 15) is
+ * deleted, though: nothing outside is named. */
+static void update_during_deletion(void **state)
+{
+	static const enum client_mode modes[] = {CLIENT_PCP, CLIENT_NATPMP};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(modes); i++) {
+		struct client_request r = tcp_8080();
+		struct codec_message granted, deleted;
+		struct client_op op;
+		struct bed b;
+
+		start(&b, modes[i]);
+		map(&b, &op, &r, 0);
+		assert_true(next(&b, 0));
+		granted = granting(&b.sent, 8, 7);
+		assert_true(deliver(&b, &granted, 0));
+		client_delete(&b.c, &op, 4000);
+		assert_true(next(&b, 4000));
+		deleted = granting(&b.sent, 0, 11);
+		if (modes[i] == CLIENT_PCP) {
+			granted.pcp.epoch_s = 11;
+			granted.pcp.lifetime_s = 3600;
+			assert_true(deliver(&b, &granted, 4001));
+		} else {
+			granted.natpmp.epoch_s = 11;
+			granted.natpmp.lifetime_s = 3600;
+			assert_false(deliver(&b, &granted, 4001));
+		}
+		assert_int_equal(op.result.state, CLIENT_ASKING);
+		expect_silence(&b, 4001);
+		assert_true(b.deadline < 8000);
+		assert_true(next(&b, b.deadline));
+		if (modes[i] == CLIENT_PCP) {
+			/* no end at 8 s any more */
+			assert_true(next(&b, 14600));
+			assert_int_equal(b.sent.pcp.lifetime_s, 0);
+		}
+		if (modes[i] == CLIENT_PCP) {
+			deleted.pcp.lifetime_s = 100;
+			deleted.pcp.mapping.external_address = v4_any;
+		}
+		assert_true(deliver(&b, &deleted, 14700));
+		assert_int_equal(op.result.state, CLIENT_DELETED);
+		expect_silence(&b, 14700);
+		assert_int_equal(b.deadline, CLIENT_NEVER);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -466,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(third_party),
 	    cmocka_unit_test(prefer_failure),
 	    cmocka_unit_test(later_answers),
+	    cmocka_unit_test(update_during_deletion),
 	    cmocka_unit_test(error_holds),
 	    cmocka_unit_test(natpmp_errors),
 	    cmocka_unit_test(unknown_parts),
