@@ -260,14 +260,16 @@ void client_request_init(struct client_request *r, uint8_t protocol, uint16_t in
 static void add(struct client *c, struct client_op *op, enum client_op_kind kind, const struct client_request *r,
 		uint64_t now_ms)
 {
+	/* r may be in op */
+	struct client_request request = *r;
 	struct client_op **end = &c->ops;
 
 	client_forget(c, op);
 	memset(op, 0, sizeof(*op));
-	op->request = *r;
+	op->request = request;
 	op->kind = (uint8_t)kind;
-	op->deleting = kind == CLIENT_OP_MAP && r->lifetime_s == 0;
-	op->any_external = codec_is_unspecified(&r->external_address);
+	op->deleting = kind == CLIENT_OP_MAP && request.lifetime_s == 0;
+	op->any_external = codec_is_unspecified(&request.external_address);
 	op->result.state = CLIENT_ASKING;
 	client_op_begin(op, now_ms);
 	while (*end)

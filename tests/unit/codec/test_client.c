@@ -403,6 +403,28 @@ static void deletion_ends_with_the_mapping(void **state)
 	assert_int_equal(b.deadline, CLIENT_NEVER);
 }
 
+/* What was asked for once may be asked for again, changed: the request is copied before what it is in is emptied. */
+static void request_of_the_operation_itself(void **state)
+{
+	struct client_request r = tcp_8080();
+	struct client_op op;
+	struct bed b;
+
+	(void)state;
+	start(&b, CLIENT_PCP);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	answer(&b, 3600, 7, 0);
+	op.request.external_port = 81;
+	map(&b, &op, &op.request, 5000);
+	expect_pcp(&b, 5000);
+	assert_int_equal(b.sent.pcp.mapping.protocol, TCP);
+	assert_int_equal(b.sent.pcp.mapping.internal_port, 8080);
+	assert_int_equal(b.sent.pcp.mapping.external_port, 81);
+	assert_int_equal(b.sent.pcp.lifetime_s, 3600);
+	assert_memory_equal(&b.sent.pcp.mapping.nonce, &r.nonce, sizeof(r.nonce));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +439,7 @@ int main(void)
 	    cmocka_unit_test(announce_and_v6),
 	    cmocka_unit_test(once_is_once),
 	    cmocka_unit_test(deletion_ends_with_the_mapping),
+	    cmocka_unit_test(request_of_the_operation_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
