@@ -102,7 +102,7 @@ enum client_state {
  */
 struct client_request {
 	uint8_t protocol;		  /* IANA number; 0 = all, with internal_port 0 */
-	uint16_t internal_port;		  /* 0 = all ports */
+	uint16_t internal_port;		  /* 0 = all ports: client_map() */
 	uint16_t external_port;		  /* suggestion, 0 = any */
 	struct in6_addr external_address; /* suggestion, unspecified = any of external_family */
 	int external_family;		  /* AF_INET or AF_INET6; 0 = that of the internal address */
@@ -234,12 +234,18 @@ void client_nonce(const uint8_t secret[CLIENT_SECRET], const struct in6_addr *se
 		  uint16_t internal_port, struct codec_nonce *nonce);
 
 /*
- * Starts an operation; op needs no initial contents, and what it was for is forgotten. client_map() and client_peer() return false
- * if the request cannot be put on the wire in this mode, or must not be by the RFCs: NAT-PMP has only TCP and UDP, IPv4,
- * the own address, and no mandatory options; options must be whole and fit, and be options of the opcode; PREFER_FAILURE
- * needs an external_port and excludes PORT_SET; PORT_SET is of two ports at least and begins at internal_port;
- * THIRD_PARTY, PREFER_FAILURE, DESCRIPTION and PORT_SET occur once, THIRD_PARTY not with an own address; a set has no port
- * in common with another mapping of the client (RFC 7753 6.3); without ports in the protocol there is none to ask for.
+ * Starts an operation; op needs no initial contents, and what it was for is forgotten; r may be the request in op. If
+ * false is returned op is as it was, and if it never was an operation it is none now: not even client_delete() may see it.
+ *
+ * client_map() and client_peer() return false if the request cannot be put on the wire in this mode, or must not be by
+ * the RFCs: NAT-PMP has only TCP and UDP, IPv4, the own address, one port, and no mandatory options; options must be whole
+ * and fit, and be options of the opcode; PREFER_FAILURE needs an external_port and excludes PORT_SET; PORT_SET is of two
+ * ports at least and begins at internal_port; THIRD_PARTY, PREFER_FAILURE, DESCRIPTION and PORT_SET occur once,
+ * THIRD_PARTY not with an own address; a set has no port in common with another mapping of the client (RFC 7753 6.3);
+ * without ports in the protocol there is none to ask for.
+ *
+ * With internal_port 0 client_map() asks for all ports, and there is no falling back to NAT-PMP, which has but a deletion
+ * of that form: CLIENT_NATPMP and lifetime 0 delete what all programs of the host have of the protocol (RFC 6886 3.4).
  *
  * client_peer() asks by PEER (RFC 6887 section 12) for remote_port and remote_address of the request alone, for 1 s at
  * least; it cannot delete.

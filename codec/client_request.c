@@ -177,6 +177,9 @@ bool client_request_needs_pcp(const struct client *c, const struct client_reques
 
 	if (r->remote_port || (r->protocol != IPPROTO_TCP && r->protocol != IPPROTO_UDP))
 		return true;
+	/* as NAT-PMP it would mean the mappings of all programs of the host (RFC 6886 3.4) */
+	if (r->internal_port == 0 && !(c->mode == CLIENT_NATPMP && r->lifetime_s == 0))
+		return true;
 	if (r->external_family == AF_INET6 || client_request_third_party(c, r, &inside))
 		return true;
 	while (next_option(r->options, r->options_length, &offset, &o))

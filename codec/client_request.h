@@ -19,8 +19,8 @@ bool client_request_overlaps(const struct client *c, const struct client_request
 /* True if it takes a THIRD_PARTY on the path in use; *inside is the address that the mapping is for in either case. */
 bool client_request_third_party(const struct client *c, const struct client_request *r, struct in6_addr *inside);
 
-/* True if NAT-PMP cannot express the request: a single peer, another host, another protocol than TCP and UDP, IPv6
- * outside, or an option that must be processed, without which NAT-PMP would do something else. */
+/* True if NAT-PMP cannot express the request: a single peer, another host, another protocol than TCP and UDP, all
+ * ports, IPv6 outside, or an option that must be processed, without which NAT-PMP would do something else. */
 bool client_request_needs_pcp(const struct client *c, const struct client_request *r);
 
 /* Write what an operation asks for now; 0 if it does not fit. */

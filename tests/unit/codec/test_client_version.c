@@ -278,12 +278,51 @@ static void private_addresses(void **state)
 	}
 }
 
+/* NAT-PMP has no mapping of all ports, and would delete those of all programs of the host instead (RFC 6886 3.4): only
+ * who speaks NAT-PMP and nothing else can mean that. */
+static void all_ports_take_pcp(void **state)
+{
+	struct client_request r = tcp_8080();
+	struct client_op op;
+	struct bed b;
+
+	(void)state;
+	r.internal_port = r.external_port = 0;
+	start(&b, CLIENT_NATPMP);
+	assert_false(client_map(&b.c, &op, &r, 0));
+	r.lifetime_s = 0;
+	map(&b, &op, &r, 0);
+	expect_natpmp(&b, 0);
+
+	for (uint32_t lifetime = 0; lifetime <= 3600; lifetime += 3600) {
+		r.lifetime_s = lifetime;
+		start(&b, CLIENT_AUTO);
+		map(&b, &op, &r, 0);
+		expect_pcp(&b, 0);
+		refuse_version(&b, 5);
+		assert_int_equal(op.result.state, CLIENT_REFUSED);
+		expect_silence(&b, 5);
+	}
+
+	/* its own mapping, when the server has become another */
+	start(&b, CLIENT_AUTO);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	answer(&b, 3600, 7, 0);
+	client_delete(&b.c, &op, 5000);
+	expect_pcp(&b, 5000);
+	refuse_version(&b, 5005);
+	assert_int_equal(op.result.state, CLIENT_REFUSED);
+	expect_silence(&b, 5005);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(falls_back),	 cmocka_unit_test(no_refusal),	  cmocka_unit_test(forgets_the_refusal),
-	    cmocka_unit_test(no_fallback),	 cmocka_unit_test(version_retry), cmocka_unit_test(unreachable),
-	    cmocka_unit_test(private_addresses),
+	    cmocka_unit_test(falls_back),	   cmocka_unit_test(no_refusal),
+	    cmocka_unit_test(forgets_the_refusal), cmocka_unit_test(no_fallback),
+	    cmocka_unit_test(version_retry),	   cmocka_unit_test(unreachable),
+	    cmocka_unit_test(private_addresses),   cmocka_unit_test(all_ports_take_pcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
