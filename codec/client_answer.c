@@ -8,9 +8,10 @@
 #define LIFETIME_MAX_S	86400
 #define VERSION_RETRY_S 1800 /* RFC 6887 section 9, 5. */
 /* errors of no lifetime to speak of: what may pass soon is asked again this late, the rest that late */
-#define ERROR_SOON_S 30
-#define ERROR_LATE_S 1800
-#define BURST_MS     5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
+#define ERROR_SOON_S	 30
+#define ERROR_LATE_S	 1800
+#define NATPMP_EPOCH_END 8    /* octets */
+#define BURST_MS	 5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
 
 /* Repeats in NAT-PMP what was sent as PCP, at once (RFC 6886 1.1). */
 static void fall_back(struct client_op *op)
@@ -207,7 +208,8 @@ static bool natpmp_answers(const struct client_op *op, const struct natpmp_messa
 	return m->result != NATPMP_SUCCESS || op->deleting == (m->lifetime_s == 0);
 }
 
-static bool natpmp_deliver(struct client *c, const struct natpmp_message *m, uint64_t now_ms)
+/* has_epoch: the datagram reaches as far; an error may end before */
+static bool natpmp_deliver(struct client *c, const struct natpmp_message *m, bool has_epoch, uint64_t now_ms)
 {
 	struct client_op *op = c->ops;
 	bool told = m->opcode == NATPMP_ADDRESS && m->result == NATPMP_SUCCESS;
@@ -233,7 +235,7 @@ static bool natpmp_deliver(struct client *c, const struct natpmp_message *m, uin
 		}
 	}
 	/* every datagram of the server counts here, asked for or not (RFC 6886 3.6) */
-	if (!epoch_check_natpmp(&c->epoch_natpmp, m->epoch_s, now_ms))
+	if (has_epoch && !epoch_check_natpmp(&c->epoch_natpmp, m->epoch_s, now_ms))
 		recreate(c, op, now_ms);
 	if (!op && m->opcode == NATPMP_ADDRESS)
 		retry_unanswered(c, now_ms);
@@ -398,7 +400,8 @@ static bool take(struct client *c, const uint8_t *data, size_t length, uint64_t 
 	if (codec_parse(data, length, &m, NULL) != CODEC_OK)
 		return false;
 	if (m.protocol == CODEC_VERSION_NATPMP)
-		return m.natpmp.response && c->mode != CLIENT_PCP && natpmp_deliver(c, &m.natpmp, now_ms);
+		return m.natpmp.response && c->mode != CLIENT_PCP &&
+		       natpmp_deliver(c, &m.natpmp, length >= NATPMP_EPOCH_END, now_ms);
 	return m.pcp.response && m.pcp.version == CODEC_VERSION_PCP && c->mode != CLIENT_NATPMP &&
 	       pcp_deliver(c, &m.pcp, now_ms);
 }

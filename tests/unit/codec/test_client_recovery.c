@@ -285,6 +285,32 @@ static void keeps_nonce_and_port(void **state)
 	expect_silence(&b, 105000);
 }
 
+/* An error that ends behind its result tells of no counter, so of none that began anew. */
+static void error_without_an_epoch(void **state)
+{
+	struct client_request r = tcp_8080();
+	struct client_op first, second;
+	struct bed b;
+
+	(void)state;
+	start(&b, CLIENT_NATPMP);
+	map(&b, &first, &r, 0);
+	expect_natpmp(&b, 0);
+	answer(&b, 36000, 1000, 0);
+	r.internal_port = 8081;
+	map(&b, &second, &r, 10000);
+	expect_natpmp(&b, 10000);
+	assert_false(deliver_bytes(&b, "\0\x82\0\4\0\0", 6, 10000)); /* says not even of which port */
+	assert_true(deliver_bytes(&b, "\0\x80\0\3", 4, 10000));
+	answer(&b, 36000, 1010, 10010);
+	expect_silence(&b, 20000);
+	assert_int_equal(b.deadline, 18000000);
+	/* one that has a counter counts */
+	assert_true(deliver_bytes(&b, "\0\x80\0\3\0\0\0\1", 8, 30000));
+	expect_silence(&b, 30000);
+	assert_in_range(b.deadline, 30000, 35000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(burst_is_serial),
 	    cmocka_unit_test(forged),
 	    cmocka_unit_test(keeps_nonce_and_port),
+	    cmocka_unit_test(error_without_an_epoch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
