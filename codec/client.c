@@ -140,7 +140,7 @@ static size_t fire(struct client *c, struct client_op *op, uint8_t *out, size_t 
 		/* a single datagram at each renewal time, not a series */
 		client_op_begin(op, now_ms);
 		n = send_op(c, op, out, capacity, now_ms);
-		client_op_schedule_renewal(c, op);
+		client_op_schedule_renewal(c, op, now_ms);
 		return n;
 	}
 	if (op->phase != CLIENT_OP_EXCHANGE)

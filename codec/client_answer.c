@@ -132,8 +132,7 @@ static void grant(struct client *c, struct client_op *op, uint32_t lifetime_s, u
 		op->request.external_port = op->result.external_port;
 		if (op->result.protocol == CODEC_VERSION_PCP)
 			op->request.external_address = op->result.external_address;
-		op->renewal = 0;
-		client_op_schedule_renewal(c, op);
+		client_op_schedule_renewal(c, op, now_ms);
 	}
 }
 

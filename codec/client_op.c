@@ -77,14 +77,17 @@ bool client_op_is_renewable(const struct client_op *op)
 	return op->kind == CLIENT_OP_MAP && op->request.keep && !op->deleting;
 }
 
-void client_op_schedule_renewal(struct client *c, struct client_op *op)
+void client_op_schedule_renewal(struct client *c, struct client_op *op, uint64_t now_ms)
 {
 	uint64_t life = op->result.expires_ms - op->granted_ms;
 	uint64_t at;
 
 	op->phase = CLIENT_OP_RENEW;
-	op->renewal++;
-	at = op->granted_ms + life - (life >> op->renewal);
+	op->renewal = 0;
+	do {
+		op->renewal++;
+		at = op->granted_ms + life - (life >> op->renewal);
+	} while (at <= now_ms && at < op->result.expires_ms);
 	if (op->result.protocol != CODEC_VERSION_NATPMP || op->renewal > 1)
 		at += client_op_random(c, life >> (op->renewal + 2));
 	at = client_op_later(at, op->last_ms + CLIENT_OP_SPACING_MS);
@@ -94,7 +97,7 @@ void client_op_schedule_renewal(struct client *c, struct client_op *op)
 void client_op_give_up(struct client *c, struct client_op *op, uint64_t now_ms)
 {
 	if (client_op_is_renewable(op) && op->result.expires_ms > now_ms) {
-		client_op_schedule_renewal(c, op);
+		client_op_schedule_renewal(c, op, now_ms);
 		return;
 	}
 	op->result.expires_ms = 0;

@@ -54,10 +54,10 @@ void client_op_begin(struct client_op *op, uint64_t at_ms);
 /* A mapping that is to be kept. */
 bool client_op_is_renewable(const struct client_op *op);
 /*
- * The next of 1/2..5/8, 3/4..13/16, 7/8..29/32 ... of the lifetime (RFC 6887 11.2.1). With NAT-PMP the first is 1/2
+ * The next after now_ms of 1/2..5/8, 3/4..13/16, 7/8..29/32 ... of the lifetime (RFC 6887 11.2.1). With NAT-PMP the first is 1/2
  * (RFC 6886 3.3). When none is left before the mapping ends, its end starts a new exchange.
  */
-void client_op_schedule_renewal(struct client *c, struct client_op *op);
+void client_op_schedule_renewal(struct client *c, struct client_op *op, uint64_t now_ms);
 /* The series has failed: a mapping that still lives waits for its next renewal time, the rest has no answer. */
 void client_op_give_up(struct client *c, struct client_op *op, uint64_t now_ms);
 /* Asks anew for all mappings that are kept and live, but not for fresh: each at at_ms or when the spacing allows. */

@@ -135,6 +135,31 @@ static void natpmp_renewal_fails(void **state)
 	assert_in_range(b.deadline, 2700000, 2925000);
 }
 
+/* However often a check goes wrong, the renewals are those of before: each has its time, none is used up. */
+static void failed_checks_use_up_no_renewal(void **state)
+{
+	struct client_request r = tcp_8080();
+	struct client_op op;
+	struct bed b;
+
+	(void)state;
+	start(&b, CLIENT_PCP);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	answer(&b, 3600, 7, 0);
+	for (uint64_t now = 5000; now < 1500000; now += 5000) {
+		assert_true(client_check(&b.c, &op, now));
+		expect_pcp(&b, now);
+		client_unreachable(&b.c, now);
+		expect_silence(&b, now);
+		assert_in_range(b.deadline, 1800000, 2250000);
+	}
+	assert_int_equal(op.result.state, CLIENT_GRANTED);
+	expect_pcp(&b, 2250000);
+	expect_silence(&b, 2250000);
+	assert_in_range(b.deadline, 2700000, 2925000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +167,7 @@ int main(void)
 	    cmocka_unit_test(odd_lifetimes),
 	    cmocka_unit_test(lives_on),
 	    cmocka_unit_test(natpmp_renewal_fails),
+	    cmocka_unit_test(failed_checks_use_up_no_renewal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
