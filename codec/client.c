@@ -316,11 +316,22 @@ bool client_announce(struct client *c, struct client_op *op, uint64_t now_ms)
 	return true;
 }
 
+/* When the mapping is gone at the latest, 0 = not known. What has no answer yet may have been granted. */
+static uint64_t last_end(const struct client_op *op)
+{
+	uint64_t granted_ms = op->result.expires_ms;
+
+	if (op->request.lifetime_s == 0 || (granted_ms && op->tries == 0))
+		return granted_ms;
+	return client_op_later(granted_ms, op->last_ms + (uint64_t)op->request.lifetime_s * 1000);
+}
+
 void client_delete(struct client *c, struct client_op *op, uint64_t now_ms)
 {
 	(void)c;
+	if (!op->deleting)
+		op->until_ms = last_end(op);
 	op->deleting = true;
-	op->until_ms = op->result.expires_ms;
 	if (op->kind != CLIENT_OP_MAP || !op->ever_sent || op->request.remote_port) {
 		client_op_set_state(op, CLIENT_DELETED);
 		client_op_rest(op);

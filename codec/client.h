@@ -270,7 +270,8 @@ bool client_check(struct client *c, struct client_op *op, uint64_t now_ms);
 void client_retry(struct client *c, uint64_t now_ms);
 
 /* Deletes the mapping of an operation; the state becomes CLIENT_DELETED when the server has agreed, at once if nothing
- * was ever sent. What is not answered before the mapping would have run out ends as CLIENT_NO_ANSWER. */
+ * was ever sent. What is not answered before the mapping would have run out, at the latest, ends as CLIENT_NO_ANSWER; what a
+ * request with lifetime 0 deletes ends by the schedule alone. */
 void client_delete(struct client *c, struct client_op *op, uint64_t now_ms);
 
 /* Takes an operation out without a word to the server; its memory is the caller's again. */

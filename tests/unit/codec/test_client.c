@@ -425,6 +425,45 @@ static void request_of_the_operation_itself(void **state)
 	assert_memory_equal(&b.sent.pcp.mapping.nonce, &r.nonce, sizeof(r.nonce));
 }
 
+/* 6886-3.1-10: what no answer has told the end of, ends as if the last request had been granted. */
+static void deletion_of_what_may_be_there(void **state)
+{
+	struct client_request r = tcp_8080();
+	uint64_t last = 0, now = 0;
+	struct client_op op;
+	struct bed b;
+
+	(void)state;
+	/* never answered */
+	start(&b, CLIENT_PCP);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	expect_silence(&b, 0);
+	last = b.deadline;
+	expect_pcp(&b, last);
+	client_delete(&b.c, &op, 5000);
+	/* said twice */
+	client_delete(&b.c, &op, 6000);
+	for (now = 6000; now != CLIENT_NEVER; now = b.deadline) {
+		assert_true(now <= last + 3600000);
+		next(&b, now);
+	}
+	assert_int_equal(op.result.state, CLIENT_NO_ANSWER);
+
+	/* granted for 10 s, and a renewal with no answer yet */
+	start(&b, CLIENT_PCP);
+	map(&b, &op, &r, 0);
+	expect_pcp(&b, 0);
+	answer(&b, 10, 7, 0);
+	expect_silence(&b, 0);
+	last = b.deadline;
+	expect_pcp(&b, last);
+	client_delete(&b.c, &op, last + 1);
+	while (b.deadline <= 20000)
+		next(&b, b.deadline);
+	assert_int_equal(op.result.state, CLIENT_ASKING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +479,7 @@ int main(void)
 	    cmocka_unit_test(once_is_once),
 	    cmocka_unit_test(deletion_ends_with_the_mapping),
 	    cmocka_unit_test(request_of_the_operation_itself),
+	    cmocka_unit_test(deletion_of_what_may_be_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
