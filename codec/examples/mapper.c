@@ -31,8 +31,9 @@ int main(int argc, char **argv)
 	struct conn conn;
 	uint64_t deadline, now;
 	size_t n;
+	long port = argc > 1 ? strtol(argv[1], NULL, 10) : 0; /* 0 would be all ports */
 
-	if (argc < 2 || getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
+	if (port < 1 || port > 65535 || getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
 		return fputs("usage: mapper PORT [SERVER]\n", stderr), 2;
 	if ((argc > 2 ? !codec_address_parse(argv[2], strlen(argv[2]), &server.address)
 		      : conn_default_gateway(AF_INET, &interface, &server) < 0) ||
@@ -40,7 +41,7 @@ int main(int argc, char **argv)
 		return fputs("no way to a gateway\n", stderr), 2;
 	client_init(&client, CLIENT_AUTO, &server, &own, now_ms());
 	client.schedule.mrd_ms = 5000; /* PCP alone would ask for ever */
-	client_request_init(&request, IPPROTO_TCP, (uint16_t)atoi(argv[1]), &nonce);
+	client_request_init(&request, IPPROTO_TCP, (uint16_t)port, &nonce);
 	request.keep = false;
 	client_map(&client, &op, &request, now_ms());
 	for (;;) {

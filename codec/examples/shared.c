@@ -60,10 +60,11 @@ int main(int argc, char **argv)
 	struct client_op op;
 	struct conn conn;
 	uint64_t deadline;
+	long port = argc > 1 ? strtol(argv[1], NULL, 10) : 0; /* 0 would be all ports */
 	size_t n;
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-	if (argc < 2 ||
+	if (port < 1 || port > 65535 ||
 	    (argc > 2 ? !codec_address_parse(argv[2], strlen(argv[2]), &server.address)
 		      : conn_default_gateway(AF_INET, &interface, &server) < 0) ||
 	    conn_source(&server, interface, &own) < 0 ||
@@ -71,7 +72,7 @@ int main(int argc, char **argv)
 		fputs("usage: shared PORT [SERVER]; there may be no way to a gateway\n", stderr);
 		return 2;
 	}
-	request.internal_port = request.external_port = (uint16_t)atoi(argv[1]);
+	request.internal_port = request.external_port = (uint16_t)port;
 	here.sin_port = htons(request.internal_port);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) || conn_use(&conn, fd) < 0) {
 		perror("shared");

@@ -116,9 +116,10 @@ int main(int argc, char **argv)
 	struct epoll_event event;
 	struct in6_addr own;
 	struct client client;
+	long port = argc > 1 ? strtol(argv[1], NULL, 10) : 0; /* 0 would be all ports */
 	uint64_t end = 0;
 
-	if (argc < 2 ||
+	if (port < 1 || port > 65536 - MAPPINGS ||
 	    (argc > 2 ? !codec_address_parse(argv[2], strlen(argv[2]), &server.address)
 		      : conn_default_gateway(AF_INET, &interface, &server) < 0) ||
 	    conn_source(&server, interface, &own) < 0 || conn_open(&conn, &server, &own, interface) < 0) {
@@ -132,10 +133,11 @@ int main(int argc, char **argv)
 	}
 	client_init(&client, CLIENT_AUTO, &server, &own, now_ms());
 	for (int i = 0; i < MAPPINGS; i++) {
-		request.internal_port = request.external_port = (uint16_t)(atoi(argv[1]) + i);
+		request.internal_port = request.external_port = (uint16_t)(port + i);
 		if (getrandom(&request.nonce, sizeof(request.nonce), 0) != sizeof(request.nonce))
 			return 1;
-		client_map(&client, &ops[i], &request, now_ms());
+		if (!client_map(&client, &ops[i], &request, now_ms()))
+			return 1;
 	}
 	for (;;) {
 		int wait_ms = send_due(&client, &conn);

@@ -181,6 +181,14 @@ def t_examples_build():
         LIB + '/libnatpcp.a')
 
 
+def t_examples_take_a_port():
+    """Port 0 would be all ports of the host, so neither a word nor the last of ten may become one."""
+    for example, port in [(e, p) for e in ('mapper', 'shared', 'ten') for p in ('0', '-1', '65536', 'x')] + [('ten', '65527')]:
+        p = subprocess.run([os.path.join(WORK, example), port, ADDRESS], env=dict(os.environ, LD_LIBRARY_PATH=LIB),
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=10)
+        assert p.returncode == 2 and p.stdout.startswith('usage: '), (example, port, p)
+
+
 def daemon():
     d = Program(os.path.join(BUILD, 'natpcpd'), '-b', 'memory', '-l', ADDRESS)
     assert d.line() == 'ready'
