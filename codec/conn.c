@@ -230,7 +230,7 @@ int conn_send(const struct conn *c, const uint8_t *data, size_t length, const st
 		if (n == 0)
 			return -EAFNOSUPPORT;
 	}
-	return sendto(c->fd, data, length, MSG_NOSIGNAL, n ? &a.any : NULL, n) < 0 ? -errno : 0;
+	return sendto(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT, n ? &a.any : NULL, n) < 0 ? -errno : 0;
 }
 
 int conn_send_message(const struct conn *c, const struct codec_message *m, const struct client_endpoint *to)

@@ -61,8 +61,9 @@ void conn_close(struct conn *c);
  * server it is an address that is good beyond the link, if there is one, since it gets the mappings (RFC 6887 8.4). */
 int conn_source(const struct client_endpoint *server, unsigned int ifindex, struct in6_addr *own);
 
-/* Sends one datagram. to is not looked at on a connected socket. -ECONNREFUSED tells of an earlier one, which nobody
- * received; this one was not sent. */
+/* Sends one datagram. to is not looked at on a connected socket. -EAGAIN if there is no room for it now. -ECONNREFUSED
+ * tells of an earlier one, which nobody received, and conn_receive() does not tell again: client_unreachable(); this one
+ * was not sent. */
 int conn_send(const struct conn *c, const uint8_t *data, size_t length, const struct client_endpoint *to);
 int conn_send_message(const struct conn *c, const struct codec_message *m, const struct client_endpoint *to);
 

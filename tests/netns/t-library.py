@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is built on libnatpcp, on hosts of the LAN: codec/examples, unchanged."""
+"""What is built on libnatpcp, on hosts of the LAN: codec/examples, unchanged, and what only a network shows of conn.c."""
+import ctypes
+import errno
 import os
 import re
+import signal
+import socket
+import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
@@ -80,6 +85,29 @@ def test_shared(net):
         for datagram in b'hello', bytes(2), b'\0\x81' + bytes(14), b'\2\x81' + bytes(58):
             s.sendto(datagram, (EXT, port))
             assert s.recvfrom(2000) == (datagram, (EXT, port))
+
+
+def test_send_does_not_wait(net):
+    """conn_send() waits for nobody on a blocking socket of the caller, though its buffer is full of what has no neighbour"""
+    library = ctypes.CDLL(os.path.join(lab.BUILD, 'libnatpcp.so.0'))
+    s = net.udp('lan')
+    s.setblocking(True)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    conn = ctypes.create_string_buffer(64)
+    assert library.natpcp_conn_use(conn, s.fileno()) == 0
+    # struct client_endpoint
+    nobody = struct.pack('@10xH4sHxxI', 0xffff, socket.inet_aton('192.0.2.200'), 5351, 0)
+    interrupted = signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.alarm(5)
+    try:
+        for _ in range(100):
+            rc = library.natpcp_conn_send(conn, bytes(1000), ctypes.c_size_t(1000), nobody)
+            if rc:
+                break
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, interrupted)
+    assert rc == -errno.EAGAIN, rc
 
 
 lab.main(globals())
