@@ -88,6 +88,8 @@ $(O)/%.o: %.c Makefile
 	$(call say,CC)$(CC) $(XCFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB_OBJS): LANGUAGE = -std=c11 -pedantic -fPIC -ffunction-sections -fdata-sections
+# names are made local in machine code, which is not what -flto among CFLAGS would leave
+$(LIB_OBJS): XCFLAGS += -fno-lto
 # one object: what the files of the library know of each other is no name in the programs that are linked with it
 $(O)/natpcp.o: $(LIB_OBJS) codec/libnatpcp.map
 	$(call say,LD)$(CC) -r -nostdlib -o $@ $(LIB_OBJS)

@@ -41,10 +41,10 @@ def same(got, want):
     assert got == want, f'too many: {sorted(got - want)}, too few: {sorted(want - got)}'
 
 
-def make(target):
+def make(target, *variables):
     environment = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
     p = subprocess.run(['make', '--no-print-directory', f'O={BUILD}', f'DESTDIR={DEST}', f'PREFIX={PREFIX}',
-                        f'LIBDIR={LIBDIR}', target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                        f'LIBDIR={LIBDIR}', *variables, target], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                        env=environment, cwd=ROOT, stdin=subprocess.DEVNULL)
     assert p.returncode == 0, p.stdout
 
@@ -98,6 +98,14 @@ def t_exports_what_its_headers_declare():
     same(re.findall(r'\(NEEDED\).*\[(.*)\]', dynamic), ['libc.so.6'])
     same([line.split()[-1] for line in run('nm', '-g', '--defined-only', LIB + '/libnatpcp.a').splitlines()
           if len(line.split()) == 3], {f'natpcp_{n}' for n in want})
+
+
+def t_same_names_with_lto():
+    """Distributions build with CFLAGS=-flto: the static library has no other names then."""
+    build = os.path.join(WORK, 'lto')
+    make(build + '/libnatpcp.a', f'O={build}', 'CFLAGS=-O0 -flto')
+    same([line.split()[-1] for line in run('nm', '-g', '--defined-only', build + '/libnatpcp.a').splitlines()
+          if len(line.split()) == 3], {f'natpcp_{n}' for n in declared()})
 
 
 def t_needs_little_and_keeps_nothing():
