@@ -207,7 +207,7 @@ size_t client_next(struct client *c, uint8_t *out, size_t capacity, struct clien
 
 		if (n == 0)
 			continue;
-		*to = client_path(c)->server;
+		*to = client_path_now(c)->server;
 		*deadline_ms = now_ms;
 		return n;
 	}

@@ -35,7 +35,7 @@ extern "C" {
 /* The linker knows each function behind "natpcp_", lest short names meet those of others in one program. */
 #pragma redefine_extname client_init natpcp_client_init
 #pragma redefine_extname client_paths natpcp_client_paths
-#pragma redefine_extname client_path natpcp_client_path
+#pragma redefine_extname client_path_now natpcp_client_path_now
 #pragma redefine_extname client_paths_stale natpcp_client_paths_stale
 #pragma redefine_extname client_paths_sort natpcp_client_paths_sort
 #pragma redefine_extname client_request_init natpcp_client_request_init
@@ -207,7 +207,7 @@ void client_init(struct client *c, enum client_mode mode, const struct client_en
  */
 bool client_paths(struct client *c, const struct client_path *paths, size_t count, uint64_t now_ms);
 /* Where datagrams go now: the caller sends from own, through the interface of the server's scope. */
-const struct client_path *client_path(const struct client *c);
+const struct client_path *client_path_now(const struct client *c);
 /* True once the address in use has stopped answering, until the next client_paths(): the list is to be made and sorted
  * anew (RFC 7488 section 3, 6.). Without that the client starts over with the list that it has. */
 bool client_paths_stale(const struct client *c);

@@ -386,7 +386,7 @@ static bool path_heard(struct client *c, const uint8_t *data, size_t length, con
 		for (uint8_t i = 0; i < c->paths_count; i++)
 			if (i != c->path && comes_from(&c->paths[i].server, from))
 				client_path_use(c, i, now_ms);
-	return comes_from(&client_path(c)->server, from);
+	return comes_from(&client_path_now(c)->server, from);
 }
 
 static bool take(struct client *c, const uint8_t *data, size_t length, uint64_t now_ms)

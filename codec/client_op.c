@@ -37,7 +37,7 @@ bool client_op_may_use_natpmp(const struct client *c, const struct client_op *op
 {
 	if (c->mode == CLIENT_PCP || !client_op_server_is_v4(c))
 		return false;
-	if (c->mode == CLIENT_AUTO && is_public_v4(&client_path(c)->own))
+	if (c->mode == CLIENT_AUTO && is_public_v4(&client_path_now(c)->own))
 		return false;
 	return op->kind != CLIENT_OP_MAP || !client_request_needs_pcp(c, &op->request);
 }

@@ -36,7 +36,7 @@ static inline bool client_op_same_address(const struct in6_addr *a, const struct
 
 static inline bool client_op_server_is_v4(const struct client *c)
 {
-	return codec_is_v4(&client_path(c)->server.address);
+	return codec_is_v4(&client_path_now(c)->server.address);
 }
 
 /* A number in 0..limit, uniform enough for limits far below 2^64; jitter needs no more (RFC 6887 8.1.1). */

@@ -2,7 +2,7 @@
 /* Which of a server's addresses a client uses: RFC 7488 section 3. */
 #include "codec/client_op.h"
 
-const struct client_path *client_path(const struct client *c)
+const struct client_path *client_path_now(const struct client *c)
 {
 	return &c->paths[c->path];
 }
@@ -67,7 +67,7 @@ static bool same_endpoint(const struct client_endpoint *a, const struct client_e
 
 bool client_paths(struct client *c, const struct client_path *paths, size_t count, uint64_t now_ms)
 {
-	struct client_path now_used = *client_path(c), usable[CLIENT_PATHS_MAX];
+	struct client_path now_used = *client_path_now(c), usable[CLIENT_PATHS_MAX];
 	bool was_used = c->paths_count > 0;
 	size_t n = 0;
 

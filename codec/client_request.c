@@ -108,7 +108,7 @@ bool client_request_sound(const struct client *c, const struct client_request *r
 
 bool client_request_third_party(const struct client *c, const struct client_request *r, struct in6_addr *inside)
 {
-	const struct in6_addr *own = &client_path(c)->own, *first = &c->paths[0].own;
+	const struct in6_addr *own = &client_path_now(c)->own, *first = &c->paths[0].own;
 	struct pcp_option o;
 
 	*inside = *own;
@@ -260,7 +260,7 @@ size_t client_request_pcp(const struct client *c, const struct client_op *op, ui
 {
 	const struct client_request *r = &op->request;
 	struct pcp_message m = {
-	    .version = CODEC_VERSION_PCP, .opcode = PCP_ANNOUNCE, .client_address = client_path(c)->own};
+	    .version = CODEC_VERSION_PCP, .opcode = PCP_ANNOUNCE, .client_address = client_path_now(c)->own};
 	size_t fixed = r->remote_port ? PCP_PEER_LENGTH : PCP_MAP_LENGTH;
 	struct in6_addr inside;
 

@@ -154,7 +154,7 @@ static size_t answer(struct input *in, uint8_t *d, size_t n)
 static void deliver_something(struct bed *b, bool junk)
 {
 	uint8_t data[CODEC_MESSAGE_MAX];
-	struct client_endpoint from = client_path(&b->c)->server;
+	struct client_endpoint from = client_path_now(&b->c)->server;
 	size_t n = b->length;
 
 	memset(data, 0, sizeof(data));
@@ -254,7 +254,7 @@ static unsigned int whose(const struct bed *b, const struct codec_message *m)
 
 static void look_at(struct bed *b, const struct client_endpoint *to)
 {
-	const struct client_path *p = client_path(&b->c);
+	const struct client_path *p = client_path_now(&b->c);
 	struct codec_message m;
 	unsigned int i;
 

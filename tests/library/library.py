@@ -155,6 +155,7 @@ int main()
 	uint8_t out[CODEC_MESSAGE_MAX];
 	uint64_t deadline;
 	client_op op;
+	client_path path = client_path();
 	client c;
 	mine m;
 	server.address = codec_from_v4(0xc0000201);
@@ -165,6 +166,9 @@ int main()
 	client_init(&c, CLIENT_PCP, &server, &own, 1);
 	if (!client_map(&c, &op, &request, 1))
 		return 1;
+	path = *client_path_now(&c);
+	if (path.server.port != CODEC_SERVER_PORT)
+		return 3;
 	if (client_next(&c, out, sizeof(out), &to, &deadline, 1) != 60 || codec_probe(out, 60) != CODEC_KIND_PCP_REQUEST)
 		return 2;
 	return std::strcmp(pcp_opcode_name(out[1]), "MAP") != 0 || m.client_init() != 7;

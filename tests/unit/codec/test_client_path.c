@@ -34,9 +34,9 @@ static uint64_t until_sent(struct bed *b, uint64_t now)
 		assert_true(b->deadline > now);
 		now = b->deadline;
 	}
-	assert_memory_equal(&to.address, &client_path(&b->c)->server.address, 16);
-	assert_int_equal(to.scope, client_path(&b->c)->server.scope);
-	assert_memory_equal(b->out + 8, &client_path(&b->c)->own, 16);
+	assert_memory_equal(&to.address, &client_path_now(&b->c)->server.address, 16);
+	assert_int_equal(to.scope, client_path_now(&b->c)->server.scope);
+	assert_memory_equal(b->out + 8, &client_path_now(&b->c)->own, 16);
 	b->server = to;
 	assert_int_equal(codec_parse(b->out, b->length, &b->sent, NULL), CODEC_OK);
 	return now;
@@ -136,7 +136,7 @@ static void hard_error(void **state)
 	(void)state;
 	start_paths(&b, CLIENT_PCP, 2);
 	client_unreachable(&b.c, 0); /* of nothing that was sent */
-	assert_int_equal(client_path(&b.c)->server.scope, 2);
+	assert_int_equal(client_path_now(&b.c)->server.scope, 2);
 	for (uint16_t i = 0; i < 2; i++) {
 		r.internal_port = (uint16_t)(8080 + i);
 		map(&b, &ops[i], &r, 0);
@@ -216,7 +216,7 @@ static void stays_with_the_one(void **state)
 	const struct client_path anew[] = {path(1), path(0)};
 	assert_true(client_paths(&b.c, anew, 2, now));
 	assert_false(client_paths_stale(&b.c));
-	assert_int_equal(client_path(&b.c)->server.scope, 2);
+	assert_int_equal(client_path_now(&b.c)->server.scope, 2);
 	expect_silence(&b, now);
 	assert_true(b.deadline > now + 1700000);
 
@@ -419,7 +419,7 @@ static void lists(void **state)
 	assert_false(client_paths(&b.c, paths, 2, 0));
 	paths[1] = path(1);
 	assert_true(client_paths(&b.c, paths, CLIENT_PATHS_MAX + 1, 0));
-	assert_int_equal(client_path(&b.c)->server.scope, 3);
+	assert_int_equal(client_path_now(&b.c)->server.scope, 3);
 
 	/* what is unanswered goes to the new first one at once */
 	start_paths(&b, CLIENT_PCP, 1);
