@@ -54,6 +54,17 @@ bool alter_lifetime(uint8_t *data, size_t length, uint32_t most_s)
 	return true;
 }
 
+bool alter_least(uint8_t *data, size_t length, uint32_t least_s)
+{
+	struct sight s = sight(data, length);
+
+	if (s.protocol != SIGHT_PCP || (s.op != SIGHT_MAP && s.op != SIGHT_PEER) || length < SIGHT_PCP_LIFETIME + 4 ||
+	    get(data + SIGHT_PCP_LIFETIME, 4) >= least_s)
+		return false;
+	put(data + SIGHT_PCP_LIFETIME, 4, least_s);
+	return true;
+}
+
 size_t alter_nonce(uint8_t *data, size_t length)
 {
 	for (size_t i = SIGHT_PCP_NONCE; i < SIGHT_PCP_NONCE + CODEC_NONCE_LENGTH && i < length; i++)

@@ -15,6 +15,8 @@
 bool alter_wish(uint8_t *data, size_t length, uint16_t port);
 /* Wishes for no more than so many seconds. */
 bool alter_lifetime(uint8_t *data, size_t length, uint32_t most_s);
+/* Wishes for so many seconds at least, by PCP: NAT-PMP knows no such limit. */
+bool alter_least(uint8_t *data, size_t length, uint32_t least_s);
 
 /* Answers. The new length. */
 

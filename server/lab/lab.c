@@ -186,12 +186,9 @@ const struct between *lab_between(const struct lab *l)
 	return &l->between;
 }
 
-bool lab_shortens(const struct lab *l)
+void lab_least(struct lab *l, uint32_t least_s)
 {
-	for (size_t i = 0; i < l->plan.n; i++)
-		if (l->plan.v[i].fault.kind == FAULT_LIFETIME)
-			return true;
-	return false;
+	l->least_s = least_s;
 }
 
 bool lab_restarts(struct lab *l, bool *forget, uint32_t *down_ms)

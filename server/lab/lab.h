@@ -20,8 +20,8 @@ bool lab_add(struct lab *l, const char *text, char why[FAULT_WHY]);
 /* What the server is to be opened with; lives as long as the lab. */
 const struct between *lab_between(const struct lab *l);
 
-/* True if a fault asks for lifetimes that natpcpd would not give. */
-bool lab_shortens(const struct lab *l);
+/* The least lifetime by PCP, where no fault wants a shorter one. The server itself has to grant any. */
+void lab_least(struct lab *l, uint32_t least_s);
 /* True if a fault ended the server's loop: it is to be closed, opened again after *down_ms, and has to *forget all between. */
 bool lab_restarts(struct lab *l, bool *forget, uint32_t *down_ms);
 

@@ -42,6 +42,14 @@ static void refuse(struct lab *l, int fd, const struct udp_datagram *d, const st
 	reply(l, fd, d, out, n);
 }
 
+/* So that it may be changed. */
+static void own(struct udp_datagram *d, uint8_t *copy)
+{
+	if (d->data != copy)
+		memcpy(copy, d->data, d->length < UDP_CAPTURE ? d->length : UDP_CAPTURE);
+	d->data = copy;
+}
+
 /* False: the engine does not get to see it. */
 static bool befall_request(struct lab *l, int fd, struct udp_datagram *d, uint8_t *copy, const struct fault *f,
 			   const struct sight *s)
@@ -63,9 +71,7 @@ static bool befall_request(struct lab *l, int fd, struct udp_datagram *d, uint8_
 		return false;
 	case FAULT_PORT:
 	case FAULT_LIFETIME:
-		if (d->data != copy)
-			memcpy(copy, d->data, length);
-		d->data = copy;
+		own(d, copy);
 		if (f->kind == FAULT_PORT)
 			alter_wish(copy, length, (uint16_t)f->number);
 		else
@@ -81,7 +87,7 @@ static bool request(struct lab *l, int fd, struct udp_datagram *d, uint8_t *copy
 {
 	struct sight s = sight(d->data, d->length < UDP_CAPTURE ? d->length : UDP_CAPTURE);
 	uint64_t now_ms = loop_now_ms(l->loop);
-	bool goes_on = true;
+	bool goes_on = true, shortened = false;
 
 	if (s.response)
 		return true;
@@ -98,7 +104,12 @@ static bool request(struct lab *l, int fd, struct udp_datagram *d, uint8_t *copy
 		} else if (goes_on) {
 			lab_tell(l, i, &d->source, d->source_port);
 			goes_on = befall_request(l, fd, d, copy, f, &s);
+			shortened = shortened || f->kind == FAULT_LIFETIME;
 		}
+	}
+	if (goes_on && !shortened && s.protocol == SIGHT_PCP) {
+		own(d, copy);
+		alter_least(copy, d->length < UDP_CAPTURE ? d->length : UDP_CAPTURE, l->least_s);
 	}
 	return goes_on;
 }

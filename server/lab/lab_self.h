@@ -40,6 +40,7 @@ struct lab {
 	uint8_t address[4]; /* that they tell */
 	bool restart, forget;
 	uint32_t down_ms;
+	uint32_t least_s; /* lifetime */
 	int orders;
 	char order[LAB_ORDER_MAX];
 	size_t order_n;

@@ -120,8 +120,9 @@ static int serve(struct lab *lab, struct settings *settings, bool *again)
 		fprintf(stderr, "%s\n", why);
 		return SERVER_USAGE;
 	}
-	if (lab_shortens(lab)) /* a lifetime that is a fault is below what natpcpd gives */
-		conf->lifetime.min_s = 1;
+	/* one that is a fault may be shorter: the lab sees to it itself */
+	lab_least(lab, conf->lifetime.min_s);
+	conf->lifetime.min_s = 1;
 	journal = strdup(conf->journal.path);
 	end = server_open(&server, settings, conf, why);
 	if (end || !journal) {

@@ -273,8 +273,9 @@ def test_stays():
         assert lab('up', names[0]).returncode == BROKEN
         assert lab('fault', names[0], 'result=3').returncode == 0
         assert lab('fault', names[0], 'result').returncode == 2
-        answers = [lab('shell', name, 'lan', '--', *MAP).returncode for name in names]
-        assert answers == [1, 0], answers
+        assert lab('fault', names[1], 'lifetime=40s').returncode == 0
+        answers = [lab('shell', name, 'lan', '--', *MAP) for name in names]
+        assert [p.returncode for p in answers] == [1, 0] and ' for 40 s ' in answers[1].stdout, answers
         assert '198.51.100.2' in lab('shell', names[1], 'wan', '--', 'ip', 'addr').stdout
     finally:
         ended = [lab('down', name) for name in names]

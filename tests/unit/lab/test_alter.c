@@ -41,7 +41,8 @@ static uint32_t lifetime(struct octets o, uint32_t most, bool changes)
 
 static void lifetimes(void **state)
 {
-	struct octets cut = octets_pcp(PCP_MAP, false, 80, 60);
+	struct octets cut = octets_pcp(PCP_MAP, false, 80, 60), natpmp = octets_natpmp(1, false, 80, 60),
+		      deletion = octets_pcp(PCP_MAP, false, 80, 0);
 
 	(void)state;
 	assert_int_equal(lifetime(octets_natpmp(2, false, 80, 7200), 10, true), 10);
@@ -50,6 +51,12 @@ static void lifetimes(void **state)
 	assert_int_equal(lifetime(octets_pcp(PCP_MAP, false, 80, 7200), 10, true), 10);
 	assert_int_equal(lifetime(octets_pcp(PCP_PEER, false, 80, 0x01000000), 10, true), 10);
 	assert_false(alter_lifetime(cut.data, 7, 10));
+	assert_false(alter_least(cut.data, 7, 120));
+	assert_true(alter_least(cut.data, cut.length, 120));
+	assert_int_equal(octets_read(cut.data, cut.length).pcp.lifetime_s, 120);
+	assert_false(alter_least(cut.data, cut.length, 120));
+	assert_false(alter_least(natpmp.data, natpmp.length, 120));
+	assert_false(alter_least(deletion.data, deletion.length, 120));
 	assert_false(alter_wish(cut.data, 43, 10));
 }
 
