@@ -105,6 +105,25 @@ static void forget_all(const char *journal)
 		fprintf(stderr, "natpcp-labd: %s stays: %s\n", journal, strerror(errno));
 }
 
+/* SIGTERM and SIGINT wait while no server listens to them. */
+static sigset_t stops(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return set;
+}
+
+/* Between two servers. False if one of them comes. */
+static bool stay_down(uint32_t ms)
+{
+	sigset_t set = stops();
+
+	return sigtimedwait(&set, NULL, &(struct timespec){ms / 1000, (long)(ms % 1000) * 1000000}) < 0;
+}
+
 /* From open to close, once; *again: it is to be opened anew. */
 static int serve(struct lab *lab, struct settings *settings, bool *again)
 {
@@ -113,6 +132,7 @@ static int serve(struct lab *lab, struct settings *settings, bool *again)
 	struct conf *conf;
 	uint32_t down_ms = 0;
 	bool forget = false;
+	sigset_t stop = stops();
 	int end;
 
 	*again = false;
@@ -132,7 +152,9 @@ static int serve(struct lab *lab, struct settings *settings, bool *again)
 	}
 	puts("ready");
 	fflush(stdout);
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	end = server_run(server);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	*again = end == SERVER_DONE && lab_restarts(lab, &forget, &down_ms);
 	settings->clear_on_exit = *again && forget;
 	server_close(server);
@@ -140,8 +162,7 @@ static int serve(struct lab *lab, struct settings *settings, bool *again)
 	if (*again && forget)
 		forget_all(journal);
 	free(journal);
-	if (*again)
-		nanosleep(&(struct timespec){down_ms / 1000, (long)(down_ms % 1000) * 1000000}, NULL);
+	*again = *again && stay_down(down_ms);
 	return end;
 }
 
@@ -149,6 +170,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.seed = 1};
 	struct settings settings = {0};
+	sigset_t stop;
 	struct lab *lab;
 	bool again = true;
 	int end = SERVER_USAGE;
@@ -165,6 +187,8 @@ int main(int argc, char **argv)
 	settings.file = o.file;
 	settings.between = lab_between(lab);
 	signal(SIGPIPE, SIG_IGN);
+	stop = stops();
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
 	while (end == SERVER_DONE && !o.test && again) {
 		end = serve(lab, &settings, &again);
 		if (again)

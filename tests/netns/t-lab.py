@@ -295,6 +295,12 @@ def test_nothing_left():
         assert subprocess.run(['pgrep', '-f', f'sleep {mark}'], capture_output=True).returncode == 1
 
 
+def test_ended_while_down():
+    """the gateway is away for long when the client ends: nobody waits for it, and that is no failure of the lab"""
+    r = Run('--time', '1s', '--expect', 'any', *faults('restart=forget at=200ms down=1m'), command=['sleep', '60'])
+    assert r.code == 0 and 'restart' in r.events and 'restarted' not in r.events, r.out
+
+
 def test_daemon_is_clean():
     """natpcpd has nothing of it"""
     def symbols(*files):
