@@ -34,8 +34,14 @@ class Entry:
         self.file = open(self.path, 'a+')
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # not one that its lab has just removed
+            taken = not os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            taken = True
         except BlockingIOError:
-            raise lab_ns.Broken(f'there is a lab {name} already (natpcp-lab down --name {name} ends it)') from None
+            taken = True
+        if taken:
+            raise lab_ns.Broken(f'there is a lab {name} already (natpcp-lab down --name {name} ends it)')
         self.file.truncate(0)
 
     def write(self, **facts):
