@@ -263,7 +263,7 @@ install: all install-lib
 	install -d $(DESTDIR)$(LABDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 0755 $(O)/natpcp-labd server/lab/natpcp-lab $(DESTDIR)$(LABDIR)
 	install -m 0644 $(sort $(wildcard server/lab/*.py)) $(DESTDIR)$(LABDIR)
-	ln -sf $(LABDIR)/natpcp-lab $(DESTDIR)$(BINDIR)/natpcp-lab
+	ln -sfr $(DESTDIR)$(LABDIR)/natpcp-lab $(DESTDIR)$(BINDIR)/natpcp-lab
 	install -m 0644 server/lab/natpcp-lab.1 $(DESTDIR)$(MANDIR)/man1
 	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
 	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf

@@ -324,6 +324,7 @@ def test_installed():
             raise Skip(p.stderr.strip())
         assert p.returncode == 0, p
         assert os.path.getsize(f'{d}/report/lan.pcap') > 200 and os.path.exists(f'{d}/share/man/man1/natpcp-lab.1')
+        assert not os.path.isabs(os.readlink(f'{d}/bin/natpcp-lab'))  # so that it leads there from a DESTDIR, too
 
 
 def main():
