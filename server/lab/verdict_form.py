@@ -6,6 +6,7 @@ from verdict_wire import ANNOUNCE, CLIENT_PORT, MAP, PEER, PORTED, PREFER_FAILUR
 
 EPHEMERAL = range(32768, 61000)  # what Linux chooses from, unless told otherwise
 DAY_S = 86400
+ANYCAST = '192.0.0.9', '2001:1::1'
 ZEROS = {4: '0.0.0.0', 6: '::'}
 GUESSABLE = 6                     # octets of a nonce that differ from the one before it, at least, in a pair of random ones
 
@@ -35,6 +36,8 @@ def place(story, f, shot):
     row = '6886-3-09' if shot.message.version == 0 else '6887-8.1-01'
     if shot.server in story.gateway:
         f.kept(row, [shot.number], f'asks {shot.server}')
+    elif shot.message.version and shot.server in ANYCAST:
+        f.unsure(row, f'asks {shot.server}, the anycast address of RFC 7723, too', [shot.number])
     else:
         f.broken(row, [shot.number], f'asks {shot.server}, which is no gateway of this lab')
 

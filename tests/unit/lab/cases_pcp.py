@@ -54,6 +54,8 @@ CASES = [
     ('6887-8.1-01', KEPT, Run().both(0, W, answer(W))),
     ('6887-8.1-01', BROKEN, Run().out(0, W, to='192.0.2.254')),
     ('6887-8.1-01', NONE, Run().both(0, ask(), natpmp(ask()))),
+    ('6887-8.1-01', NONE, Run().out(0, W, to='192.0.0.9')),
+    ('6887-8.1-01', KEPT, Run().out(0, want(outside='::', client=CLIENT6), to='2001:1::1').both(1, W, answer(W))),
     ('6887-8.1-02', KEPT, Run().both(0, W, answer(W))),
     ('6887-8.1-02', SHOULD, Run().both(0, W, answer(W), 5350)),
     ('6887-8.1-02', NONE, Run().both(0, W, answer(W), 8000)),
