@@ -14,6 +14,7 @@ import lab_ns
 import lab_pcap
 
 OPTIONS = ('delay', 'jitter', 'loss', 'duplicate', 'reorder')
+SHARES = {'duplicate': 10.0, 'reorder': 25.0}  # percent, where no other is said
 REORDER_DELAY_MS = 10  # without a delay there is nothing to overtake
 OUTGOING = socket.PACKET_OUTGOING
 
@@ -26,10 +27,10 @@ def share(text):
 
 
 def duration_ms(text):
-    m = re.fullmatch(r'(\d+(?:\.\d+)?)\s*(us|ms|s)', text)
+    m = re.fullmatch(r'(\d+(?:\.\d+)?)\s*(us|ms|s|m|h)', text)
     if not m:
         raise ValueError(f'{text} is not a time, such as 200ms')
-    return float(m[1]) * {'us': 0.001, 'ms': 1, 's': 1000}[m[2]]
+    return float(m[1]) * {'us': 0.001, 'ms': 1, 's': 1000, 'm': 60000, 'h': 3600000}[m[2]]
 
 
 class Faults:

@@ -186,6 +186,8 @@ def test_slow():
     r = Run('--emulate', '--loss', '100%', '--direction', 'down', *faults('silence n=9'), '--time', '500ms', '--expect', 'any')
     assert r.asked and not r.told
     assert r.facts['faults'] == ['silence n=9', 'loss=100% direction=down']
+    r = Run('--emulate', '--duplicate', '--reorder')
+    assert r.code == 0 and r.facts['faults'] == ['duplicate=10% direction=both', 'reorder=25% direction=both'], r.out
 
 
 def test_line():
@@ -193,7 +195,7 @@ def test_line():
     once()
     sys.path.insert(0, os.path.join(TREE, 'server/lab'))
     import lab_link
-    assert lab_link.share('2.5%') == 2.5 and lab_link.duration_ms('1.5s') == 1500
+    assert lab_link.share('2.5%') == 2.5 and lab_link.duration_ms('1.5s') == 1500 and lab_link.duration_ms('2m') == 120000
     for read, text in ((lab_link.share, '101%'), (lab_link.share, '30'), (lab_link.duration_ms, '5')):
         try:
             read(text)
