@@ -19,13 +19,21 @@ GRACE_S = 5     # for a command that was asked to end
 LINGER_S = 0.3  # what is still on its way when it has ended
 
 
+def in_terminal():
+    """Whether Ctrl-C, which is for all that run in a terminal, is for us and the command."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
 class Lab:
     """o: the options of natpcp-lab. Use it as a context: whatever ends it, nothing is left."""
 
     def __init__(self, o, report):
         self.o, self.report = o, os.path.abspath(report)
         self.network = self.server = self.outer = self.capture = None
-        self.events, self.stop, self.children = [], 0, False
+        self.events, self.stop, self.typed = [], 0, False
         self.facts, self.directory = {}, ''
         self.wake, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
@@ -93,6 +101,7 @@ class Lab:
 
     def asked(self, number, _):
         self.stop += 1
+        self.typed = number == signal.SIGINT and in_terminal()
         if self.stop > 2:  # somebody is very impatient: the children end with us
             os._exit(128 + number)
 
@@ -160,9 +169,12 @@ class Lab:
             raise lab_ns.Broken(f'{argv[0]}: {e}') from None
         self.wait(lambda: p.poll() is not None or self.stop, seconds or 1e9)
         # its time is over, or somebody wants to go: what it does now is how it cleans up
-        alive = p.poll() is None
+        alive = p.poll() is None or self.typed
         self.facts['alive_at_end'] = alive
         self.facts['end'] = time.time()
+        if self.typed:  # a second signal may mean to it that it is to hurry
+            self.events.append({'at': time.time(), 'what': 'interrupt'})
+            self.wait(lambda: p.poll() is not None or self.stop > 1, GRACE_S)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if p.poll() is None:
                 self.events.append({'at': time.time(), 'what': 'terminate' if number == signal.SIGTERM else 'kill'})

@@ -8,6 +8,7 @@ import concurrent.futures
 import ipaddress
 import json
 import os
+import pty
 import random
 import re
 import signal
@@ -295,6 +296,31 @@ def test_nothing_left():
         assert r.code == 0 and r.facts['alive_at_end'] and 'terminate' in r.events, r.out
         assert [struct.unpack_from('!I', p.data, 4)[0] for p in r.asked][-1] == 0  # it had time to clean up
         assert subprocess.run(['pgrep', '-f', f'sleep {mark}'], capture_output=True).returncode == 1
+
+
+def test_ctrl_c():
+    """Ctrl-C in a terminal: the command gets that one signal, and has its time to clean up"""
+    once()
+    with tempfile.TemporaryDirectory(prefix='t-lab-') as d:
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(LAB, [LAB, 'run', '--report', d, '--', *MAP, '--keep'], ENV)
+        out = b''
+        try:
+            while data := os.read(terminal, 4096):
+                if b' -> ' in data and b' -> ' not in out:
+                    os.write(terminal, b'\x03')
+                out += data
+        except OSError:  # the end of a terminal
+            pass
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(terminal)
+        if code == NO_LAB:
+            raise Skip(out.decode().strip())
+        with open(os.path.join(d, 'lab.json')) as f:
+            facts = json.load(f)
+        assert code == 0 and b'unmapped' in out, out.decode()
+        assert facts['exit'] == 0 and facts['alive_at_end'] and [e['what'] for e in facts['events']] == ['interrupt'], facts
 
 
 def test_ended_while_down():
