@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A lab from begin to end: networks, server, capture, what a command does in it, and the facts for the report."""
+import contextlib
 import json
 import os
 import select
@@ -15,6 +16,7 @@ import lab_ns
 import lab_pcap
 import lab_server
 
+READY_S = 10
 GRACE_S = 5     # for a command that was asked to end
 LINGER_S = 0.3  # what is still on its way when it has ended
 
@@ -35,6 +37,7 @@ class Lab:
         self.network = self.server = self.outer = self.capture = None
         self.events, self.stop, self.typed = [], 0, False
         self.facts, self.directory = {}, ''
+        self.made = []  # directories, for the report
         self.wake, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     # begin
@@ -44,6 +47,9 @@ class Lab:
             self.start()
         except BaseException:
             self.close()
+            for path in reversed(self.made):
+                with contextlib.suppress(OSError):  # not empty: there is what the server said
+                    os.rmdir(path)
             raise
         return self
 
@@ -59,7 +65,7 @@ class Lab:
             signal.signal(number, self.asked)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.directory = tempfile.mkdtemp(prefix='natpcp-lab-')
-        os.makedirs(self.report, exist_ok=True)
+        self.make(self.report)
         empty = os.path.join(self.directory, 'resolv.conf')
         open(empty, 'w').close()
         lab_ns.cover('/etc/resolv.conf', empty)  # there is no name server inside
@@ -71,7 +77,18 @@ class Lab:
         self.serve()
         self.capture = lab_pcap.Capture(self.network.net['switch'], 'to_lan2' if self.o.on == 'lan2' else 'to_lan',
                                         os.path.join(self.report, 'lan.pcap'))
-        self.wait(lambda: self.server.ready and (not self.outer or self.outer.ready), 10)
+        if not self.wait(lambda: self.server.ready and (not self.outer or self.outer.ready), READY_S):
+            raise lab_ns.Broken(f'the gateway is not ready after {READY_S} s')
+
+    def make(self, path):
+        """A directory and those above it that lack."""
+        if not os.path.isdir(path):
+            self.make(os.path.dirname(path))
+            try:
+                os.mkdir(path)
+                self.made.append(path)
+            except FileExistsError:  # by another lab just now
+                pass
 
     def lines(self):
         """What befalls frames to the gateway and from it."""
