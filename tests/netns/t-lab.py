@@ -26,7 +26,7 @@ BUILD = os.path.abspath(os.environ.get('NATPCP_BUILD', os.path.join(TREE, 'build
 LAB, CLIENT = os.path.join(TREE, 'server/lab/natpcp-lab'), os.path.join(BUILD, 'natpcpc')
 ENV = dict(os.environ, NATPCP_BUILD=BUILD)
 MAP = [CLIENT, 'map', 'tcp', '8080']
-BROKEN, NO_LAB = 4, 77
+USAGE, BROKEN, NO_LAB = 2, 4, 77
 
 
 class Skip(Exception):
@@ -247,7 +247,9 @@ def test_script():
         f.write('slience\n')
         f.flush()
         p = subprocess.run([LAB, 'run', '--script', f.name, '--', 'true'], env=ENV, capture_output=True, text=True)
-        assert p.returncode == 2 and f'{f.name}:5: slience: there is no such fault' in p.stderr, p
+        assert p.returncode == USAGE and f'{f.name}:5: slience: there is no such fault' in p.stderr, p
+    p = subprocess.run([LAB, 'run', '--script', f.name, '--', 'true'], env=ENV, capture_output=True, text=True)
+    assert p.returncode == USAGE and 'Traceback' not in p.stderr, p
 
 
 def test_double_nat():
@@ -327,6 +329,17 @@ def test_ended_while_down():
     """the gateway is away for long when the client ends: nobody waits for it, and that is no failure of the lab"""
     r = Run('--time', '1s', '--expect', 'any', *faults('restart=forget at=200ms down=1m'), command=['sleep', '60'])
     assert r.code == 0 and 'restart' in r.events and 'restarted' not in r.events, r.out
+
+
+def test_nothing_to_judge():
+    """what is no report is no verdict"""
+    once()
+    with tempfile.TemporaryDirectory(prefix='t-lab-') as d:
+        for name in ('lab.json', 'lan.pcap'):
+            assert subprocess.run([LAB, 'judge', d], env=ENV, capture_output=True).returncode == BROKEN, name
+            with open(os.path.join(d, name), 'w') as f:
+                f.write('{"client": [], "gateway": []}')
+        assert subprocess.run([LAB, 'judge', d], env=ENV, capture_output=True).returncode == BROKEN
 
 
 def test_daemon_is_clean():
