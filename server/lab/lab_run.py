@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,7 @@ import lab_server
 READY_S = 10
 GRACE_S = 5     # for a command that was asked to end
 LINGER_S = 0.3  # what is still on its way when it has ended
+FILES = 'lan.pcap', 'lab.json', 'report.json', 'gateway.log', 'isp.log'
 
 
 def in_terminal():
@@ -215,13 +217,17 @@ class Lab:
         os.replace(path + '.new', path)
         self.give_back()
 
-    def give_back(self):
-        """The files belong to whoever called sudo."""
+    def give_back(self, *others):
+        """What we made for the report, and these files, belong to whoever called sudo. Nothing else does."""
         uid, gid = os.environ.get('SUDO_UID'), os.environ.get('SUDO_GID')
         if os.geteuid() != 0 or not uid or not gid:
             return
-        for name in ('', *os.listdir(self.report)):
-            os.chown(os.path.join(self.report, name), int(uid), int(gid))
+        for path in (*self.made, *(os.path.join(self.report, name) for name in FILES), *others):
+            try:
+                if stat.S_IFMT(os.lstat(path).st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+                    os.chown(path, int(uid), int(gid), follow_symlinks=False)
+            except OSError:  # not there, or in a user namespace that has nobody else
+                pass
 
     def close(self):
         """Ends all; the exit codes of the servers."""

@@ -331,6 +331,27 @@ def test_ended_while_down():
     assert r.code == 0 and 'restart' in r.events and 'restarted' not in r.events, r.out
 
 
+def test_sudo():
+    """what it made belongs to whoever called sudo, the verdict too, and nothing else does"""
+    once()
+    if os.geteuid() != 0:
+        raise Skip('only for root')
+    with tempfile.TemporaryDirectory(prefix='t-lab-') as d:
+        there, new = os.path.join(d, 'there'), os.path.join(d, 'a/b')
+        os.mkdir(there)
+        other, tap = os.path.join(there, 'other'), os.path.join(d, 'tap')
+        open(other, 'w').close()
+        for report in (there, new):
+            p = subprocess.run([LAB, 'run', '--report', report, '--tap', tap, '--', *MAP], capture_output=True, text=True,
+                               env=dict(ENV, SUDO_UID='65534', SUDO_GID='65534'))
+            if p.returncode == NO_LAB:
+                raise Skip(p.stderr.strip())
+            assert p.returncode == 0, p
+        files = [os.path.join(r, name) for r in (there, new) for name in ('lan.pcap', 'lab.json', 'report.json', 'gateway.log')]
+        owners = {path: os.stat(path).st_uid for path in (there, other, os.path.dirname(new), new, tap, *files)}
+        assert {path for path, uid in owners.items() if uid == 0} == {there, other}, owners
+
+
 def test_nothing_to_judge():
     """what is no report is no verdict"""
     once()
