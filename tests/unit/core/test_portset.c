@@ -219,7 +219,7 @@ static void test_upkeep_out_of_memory(void **state)
 	w.now_ms = 5003000;
 	assert_int_equal(tick(&w, true), 300);
 	/* a set is not parted, and the walk goes on when hosts have been answered */
-	assert_int_equal(engine_deadline(w.engine), 5003000);
+	assert_true(engine_deadline(w.engine) <= 5003000);
 	assert_int_equal(tick(&w, true), 0);
 	assert_true(engine_deadline(w.engine) > 5003000);
 	world_close(&w);
