@@ -140,6 +140,23 @@ static void test_plan_is_what_is_done(void **state)
 	world_close(&w);
 }
 
+/* A world with so many mappings of 200 hosts. */
+static void open_full(struct world *w, uint32_t leases, uint32_t lifetime_s)
+{
+	open_world(w, "external \"wan\" { interface = \"wan0\" }\n"
+		      "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
+		      "rule \"all\" { action = allow }\n"
+		      "lifetime { max = 864000 }\n"
+		      "limits { mappings-per-client = 65535 }\n");
+	for (uint32_t i = 0; i < leases; i++) {
+		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
+
+		q.lifetime_s = lifetime_s;
+		assert_int_equal(ask(w, &q).result, MAPPER_OK);
+	}
+	round_clear(w->round);
+}
+
 /* A big move or reload is done in parts; every part leaves the leases what the packet filter has. */
 static void test_many_leases_move_in_parts(void **state)
 {
@@ -151,18 +168,7 @@ static void test_many_leases_move_in_parts(void **state)
 	size_t n;
 
 	(void)state;
-	open_world(&w, "external \"wan\" { interface = \"wan0\" }\n"
-		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
-		       "rule \"all\" { action = allow }\n"
-		       "lifetime { max = 864000 }\n"
-		       "limits { mappings-per-client = 65535 }\n");
-	for (uint32_t i = 0; i < LEASES; i++) {
-		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
-
-		q.lifetime_s = 864000;
-		assert_int_equal(ask(&w, &q).result, MAPPER_OK);
-	}
-	round_clear(w.round);
+	open_full(&w, LEASES, 864000);
 	engine_wan(w.engine, 0, &other, 1, w.now_ms, w.round);
 	for (;;) {
 		round_changes(w.round, &n);
@@ -191,17 +197,7 @@ static void test_many_leases_expire_in_parts(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w, "external \"wan\" { interface = \"wan0\" }\n"
-		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
-		       "rule \"all\" { action = allow }\n"
-		       "limits { mappings-per-client = 65535 }\n");
-	for (uint32_t i = 0; i < LEASES; i++) {
-		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
-
-		q.lifetime_s = LIFETIME_S;
-		assert_int_equal(ask(&w, &q).result, MAPPER_OK);
-	}
-	round_clear(w.round);
+	open_full(&w, LEASES, LIFETIME_S);
 	w.now_ms += LIFETIME_S * 1000 + 1000;
 	for (;;) {
 		round_clear(w.round);
@@ -231,16 +227,7 @@ static void test_many_leases_are_revoked(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w, "external \"wan\" { interface = \"wan0\" }\n"
-		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
-		       "rule \"all\" { action = allow }\n"
-		       "limits { mappings-per-client = 65535 }\n");
-	for (uint32_t i = 0; i < LEASES; i++) {
-		struct mapper_want q = want(i % 200, IPPROTO_TCP, (uint16_t)(1000 + i), (uint16_t)(1000 + i));
-
-		assert_int_equal(ask(&w, &q).result, MAPPER_OK);
-	}
-	round_clear(w.round);
+	open_full(&w, LEASES, 3600);
 	assert_int_equal(engine_revoke(w.engine, NULL, 0, 0, w.now_ms, w.round), LEASES);
 	for (;;) {
 		size_t n = 0;
