@@ -46,7 +46,7 @@ def arguments():
     p.add_argument('build')
     p.add_argument('--rows', default='idle,' + ','.join(ROWS), help='some of: %(default)s')
     p.add_argument('--rounds', type=int, default=5)
-    p.add_argument('--count', type=int, default=8000, help='requests, or connections, in a round')
+    p.add_argument('--count', type=int, default=5000, help='requests, or connections, in a round')
     p.add_argument('--n', type=int, nargs='*', dest='counts', default=[0, 1000, 10000, 100000, 1000000])
     p.add_argument('--windows', type=int, nargs='*', default=[1, 16, 64, 256])
     p.add_argument('--half-load', type=int, default=100000, help='the N at which it is measured')

@@ -7,7 +7,7 @@ RATIO_MIN, FLAT_MIN, OCTETS_MAX = 0.80, 0.90, 200
 
 
 def counted(window, count):
-    return count if window > 1 else max(count // 8, 500)
+    return count if window > 1 else max(count // 10, 500)
 
 
 def address(bed, report, a):

@@ -68,7 +68,7 @@ def fair(bed, report, a):
     for name, limits in (('limit', LIMITED), ('no limit', UNLIMITED)):
         r = Router(bed).natpcpd([(UNLIMITED, limits)])
         alone, flooded = [], []
-        for _ in range(a.rounds):
+        for _ in range(min(a.rounds, ROUNDS)):
             r.load('address', 1, 20, strict=False)  # what the last flood left has been read when these are answered
             alone.append(polite(r))
             flooded.append(beside(bed, r.command('map', 1, 1 << 24, 0, first=FLOODER, clients=1, options=('-r', 1e7)),
