@@ -12,6 +12,7 @@
 #define ERROR_LATE_S	 1800
 #define NATPMP_EPOCH_END 8    /* octets */
 #define BURST_MS	 5000 /* RFC 6886 3.7, RFC 6887 14.1.3 */
+#define CLOCK_MS	 2000 /* how far an end that is told in seconds may be off */
 
 /* Repeats in NAT-PMP what was sent as PCP, at once (RFC 6886 1.1). */
 static void fall_back(struct client_op *op)
@@ -304,18 +305,23 @@ static void pcp_refused(struct client *c, struct client_op *op, const struct pcp
 	refuse(op, CODEC_VERSION_PCP, m->result, m->lifetime_s, now_ms);
 }
 
-/* A Mapping Update, or the late answer to a renewal. The answer to a deletion has no lifetime, or at least nothing
- * outside (RFC 6887 15.1): what traffic keeps open a while may be left some time (section 15). */
-static bool is_still_mapped(const struct client_op *op, const struct pcp_message *m)
+/*
+ * A Mapping Update, or the late answer to a renewal. The answer to a deletion has no lifetime, or names nothing outside
+ * (RFC 6887 15.1), or, where traffic keeps the mapping open a while (section 15), less than it had. If it is left all that
+ * it had the two look alike: then the one that comes after the deletion was sent again is taken for the answer.
+ */
+static bool is_still_mapped(const struct client_op *op, const struct pcp_message *m, uint64_t now_ms)
 {
-	return m->lifetime_s > 0 && !codec_is_unspecified(&m->mapping.external_address) &&
-	       (m->mapping.external_port || op->request.internal_port == 0);
+	if (m->lifetime_s == 0 || codec_is_unspecified(&m->mapping.external_address) ||
+	    (m->mapping.external_port == 0 && op->request.internal_port != 0))
+		return false;
+	return op->tries < 2 && expiry(m->lifetime_s, now_ms) + CLOCK_MS >= op->result.expires_ms;
 }
 
 static void pcp_granted(struct client *c, struct client_op *op, const struct pcp_message *m, uint64_t now_ms)
 {
 	op->natpmp_pace = false;
-	if (op->deleting && is_still_mapped(op, m)) {
+	if (op->deleting && is_still_mapped(op, m, now_ms)) {
 		if (op->until_ms)
 			op->until_ms = client_op_later(op->until_ms, expiry(m->lifetime_s, now_ms));
 		return;

@@ -89,6 +89,8 @@ def test_shared(net):
 
 def test_send_does_not_wait(net):
     """conn_send() waits for nobody on a blocking socket of the caller, though its buffer is full of what has no neighbour"""
+    if lab.BUILD.rstrip('/').endswith('-san'):
+        raise lab.Skip('a sanitizer wants to be the first that is loaded')
     library = ctypes.CDLL(os.path.join(lab.BUILD, 'libnatpcp.so.0'))
     s = net.udp('lan')
     s.setblocking(True)

@@ -510,6 +510,42 @@ static void update_during_deletion(void **state)
 	}
 }
 
+/* 6887-14.2-12: what traffic keeps open a while (RFC 6887 section 15) may be answered with its outside, and is deleted as far as a
+ * client can: at once if it got less than it had, and else when the deletion was sent again. */
+static void deletion_that_leaves_time(void **state)
+{
+	static const uint32_t left_s[] = {30, 7200};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(left_s); i++) {
+		struct client_request r = tcp_8080();
+		struct codec_message granted, left;
+		struct client_op op;
+		struct bed b;
+
+		start(&b, CLIENT_PCP);
+		map(&b, &op, &r, 0);
+		assert_true(next(&b, 0));
+		granted = granting(&b.sent, 7200, 7);
+		assert_true(deliver(&b, &granted, 0));
+		client_delete(&b.c, &op, 1000);
+		assert_true(next(&b, 1000));
+		left = granting(&b.sent, left_s[i], 8);
+		left.pcp.mapping.external_address = granted.pcp.mapping.external_address;
+		left.pcp.mapping.external_port = granted.pcp.mapping.external_port;
+		assert_true(deliver(&b, &left, 1001));
+		if (left_s[i] == 7200) {
+			assert_int_equal(op.result.state, CLIENT_ASKING);
+			expect_silence(&b, 1001);
+			assert_true(next(&b, b.deadline));
+			assert_int_equal(b.sent.pcp.lifetime_s, 0);
+			assert_true(deliver(&b, &left, 5000));
+		}
+		assert_int_equal(op.result.state, CLIENT_DELETED);
+		assert_int_equal(op.result.lifetime_s, left_s[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -518,6 +554,7 @@ int main(void)
 	    cmocka_unit_test(prefer_failure),
 	    cmocka_unit_test(later_answers),
 	    cmocka_unit_test(update_during_deletion),
+	    cmocka_unit_test(deletion_that_leaves_time),
 	    cmocka_unit_test(error_holds),
 	    cmocka_unit_test(natpmp_errors),
 	    cmocka_unit_test(unknown_parts),
