@@ -422,7 +422,7 @@ static void announcements(void **state)
 	end(&w);
 }
 
-/* 6887-14.2: they are news, not answers. */
+/* RFC 6887 14.2: they are news, not answers. */
 static void updates(void **state)
 {
 	struct world w = begin("mute");
