@@ -221,9 +221,11 @@ static int external_apply(struct server *s, size_t i, bool always)
 		loop_timer_by(s->wan_settled, again_ms);
 	if (news < 0 || (!news && !always))
 		return news;
-	engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
+	news = engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
+	if (news < 0)
+		o->known = false; /* so that it is news the next time, too */
 	server_round(s);
-	return 0;
+	return news;
 }
 
 static void external_forget(struct server *s)

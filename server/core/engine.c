@@ -288,14 +288,16 @@ void engine_tick(struct engine *e, uint64_t now_ms, struct round *r)
 	update_tick(e, now_ms, r);
 }
 
-void engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
-		struct round *r)
+int engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
+	       struct round *r)
 {
 	bool first = !e->outsides[external].told;
 	int changed = outside_tell(e, external, addresses, n);
 
+	if (changed < 0)
+		return changed;
 	if (changed == 0 && !first)
-		return;
+		return 0;
 	if (changed > 0) {
 		/* RFC 6887 8.5; RFC 6886 3.6 knows of no such reset */
 		epoch_set(&e->epoch_pcp, 0, now_ms);
@@ -305,6 +307,7 @@ void engine_wan(struct engine *e, size_t external, const struct in6_addr *addres
 	if (e->started)
 		e->statics = (struct engine_retry){.at_ms = now_ms};
 	upkeep_walk(e, now_ms, r);
+	return 0;
 }
 
 int engine_busy(struct engine *e, const struct engine_busy *v, size_t n)

@@ -103,10 +103,11 @@ void engine_settle(struct engine *e, uint64_t now_ms, struct round *r);
 /*
  * The addresses of an external (index into conf.externals) as the outside has them: IPv4 first or alone; n 0 = none.
  * Moves leases of addresses that are gone, restarts PCP's epoch (RFC 6887 8.5) and announces, if anything changed.
- * The first call after engine_new() or with the same addresses announces nothing.
+ * The first call after engine_new() or with the same addresses announces nothing. 0; -ENOMEM: nothing changed, it has to be
+ * told again.
  */
-void engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
-		struct round *r);
+int engine_wan(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n, uint64_t now_ms,
+	       struct round *r);
 
 /* A port on which the gateway itself listens; address :: stands for every address of both families and ::ffff:0.0.0.0
  * for every IPv4 address. */

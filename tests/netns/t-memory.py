@@ -173,19 +173,24 @@ def test_outside(net):
     """Another outside address: mappings are on it in the end"""
     s = Scene(net)
 
+    def address():
+        """The outside address, by a question for which the daemon needs no memory; None: no answer."""
+        r = s.ask(pcp.natpmp_address(), 0.2)
+        return r and r.address
+
     def move(now, then):
         net.sh('gw', 'ip', '-batch', '-', input=f'addr add {then}/24 dev wan0\naddr del {now}/24 dev wan0\n'
                f'route replace default via {WAN}\n')
+        end = time.monotonic() + 0.7
 
         def moved():
             if time.monotonic() > end:
                 s.t.fail_in = 0
-            v = s.get('/v1/leases')
-            return v and {x['external_address'] for x in v['leases']} == {then}
-        end = time.monotonic() + 0.7
+            return address() == then
         wait(moved, 30)
-    s.each('another address', lambda: move(EXT, EXT2), lambda: {x['external_address'] for x in s.d.leases()} == {EXT}
-           or move(EXT2, EXT), 4, 6)
+        s.t.fail_in = 0
+        wait(lambda: {x['external_address'] for x in (s.get('/v1/leases') or {'leases': []})['leases']} == {then}, 30)
+    s.each('another address', lambda: move(EXT, EXT2), lambda: address() == EXT or move(EXT2, EXT), 4, 8)
 
 
 def test_reinstall(net):

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/outside.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include "server/core/state.h"
 #include "tests/scenario/world.h"
+#include "tests/unit/core/failmalloc.h"
 
 #define LAN                                                                                                            \
 	"listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"                                            \
@@ -97,6 +99,35 @@ static void test_ipv6_is_no_news(void **state)
 	world_close(&w);
 }
 
+/* Without memory the old address stays, and the new one can be told again. */
+static void test_no_memory(void **state)
+{
+	struct in6_addr v[2] = {codec_from_v4(0xc6336401), codec_from_v4(0xc6336402)}, a;
+	struct world w;
+
+	(void)state;
+#if FAILMALLOC
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		assert_true(world_open(&w, "external \"wan\" { interface = \"wan0\" }\n" LAN));
+		world_start(&w, v);
+		failmalloc_in = nth;
+		assert_int_equal(engine_wan(w.engine, 0, v + 1, 1, w.now_ms, w.round), -ENOMEM);
+		failmalloc_in = 0;
+		assert_true(outside_at(w.engine, 0, 0, &a));
+		assert_true(engine_same_address(&a, &v[0]));
+		assert_int_equal(engine_wan(w.engine, 0, v + 1, 1, w.now_ms, w.round), 0);
+		assert_true(outside_at(w.engine, 0, 0, &a));
+		assert_true(engine_same_address(&a, &v[1]));
+		world_close(&w);
+	}
+#else
+	(void)v;
+	(void)a;
+	(void)w;
+	skip();
+#endif
+}
+
 /* 6886-3.3-06: a random port is a high one, as long as there is any. */
 static void test_random_ports_are_high(void **state)
 {
@@ -123,10 +154,9 @@ static void test_random_ports_are_high(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_private_addresses),
-	    cmocka_unit_test(test_pool),
-	    cmocka_unit_test(test_ipv6_is_no_news),
-	    cmocka_unit_test(test_random_ports_are_high),
+	    cmocka_unit_test(test_private_addresses), cmocka_unit_test(test_pool),
+	    cmocka_unit_test(test_ipv6_is_no_news),   cmocka_unit_test(test_random_ports_are_high),
+	    cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
