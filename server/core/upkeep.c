@@ -403,6 +403,8 @@ static bool is_stray(const struct engine *e, const struct mapping *m)
 	/* all ports are open as they are */
 	if (m->internal_port == 0 && (m->kind == MAPPING_NAT || m->external_port || m->remote_port || m->more_ports))
 		return true;
+	if (m->internal_port != 0 && m->external_port == 0)
+		return true;
 	if (m->remote_port)
 		return lease_find_peer(e->leases, m->protocol, &m->internal_address, m->internal_port,
 				       &m->remote_address, m->remote_port) != LEASE_NONE;
