@@ -146,7 +146,7 @@ $(EMIT): $(O)/tests/unit/codec/emit.o $(call lib,codec)
 
 # plays tests/scenario/*.txt against the engine and the memory backend
 PLAYER := $(O)/tests/scenario/player
-$(PLAYER): $(PLAYER).o $(call archives,server/core)
+$(PLAYER): $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/scenario/player*.c))) $(call archives,server/core)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core)
 
 
