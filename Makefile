@@ -150,7 +150,7 @@ $(PLAYER): $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/scenario/player*.c)))
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core)
 
 
-# what tests/netns/t-backend.py drives
+# what tests/lab/driver.py drives
 DRIVER := $(O)/tests/netns/backend_driver
 $(DRIVER): $(DRIVER).o $(call archives,backends)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
