@@ -215,4 +215,25 @@ static inline void map(struct bed *b, struct client_op *op, const struct client_
 	assert_int_equal(op->result.state, CLIENT_ASKING);
 }
 
+/* A client that has asked for one mapping at 0, in PCP if it may: b->sent is the request. */
+static inline void start_asking(struct bed *b, enum client_mode mode, struct client_op *op,
+				const struct client_request *r)
+{
+	start(b, mode);
+	map(b, op, r, 0);
+	if (mode == CLIENT_NATPMP)
+		expect_natpmp(b, 0);
+	else
+		expect_pcp(b, 0);
+}
+
+/* The same, and it was granted at 0. */
+static inline void start_granted(struct bed *b, enum client_mode mode, struct client_op *op,
+				 const struct client_request *r, uint32_t lifetime_s, uint32_t epoch_s)
+{
+	start_asking(b, mode, op, r);
+	answer(b, lifetime_s, epoch_s, 0);
+	assert_int_equal(op->result.state, CLIENT_GRANTED);
+}
+
 #endif

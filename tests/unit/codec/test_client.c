@@ -367,9 +367,7 @@ static void once_is_once(void **state)
 
 	(void)state;
 	r.keep = false;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	answer(&b, 3600, 7, 10);
 	assert_int_equal(op.result.state, CLIENT_GRANTED);
 	assert_int_equal(op.result.epoch_s, 7);
@@ -387,10 +385,7 @@ static void deletion_ends_with_the_mapping(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 4, 7, 0);
+	start_granted(&b, CLIENT_NATPMP, &op, &r, 4, 7);
 	client_delete(&b.c, &op, 2000);
 	expect_natpmp(&b, 2000);
 	expect_natpmp(&b, 2250);
@@ -411,10 +406,7 @@ static void request_of_the_operation_itself(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, 3600, 7);
 	op.request.external_port = 81;
 	map(&b, &op, &op.request, 5000);
 	expect_pcp(&b, 5000);
@@ -435,9 +427,7 @@ static void deletion_of_what_may_be_there(void **state)
 
 	(void)state;
 	/* never answered */
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &op, &r);
 	expect_silence(&b, 0);
 	last = b.deadline;
 	expect_pcp(&b, last);
@@ -451,10 +441,7 @@ static void deletion_of_what_may_be_there(void **state)
 	assert_int_equal(op.result.state, CLIENT_NO_ANSWER);
 
 	/* granted for 10 s, and a renewal with no answer yet */
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 10, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, 10, 7);
 	expect_silence(&b, 0);
 	last = b.deadline;
 	expect_pcp(&b, last);

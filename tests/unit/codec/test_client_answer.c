@@ -14,9 +14,7 @@ static void ignores_what_is_not_the_answer(void **state)
 	size_t n;
 
 	(void)state;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	good = granting(&b.sent, 3600, 7);
 	assert_false(deliver_from(&b, &good, other_host, CODEC_SERVER_PORT, 1));
 	assert_false(deliver_from(&b, &good, gateway, 5352, 1));
@@ -47,9 +45,7 @@ static void ignores_what_is_not_the_answer(void **state)
 	assert_int_equal(op.result.external_port, 4444);
 	assert_ptr_equal(client_changed(&b.c), &op);
 
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	good = granting(&b.sent, 3600, 7);
 	assert_false(deliver_from(&b, &good, other_host, CODEC_SERVER_PORT, 1));
 	m = good;
@@ -71,28 +67,24 @@ static void third_party(void **state)
 {
 	struct pcp_option third = {.code = PCP_OPTION_THIRD_PARTY, .third_party = other_host};
 	struct client_request r = tcp_8080();
-	uint8_t area[32], foreign[32];
-	size_t n = 0, foreign_n = 0;
+	struct area own = {.length = 0}, foreign = {.length = 0};
 	struct codec_message m;
 	struct client_op op;
 	struct bed b;
 
 	(void)state;
-	assert_true(pcp_option_put(&third, area, &n, sizeof(area)));
+	put(&own, third);
 	third.third_party = outside_2;
-	assert_true(pcp_option_put(&third, foreign, &foreign_n, sizeof(foreign)));
-	r.options = area;
-	r.options_length = n;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	put(&foreign, third);
+	use(&r, &own);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	m = granting(&b.sent, 3600, 7);
 	m.pcp.options_length = 0;
 	assert_false(deliver(&b, &m, 1));
-	m.pcp.options = foreign;
-	m.pcp.options_length = foreign_n;
+	m.pcp.options = foreign.octets;
+	m.pcp.options_length = foreign.length;
 	assert_false(deliver(&b, &m, 1));
-	m.pcp.options = area;
+	m.pcp.options = own.octets;
 	assert_true(deliver(&b, &m, 1));
 	assert_int_equal(op.result.state, CLIENT_GRANTED);
 }
@@ -100,21 +92,16 @@ static void third_party(void **state)
 /* 6887-13.2-09 */
 static void prefer_failure(void **state)
 {
-	struct pcp_option prefer = {.code = PCP_OPTION_PREFER_FAILURE};
 	struct client_request r = tcp_8080();
+	struct area a = {.length = 0};
 	struct codec_message m;
 	struct client_op op;
-	uint8_t area[8];
-	size_t n = 0;
 	struct bed b;
 
 	(void)state;
-	assert_true(pcp_option_put(&prefer, area, &n, sizeof(area)));
-	r.options = area;
-	r.options_length = n;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	put(&a, (struct pcp_option){.code = PCP_OPTION_PREFER_FAILURE});
+	use(&r, &a);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	m = granting(&b.sent, 3600, 7);
 	m.pcp.mapping.external_port = 81;
 	assert_false(deliver(&b, &m, 1));
@@ -133,9 +120,7 @@ static void later_answers(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	m = refusing(&b.sent, PCP_NO_RESOURCES, 60, 7);
 	assert_true(deliver(&b, &m, 1));
 	assert_int_equal(op.result.state, CLIENT_REFUSED);
@@ -166,10 +151,7 @@ static void error_holds(void **state)
 
 	(void)state;
 	hasty.internal_port = 8084;
-	start(&b, CLIENT_PCP);
-	map(&b, &gone, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 36000, 100, 0);
+	start_granted(&b, CLIENT_PCP, &gone, &r, 36000, 100);
 
 	r.internal_port = 8081;
 	map(&b, &op, &r, 0);
@@ -237,9 +219,7 @@ static void natpmp_errors(void **state)
 		struct client_op op;
 		struct bed b;
 
-		start(&b, CLIENT_NATPMP);
-		map(&b, &op, &r, 0);
-		expect_natpmp(&b, 0);
+		start_asking(&b, CLIENT_NATPMP, &op, &r);
 		m = refusing(&b.sent, cases[i].code, 0, 7);
 		assert_true(deliver(&b, &m, 10));
 		assert_int_equal(op.result.state, CLIENT_REFUSED);
@@ -265,9 +245,7 @@ static void unknown_parts(void **state)
 	(void)state;
 	for (int bad = 0; bad < 2; bad++) {
 		a.length = 0;
-		start(&b, CLIENT_PCP);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
+		start_asking(&b, CLIENT_PCP, &op, &r);
 		put(&a, odd);
 		put(&a, odder);
 		if (bad) {
@@ -302,9 +280,7 @@ static void unprocessed_options(void **state)
 	put(&a, (struct pcp_option){.code = PCP_OPTION_DESCRIPTION, .data = (const uint8_t *)"web", .length = 3});
 	put(&a, (struct pcp_option){.code = 200, .data = (const uint8_t *)"", .length = 0});
 	use(&r, &a);
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	m = granting(&b.sent, 3600, 7);
 	m.pcp.options_length = 8; /* the description alone */
 	assert_true(deliver(&b, &m, 1));
@@ -325,9 +301,7 @@ static void unprocessed_options(void **state)
 	client_forget(&b.c, &op);
 
 	/* NAT-PMP has no options */
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	answer(&b, 3600, 7, 1);
 	assert_false(op.result.description_taken);
 	assert_int_equal(op.result.unprocessed, 2);
@@ -359,9 +333,7 @@ static void port_set_granted(void **state)
 		put(&a, (struct pcp_option){.code = PCP_OPTION_PORT_SET,
 					    .port_set = {.size = 4, .first_internal_port = 8080}});
 		use(&r, &a);
-		start(&b, CLIENT_PCP);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
+		start_asking(&b, CLIENT_PCP, &op, &r);
 		m = granting(&b.sent, 3600, 7);
 		m.pcp.mapping.external_port = cases[i].external;
 		if (cases[i].size)
@@ -414,9 +386,7 @@ static void address_mismatch(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	m = refusing(&b.sent, PCP_ADDRESS_MISMATCH, 600, 7);
 	assert_true(deliver(&b, &m, 1));
 	assert_int_equal(op.result.state, CLIENT_REFUSED);
@@ -445,10 +415,7 @@ static void prefer_failure_after_renumbering(void **state)
 		use(&r, &a);
 		if (!any)
 			r.external_address = outside;
-		start(&b, CLIENT_PCP);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
-		answer(&b, 3600, 7, 0);
+		start_granted(&b, CLIENT_PCP, &op, &r, 3600, 7);
 		m = refusing(&b.sent, PCP_CANNOT_PROVIDE_EXTERNAL, 30, 107);
 		assert_true(deliver(&b, &m, 100000));
 		assert_int_equal(op.result.state, CLIENT_REFUSED);

@@ -109,9 +109,7 @@ static void listening_port(void **state)
 	assert_int_equal(listen(fd, 1), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
 	client_request_init(&r, TCP, ntohs(a.sin_port), &NONCE(1));
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	assert_memory_equal(b.out + 4, &a.sin_port, 2);
 	close(fd);
 }

@@ -64,10 +64,7 @@ static void odd_lifetimes(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 16, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, 16, 7);
 	for (uint64_t now = 1; now < 16000; now++)
 		if (next(&b, now)) {
 			assert_true(now >= last + 4000);
@@ -75,10 +72,7 @@ static void odd_lifetimes(void **state)
 		}
 	assert_in_range(last, 12000, 16000);
 
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, CODEC_LIFETIME_FOREVER, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, CODEC_LIFETIME_FOREVER, 7);
 	assert_int_equal(op.result.lifetime_s, CODEC_LIFETIME_FOREVER);
 	expect_silence(&b, 0);
 	assert_in_range(b.deadline, 43200000, 54000000);
@@ -124,10 +118,7 @@ static void natpmp_renewal_fails(void **state)
 	int sends = 0;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_NATPMP, &op, &r, 3600, 7);
 	for (uint64_t now = 1800000; now < 2700000; now = b.deadline)
 		sends += next(&b, now);
 	assert_int_equal(sends, 9);
@@ -143,10 +134,7 @@ static void failed_checks_use_up_no_renewal(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, 3600, 7);
 	for (uint64_t now = 5000; now < 1500000; now += 5000) {
 		assert_true(client_check(&b.c, &op, now));
 		expect_pcp(&b, now);

@@ -12,10 +12,7 @@ static void natpmp_address_news(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 3600, 100, 0);
+	start_granted(&b, CLIENT_NATPMP, &op, &r, 3600, 100);
 	assert_true(client_address(&b.c, &question, &nonce, 0));
 	expect_natpmp(&b, 0);
 	answer(&b, 0, 100, 0);
@@ -128,9 +125,7 @@ static void epoch_loss_in_an_answer(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &first, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &first, &r);
 	stray = granting(&b.sent, 36000, 3);
 	stray.pcp.mapping.nonce = NONCE(77);
 	answer(&b, 36000, 1000, 0);
@@ -228,10 +223,7 @@ static void forged(void **state)
 	int asked = 0;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 36000, 1000, 0);
+	start_granted(&b, CLIENT_NATPMP, &op, &r, 36000, 1000);
 	/* a whole minute of them, each with another counter */
 	for (uint64_t now = 100000; now < 160000; now += 100) {
 		m.natpmp.epoch_s = m.natpmp.epoch_s ? 0 : 100000;
@@ -257,9 +249,7 @@ static void keeps_nonce_and_port(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &kept, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &kept, &r);
 	b.sent.pcp.mapping.external_port = 4711;
 	answer(&b, 36000, 1000, 0);
 	r.remote_port = 53;
@@ -293,10 +283,7 @@ static void error_without_an_epoch(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &first, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 36000, 1000, 0);
+	start_granted(&b, CLIENT_NATPMP, &first, &r, 36000, 1000);
 	r.internal_port = 8081;
 	map(&b, &second, &r, 10000);
 	expect_natpmp(&b, 10000);

@@ -10,10 +10,7 @@ static void deletion(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_PCP, &op, &r, 3600, 7);
 	client_delete(&b.c, &op, 5000);
 	assert_int_equal(op.result.state, CLIENT_ASKING);
 	expect_pcp(&b, 5000);
@@ -26,10 +23,7 @@ static void deletion(void **state)
 	expect_silence(&b, 5000);
 	assert_int_equal(b.deadline, CLIENT_NEVER);
 
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_NATPMP, &op, &r, 3600, 7);
 	client_delete(&b.c, &op, 5000);
 	expect_natpmp(&b, 5000);
 	assert_int_equal(b.sent.natpmp.lifetime_s, 0);
@@ -59,9 +53,7 @@ static void deletion(void **state)
 	/* deleting what another process made; all of a protocol with NAT-PMP */
 	r.lifetime_s = 0;
 	r.internal_port = 0;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	assert_int_equal(b.sent.natpmp.opcode, NATPMP_MAP_TCP);
 	assert_int_equal(b.sent.natpmp.internal_port, 0);
 	assert_int_equal(b.sent.natpmp.external_port, 0);
@@ -81,14 +73,10 @@ static void defaults(void **state)
 
 	(void)state;
 	client_request_init(&r, TCP, 8080, &nonce);
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	assert_memory_equal(b.out, "\0\2\0\0\x1f\x90\0\0\0\0\x1c\x20", 12);
 
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	assert_int_equal(b.sent.pcp.lifetime_s, 7200);
 	assert_int_equal(b.sent.pcp.mapping.external_port, 0);
 	assert_memory_equal(&b.sent.pcp.mapping.external_address, &v4_any, 16);
@@ -184,9 +172,7 @@ static void protocols(void **state)
 	struct bed b;
 
 	client_request_init(&r, 132, 5000, &NONCE(3));
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &op, &r);
 	assert_int_equal(b.sent.pcp.mapping.external_port, 0);
 	assert_memory_equal(&b.sent.pcp.mapping.external_address, &v4_any, 16);
 	b.sent.pcp.mapping.external_port = 5000;
@@ -255,9 +241,7 @@ static void third_party(void **state)
 		use(&r, &a);
 		start(&b, CLIENT_NATPMP);
 		assert_false(client_map(&b.c, &op, &r, 0));
-		start(&b, CLIENT_AUTO);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
+		start_asking(&b, CLIENT_AUTO, &op, &r);
 		assert_int_equal(sent_options(&b, PCP_OPTION_DESCRIPTION), 1);
 		assert_int_equal(sent_options(&b, PCP_OPTION_THIRD_PARTY), 1);
 		size_t offset = 0;
@@ -296,9 +280,7 @@ static void options(void **state)
 		put(&a, order ? description : filter);
 		put(&a, order ? filter : description);
 		use(&r, &a);
-		start(&b, CLIENT_PCP);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
+		start_asking(&b, CLIENT_PCP, &op, &r);
 		assert_int_equal(b.length, 60 + a.length);
 		assert_memory_equal(b.out + 60, a.octets, a.length);
 		/* a deletion with a filter would be malformed (RFC 6887 13.3) */
@@ -310,9 +292,7 @@ static void options(void **state)
 	a.length = 0;
 	put(&a, empty);
 	use(&r, &a);
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &op, &r);
 	assert_memory_equal(b.out + 60, "\x80\0\0\0", 4);
 
 	/* 1100 octets and no more; another host's address takes 20 of them */
@@ -320,9 +300,7 @@ static void options(void **state)
 	put(&a, (struct pcp_option){.code = PCP_OPTION_DESCRIPTION, .data = text, .length = CODEC_DESCRIPTION_MAX});
 	use(&r, &a);
 	r.internal_address = other_host;
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &op, &r);
 	assert_int_equal(b.length, CODEC_MESSAGE_MAX);
 	client_forget(&b.c, &op);
 	put(&a, (struct pcp_option){.code = 200, .data = text, .length = 16});

@@ -51,16 +51,12 @@ static void no_refusal(void **state)
 	struct bed b;
 
 	(void)state;
-	start(&b, CLIENT_NATPMP);
-	map(&b, &op, &r, 0);
-	expect_natpmp(&b, 0);
+	start_asking(&b, CLIENT_NATPMP, &op, &r);
 	assert_true(deliver_bytes(&b, other_result, sizeof(other_result), 10));
 	assert_int_equal(op.result.state, CLIENT_REFUSED);
 	assert_int_equal(op.result.code, 0x101);
 
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	answer(&b, 3600, 7, 10);
 	for (size_t i = 0; i < LENGTH(version_refusals); i++)
 		assert_false(deliver_bytes(&b, version_refusals[i], version_refusal_length[i], 20));
@@ -103,8 +99,7 @@ static void forgets_the_refusal(void **state)
 /* What NAT-PMP cannot express is refused rather than asked in another sense. */
 static void no_fallback(void **state)
 {
-	uint8_t area[64];
-	size_t n = 0;
+	struct area a = {.length = 0};
 	struct pcp_option filter = {.code = PCP_OPTION_FILTER,
 				    .filter = {.prefix_length = 128, .remote_address = outside}};
 	struct pcp_option text = {.code = PCP_OPTION_DESCRIPTION, .data = (const uint8_t *)"web", .length = 3};
@@ -113,12 +108,9 @@ static void no_fallback(void **state)
 	struct bed b;
 
 	(void)state;
-	assert_true(pcp_option_put(&filter, area, &n, sizeof(area)));
-	r.options = area;
-	r.options_length = n;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	put(&a, filter);
+	use(&r, &a);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	assert_true(deliver_bytes(&b, version_refusals[0], 8, 10));
 	assert_int_equal(op.result.state, CLIENT_REFUSED);
 	assert_string_equal(client_code_name(&op.result), "UNSUPP_VERSION");
@@ -128,18 +120,16 @@ static void no_fallback(void **state)
 	assert_false(client_map(&b.c, &op, &r, 0));
 
 	/* a description may be lost */
-	n = 0;
-	assert_true(pcp_option_put(&text, area, &n, sizeof(area)));
-	r.options_length = n;
+	a.length = 0;
+	put(&a, text);
+	use(&r, &a);
 	assert_true(client_map(&b.c, &op, &r, 0));
 	client_forget(&b.c, &op);
 
 	r.options_length = 0;
 	r.protocol = 132;
 	assert_false(client_map(&b.c, &op, &r, 0));
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	assert_true(deliver_bytes(&b, version_refusals[0], 8, 10));
 	assert_int_equal(op.result.state, CLIENT_REFUSED);
 
@@ -204,9 +194,7 @@ static void unreachable(void **state)
 	assert_int_equal(b.deadline, CLIENT_NEVER);
 
 	r.keep = true;
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_AUTO, &op, &r);
 	client_unreachable(&b.c, 10);
 	expect_natpmp(&b, 10);
 	client_unreachable(&b.c, 20);
@@ -225,9 +213,7 @@ static void unreachable(void **state)
 	/* so is everybody after news of the link; what was refused is not (6887-8.3-10) */
 	struct client_op refused;
 
-	start(&b, CLIENT_PCP);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
+	start_asking(&b, CLIENT_PCP, &op, &r);
 	client_unreachable(&b.c, 10);
 	r.internal_port = 8081;
 	map(&b, &refused, &r, 20);
@@ -296,19 +282,14 @@ static void all_ports_take_pcp(void **state)
 
 	for (uint32_t lifetime = 0; lifetime <= 3600; lifetime += 3600) {
 		r.lifetime_s = lifetime;
-		start(&b, CLIENT_AUTO);
-		map(&b, &op, &r, 0);
-		expect_pcp(&b, 0);
+		start_asking(&b, CLIENT_AUTO, &op, &r);
 		refuse_version(&b, 5);
 		assert_int_equal(op.result.state, CLIENT_REFUSED);
 		expect_silence(&b, 5);
 	}
 
 	/* its own mapping, when the server has become another */
-	start(&b, CLIENT_AUTO);
-	map(&b, &op, &r, 0);
-	expect_pcp(&b, 0);
-	answer(&b, 3600, 7, 0);
+	start_granted(&b, CLIENT_AUTO, &op, &r, 3600, 7);
 	client_delete(&b.c, &op, 5000);
 	expect_pcp(&b, 5000);
 	refuse_version(&b, 5005);
