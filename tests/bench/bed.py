@@ -10,8 +10,12 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+from undisturbed import undisturbed
 
 START_S = 600
 STOP_S = 120
@@ -53,16 +57,6 @@ class Failed(Exception):
 
 def run(*command, **options):
     return subprocess.run(command, check=True, text=True, **options)
-
-
-@contextlib.contextmanager
-def undisturbed():
-    """Signals wait, so that namespaces are made and removed as a whole; the programs that do it inherit that."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 class Bed:

@@ -18,12 +18,12 @@ import tempfile
 import threading
 import time
 import traceback
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pcp
 import probe
 import tap
+from undisturbed import undisturbed
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get('NATPCP_BUILD', os.path.join(HERE, '../../build'))
@@ -147,16 +147,6 @@ class Daemon:
 
     def status(self):
         return json.loads(self.ctl('--json', 'status').stdout)
-
-
-@contextmanager
-def undisturbed():
-    """Signals wait, so that namespaces are made and removed as a whole; the scripts that do it inherit that."""
-    old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, old)
 
 
 class Lab:
