@@ -13,40 +13,8 @@
 
 #include <errno.h>
 
-#include "server/core/state.h"
+#include "tests/scenario/drive_check.h"
 #include "tests/scenario/restart.h"
-
-enum { DRIVE_BATCH = 8, DRIVE_PACKET_MAX = 320, DRIVE_OPTIONS_MAX = DRIVE_PACKET_MAX - 80 };
-
-struct drive {
-	struct world w;
-	const uint8_t *data; /* NULL: the generator */
-	size_t length, at;
-	uint64_t state;
-	const char *broken; /* what does not hold, NULL = all is well */
-	uint8_t packets[DRIVE_BATCH][DRIVE_PACKET_MAX];
-	size_t lengths[DRIVE_BATCH];
-	unsigned packets_n;
-	struct in6_addr wan[2]; /* of the last external, as it was told last */
-	uint32_t wan_n;
-};
-
-static inline uint32_t drive_number(struct drive *d, uint32_t below)
-{
-	uint64_t z;
-
-	if (d->data)
-		return d->at < d->length ? d->data[d->at++] % below : 0;
-	z = (d->state += 0x9e3779b97f4a7c15);
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return (uint32_t)((z ^ z >> 31) % below);
-}
-
-static inline bool drive_over(const struct drive *d)
-{
-	return d->data && d->at >= d->length;
-}
 
 static inline const char *drive_conf(unsigned n)
 {
@@ -96,263 +64,6 @@ static inline bool drive_open(struct drive *d, uint64_t seed, const uint8_t *dat
 	d->wan[0] = address;
 	d->wan_n = 1;
 	return restart_snapshot(&d->w);
-}
-
-static inline void drive_complain(struct drive *d, const char *what)
-{
-	if (!d->broken)
-		d->broken = what;
-}
-
-static inline struct in6_addr drive_host(struct drive *d)
-{
-	uint32_t n = drive_number(d, 8);
-	struct in6_addr a = {{{0x20, 0x01, 0x0d, 0xb8, 0, 1}}};
-
-	if (n < 6)
-		return codec_from_v4(0xc0000200 + n);
-	a.s6_addr[15] = (uint8_t)n;
-	return a;
-}
-
-static inline uint32_t drive_lifetime(struct drive *d)
-{
-	static const uint32_t lifetimes[] = {0, 0, 0, 1, 60, 120, 600, 3600, 7200, UINT32_MAX};
-
-	return lifetimes[drive_number(d, sizeof(lifetimes) / sizeof(*lifetimes))];
-}
-
-static inline uint16_t drive_port(struct drive *d)
-{
-	uint32_t n = drive_number(d, 40);
-
-	return (uint16_t)(n < 2 ? 0 : n < 5 ? 5347 + n : 998 + n % 10);
-}
-
-static inline size_t drive_natpmp(struct drive *d, uint8_t *out)
-{
-	struct natpmp_message m = {.opcode = (uint8_t)drive_number(d, 4)};
-
-	m.internal_port = drive_port(d);
-	m.external_port = drive_port(d);
-	m.lifetime_s = drive_lifetime(d);
-	if (m.opcode > NATPMP_MAP_TCP)
-		m.opcode = NATPMP_MAP_TCP;
-	return natpmp_marshal(&m, out, DRIVE_PACKET_MAX);
-}
-
-static inline void drive_options(struct drive *d, uint8_t *options, size_t *length)
-{
-	struct pcp_option o = {.code = PCP_OPTION_PREFER_FAILURE};
-
-	if (drive_number(d, 6) == 0)
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-	if (drive_number(d, 8) == 0) {
-		o.code = PCP_OPTION_THIRD_PARTY;
-		o.third_party = drive_host(d);
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-	}
-	for (unsigned i = 0; i < 4 && drive_number(d, 4) == 1; i++) {
-		o = (struct pcp_option){.code = PCP_OPTION_FILTER};
-		o.filter.remote_address = drive_host(d);
-		o.filter.prefix_length =
-		    (uint8_t)(drive_number(d, 4) ? 126 + drive_number(d, 3) : drive_number(d, 129));
-		o.filter.remote_port = (uint16_t)drive_number(d, 3);
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-	}
-	if (drive_number(d, 8) == 0) {
-		o = (struct pcp_option){.code = PCP_OPTION_DESCRIPTION,
-					.data = (const uint8_t *)"description",
-					.length = (uint16_t)drive_number(d, 12)};
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-	}
-	while (drive_number(d, 4) == 1) {
-		o = (struct pcp_option){
-		    .code = PCP_OPTION_PORT_SET,
-		    .port_set = {.size = (uint16_t)(1 + drive_number(d, 9)), .parity = drive_number(d, 2)}};
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-		if (drive_number(d, 20))
-			break;
-	}
-	if (drive_number(d, 20) == 0) {
-		o = (struct pcp_option){.code = (uint8_t)drive_number(d, 256)};
-		pcp_option_put(&o, options, length, DRIVE_OPTIONS_MAX);
-	}
-}
-
-/* The peer, and what connection tracking has of the flow to it. */
-static inline void drive_peer(struct drive *d, const struct in6_addr *host, struct pcp_mapping *m)
-{
-	static const uint32_t addresses[] = {0xcb007101, 0xcb007101, 0xc6336401, 0xc0000202, 0};
-	struct in6_addr six = {{{0x20, 0x01, 0x0d, 0xb8, 0, 2}}};
-
-	m->remote_address = codec_from_v4(addresses[drive_number(d, 5)]);
-	six.s6_addr[15] = (uint8_t)drive_number(d, 3);
-	if (codec_is_v4(host) != (drive_number(d, 12) > 0))
-		m->remote_address = six;
-	m->remote_port = (uint16_t)(1000 + drive_number(d, 3));
-	if (drive_number(d, 20) == 0)
-		m->remote_port = 0;
-	d->w.flow = (struct engine_flow){.known = drive_number(d, 4) == 0,
-					 .external_port = (uint16_t)(1000 + drive_number(d, 8)),
-					 .external_address = codec_from_v4(0xc6336401 + drive_number(d, 2)),
-					 .left_s = drive_number(d, 400)};
-}
-
-static inline size_t drive_pcp(struct drive *d, const struct in6_addr *host, uint8_t *out)
-{
-	static const uint8_t protocols[] = {6, 6, 6, 17, 17, 17, 132, 33, 1, 0};
-	uint8_t options[DRIVE_OPTIONS_MAX];
-	struct pcp_message m = {.version = 2, .opcode = PCP_MAP, .client_address = *host, .options = options};
-
-	if (drive_number(d, 20) == 0)
-		m.opcode = (uint8_t)drive_number(d, 4);
-	else if (drive_number(d, 4) == 0)
-		m.opcode = PCP_PEER;
-	m.lifetime_s = drive_lifetime(d);
-	m.mapping.protocol = protocols[drive_number(d, sizeof(protocols))];
-	m.mapping.internal_port = drive_port(d);
-	/* one port of these makes no sense: more of the requests do if they are for all */
-	if (m.mapping.protocol < 2 && m.mapping.internal_port >= 1000)
-		m.mapping.internal_port = 0;
-	m.mapping.external_port = drive_port(d);
-	memset(&m.mapping.nonce, (int)drive_number(d, 2), sizeof(m.mapping.nonce));
-	switch (drive_number(d, 4)) {
-	case 0:
-		m.mapping.external_address = *host;
-		break;
-	case 1:
-		m.mapping.external_address = codec_from_v4(0xc6336408 + drive_number(d, 4));
-		break;
-	case 2:
-		m.mapping.external_address = codec_from_v4(0xc6336401);
-		break;
-	default:
-		m.mapping.external_address = codec_is_v4(host) ? codec_from_v4(0) : in6addr_any;
-		break;
-	}
-	if (m.opcode == PCP_MAP || (m.opcode == PCP_PEER && drive_number(d, 4) == 0))
-		drive_options(d, options, &m.options_length);
-	if (m.opcode == PCP_PEER)
-		drive_peer(d, host, &m.mapping);
-	d->w.flows_left_s = drive_number(d, 4) ? drive_number(d, 400) : UINT32_MAX;
-	return pcp_marshal(&m, out, DRIVE_PACKET_MAX);
-}
-
-static inline size_t drive_garbage(struct drive *d, uint8_t *out)
-{
-	size_t length = drive_number(d, 80);
-
-	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)drive_number(d, 256);
-	if (length)
-		out[0] = (uint8_t)drive_number(d, 4);
-	return length;
-}
-
-static inline void drive_request(struct drive *d)
-{
-	uint8_t *packet = d->packets[d->packets_n];
-	struct in6_addr host = drive_host(d);
-	uint32_t kind = drive_number(d, 16);
-	size_t length;
-
-	if (kind == 0)
-		length = drive_garbage(d, packet);
-	else
-		length = kind < 7 ? drive_natpmp(d, packet) : drive_pcp(d, &host, packet);
-	d->lengths[d->packets_n++] = length;
-	/* the port says which request it was */
-	world_put(&d->w, &host, (uint16_t)(40000 + d->packets_n - 1), packet, length);
-}
-
-static inline void drive_find(void *context, const struct mapping *m, uint64_t remaining_ms)
-{
-	struct world_compare *c = context;
-
-	(void)remaining_ms;
-	if (c->v->protocol == m->protocol && c->v->internal_port >= m->internal_port &&
-	    c->v->internal_port - m->internal_port <= m->more_ports && c->v->remote_port == m->remote_port &&
-	    memcmp(&c->v->remote_address, &m->remote_address, 16) == 0 &&
-	    c->v->external_port - m->external_port == c->v->internal_port - m->internal_port &&
-	    memcmp(&c->v->internal_address, &m->internal_address, 16) == 0)
-		c->n++;
-}
-
-/* The only request of a round was granted: is it so? */
-static inline void drive_check_grant(struct drive *d, const struct round_reply *reply, const struct codec_message *m)
-{
-	struct mapping want = {.internal_address = reply->destination};
-	struct world_compare c = {.v = &want};
-	size_t at = 0, ports = 1;
-	struct pcp_option o;
-
-	if (m->protocol == CODEC_VERSION_NATPMP) {
-		if (m->natpmp.opcode == NATPMP_ADDRESS || m->natpmp.result || !m->natpmp.lifetime_s)
-			return;
-		want.protocol = m->natpmp.opcode == NATPMP_MAP_TCP ? 6 : 17;
-		want.internal_port = m->natpmp.internal_port;
-		want.external_port = m->natpmp.external_port;
-	} else {
-		if ((m->pcp.opcode != PCP_MAP && m->pcp.opcode != PCP_PEER) || m->pcp.result || !m->pcp.lifetime_s)
-			return;
-		/* a PEER for no time is a question */
-		if (m->pcp.opcode == PCP_PEER && memcmp(d->packets[0] + 4, "\0\0\0", 4) == 0)
-			return;
-		want.remote_port = m->pcp.mapping.remote_port;
-		want.remote_address = m->pcp.mapping.remote_address;
-		want.protocol = m->pcp.mapping.protocol;
-		want.internal_port = m->pcp.mapping.internal_port;
-		want.external_port = m->pcp.mapping.external_port;
-		while (pcp_option_next(m->pcp.options, m->pcp.options_length, &at, &o, NULL) == CODEC_OK)
-			if (o.code == PCP_OPTION_THIRD_PARTY)
-				want.internal_address = o.third_party;
-			else if (o.code == PCP_OPTION_PORT_SET) {
-				ports = o.port_set.size;
-				want.internal_port = o.port_set.first_internal_port;
-			}
-	}
-	for (size_t i = 0; i < ports; i++) {
-		d->w.backend->ops->list(d->w.backend, drive_find, &c);
-		want.internal_port++;
-		want.external_port++;
-	}
-	want.external_port = (uint16_t)(want.external_port - ports);
-	if (c.n != ports)
-		drive_complain(d, "a success was told that is not in the packet filter");
-	if (want.protocol == 17 && want.remote_port == 0 &&
-	    (want.external_port == 5350 || want.external_port == 5351) && codec_is_v4(&want.internal_address) &&
-	    d->w.conf->externals[d->w.conf->externals_n - 1].nat)
-		drive_complain(d, "a port was given that nobody may have");
-}
-
-static inline void drive_check(struct drive *d, bool failing)
-{
-	size_t n;
-	const struct round_reply *replies = round_replies(d->w.round, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned request = replies[i].destination_port - 40000u;
-		struct codec_message m;
-
-		if (replies[i].length == 0)
-			continue; /* settled to silence */
-		if (codec_parse(replies[i].data, replies[i].length, &m, NULL) != CODEC_OK) {
-			/* the answer to an opcode or version that nobody knows may have any form */
-			if (replies[i].length < 4 || !(replies[i].data[1] & 0x80))
-				drive_complain(d, "a reply cannot be read");
-			continue;
-		}
-		if (replies[i].kind == ROUND_ANNOUNCE)
-			continue;
-		if (request < d->packets_n && d->lengths[request] >= 2 &&
-		    (replies[i].data[1] & 0x7f) != (d->packets[request][1] & 0x7f))
-			drive_complain(d, "a reply has another opcode than its request");
-		if (d->packets_n == 1 && n == 1 && !failing)
-			drive_check_grant(d, &replies[i], &m);
-	}
-	if (!failing && !world_agrees(&d->w))
-		drive_complain(d, "the engine's leases are not what the packet filter has");
 }
 
 static inline void drive_settle(struct drive *d)
@@ -472,7 +183,6 @@ static inline void drive_reinstall(struct drive *d)
 	drive_settle(d);
 }
 
-/* The daemon ends, in some way or other, and starts again. */
 /* Before all is known, the leases need not be what the packet filter has. */
 static inline bool drive_settled(void *context)
 {
@@ -483,6 +193,7 @@ static inline bool drive_settled(void *context)
 	return true;
 }
 
+/* The daemon ends, in some way or other, and starts again. */
 static inline void drive_restart(struct drive *d)
 {
 	struct engine_past past = {.whole = drive_number(d, 4) != 0,
@@ -617,38 +328,6 @@ static inline void drive_step(struct drive *d)
 	}
 }
 
-/* To make the marks of a port what they should be changes nothing: a mark too many is a port that nobody gets, ever. */
-static inline void drive_check_marks(struct drive *d, const struct outside_place *p, size_t external, uint8_t protocol)
-{
-	static const struct conf_range ranges[] = {{990, 1045}, {5340, 5360}};
-
-	if (!(p->prepared >> (outside_mappable(protocol) - 1) & 1))
-		return;
-	for (uint32_t r = 0; r < 2; r++)
-		for (uint16_t port = ranges[r].first; port <= ranges[r].last; port++) {
-			bool was = ports_taken(p->ports, protocol, port);
-
-			outside_refresh(d->w.engine, external, &p->address, protocol, port);
-			if (was != ports_taken(p->ports, protocol, port))
-				drive_complain(d, was ? "a free port is marked as taken"
-						      : "a port that is taken is not marked");
-		}
-}
-
-static inline void drive_marks(struct drive *d)
-{
-	static const uint8_t protocols[] = {6, 17, 132, 33};
-	struct engine *e = d->w.engine;
-
-	/* marks lag while a walk is under way */
-	if (e->walk != LEASE_NONE || e->walk_again.at_ms != ENGINE_NEVER)
-		return;
-	for (size_t i = 0; i < e->conf->externals_n; i++)
-		for (size_t k = 0; k < e->outsides[i].places_n; k++)
-			for (size_t n = 0; n < sizeof(protocols); n++)
-				drive_check_marks(d, &e->outsides[i].places[k], i, protocols[n]);
-}
-
 /* Whatever happened: when nothing is refused any more and nobody renews, all that is left is the static mappings. */
 static inline void drive_close(struct drive *d)
 {
@@ -663,6 +342,18 @@ static inline void drive_close(struct drive *d)
 			drive_complain(d, "a lease outlived its time");
 	drive_marks(d);
 	world_close(&d->w);
+}
+
+/* All that the input says, and the end; aborts if anything did not hold. For fuzz targets. */
+static inline void drive_out(struct drive *d)
+{
+	while (!drive_over(d) && !d->broken)
+		drive_step(d);
+	drive_close(d);
+	if (d->broken) {
+		fprintf(stderr, "%s\n", d->broken);
+		abort();
+	}
 }
 
 #endif
