@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from bed import Failed, Router
+from bed import STOP_S, Failed, Router
 from report import goal, middle, ratio
 
 N, REQUESTS, TIMES_MIN = 2000, 16, 500
@@ -76,8 +76,11 @@ class Background:
         except ProcessLookupError:
             pass
 
-    def wait(self):
+    def wait(self, seconds=STOP_S):
+        deadline = time.monotonic() + seconds
         while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise Failed('miniupnpd does not end')
             time.sleep(0.01)
 
 

@@ -31,7 +31,7 @@ class Idle:
         return time.monotonic(), seconds, sleeps
 
     def settled(self):
-        """The journal of what was preloaded is on the disk; from now on it counts."""
+        """The journal of what was preloaded is on the disk, which takes 5 s and is not told; from now on it counts."""
         time.sleep(6)
         self.begin = self.counters()
 
