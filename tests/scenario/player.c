@@ -93,7 +93,11 @@ static bool play(struct player *p)
 		if (n && (!player_do(p, words, n) || *p->why))
 			return false;
 	}
-	return p->open ? player_begin(p) : player_fail(p, "an empty scenario");
+	if (!p->open || !p->expected)
+		return player_fail(p, "nothing is expected");
+	if (p->blind)
+		return player_fail(p, "blind to the end");
+	return player_begin(p);
 }
 
 static bool play_file(const char *path)

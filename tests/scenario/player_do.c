@@ -81,6 +81,8 @@ static bool do_host(struct player *p, char **words, size_t n)
 			h->listen = (uint16_t)strtoul(v, NULL, 10);
 		else if ((v = player_value(words[i], "port")))
 			h->port = (uint16_t)strtoul(v, NULL, 10);
+		else
+			return player_fail(p, "what is %s?", words[i]);
 	}
 	p->hosts_n++;
 	return player_read_address(p, words[1], &h->address);
@@ -100,14 +102,21 @@ static bool do_at(struct player *p, char **words, size_t n)
 
 static bool do_refuse(struct player *p, char **words, size_t n)
 {
-	backend_memory_refuse(p->world.backend, n ? (unsigned)strtoul(words[0], NULL, 10) : 1,
-			      n > 1 ? player_read_error(words[1]) : -EEXIST);
+	int error = -EEXIST;
+
+	if (n < 1 || n > 2 || (n > 1 && !player_read_error(p, words[1], &error)))
+		return player_fail(p, "refuse N [ERROR]");
+	backend_memory_refuse(p->world.backend, (unsigned)strtoul(words[0], NULL, 10), error);
 	return true;
 }
 
 static bool do_fail(struct player *p, char **words, size_t n)
 {
-	backend_memory_fail(p->world.backend, n && strcmp(words[0], "off") != 0 ? player_read_error(words[0]) : 0);
+	int error = 0;
+
+	if (n != 1 || (strcmp(words[0], "off") != 0 && !player_read_error(p, words[0], &error)))
+		return player_fail(p, "fail ERROR|off");
+	backend_memory_fail(p->world.backend, error);
 	return true;
 }
 
@@ -159,7 +168,7 @@ static bool do_revoke(struct player *p, char **words, size_t n)
 	bool all = n < 1 || strcmp(words[0], "all") == 0;
 	uint8_t protocol = 0;
 
-	if ((!all && !player_read_address(p, words[0], &client)) ||
+	if (n > 3 || (!all && !player_read_address(p, words[0], &client)) ||
 	    (n > 1 && !player_read_protocol(p, words[1], &protocol)))
 		return false;
 	if (!player_begin(p))
@@ -169,14 +178,23 @@ static bool do_revoke(struct player *p, char **words, size_t n)
 	return player_settle(p);
 }
 
+/* A mapping with the seconds that are left of it as the fourth word. */
+static bool read_timed(struct player *p, char **words, size_t n, struct mapping *m, uint64_t *left_ms)
+{
+	if (n < 4 || *words[3] < '0' || *words[3] > '9')
+		return player_fail(p, "PROTO INTADDR:PORT EXTADDR:PORT SECONDS");
+	*left_ms = strtoull(words[3], NULL, 10) * 1000;
+	memmove(words + 1, words, 3 * sizeof(*words));
+	return player_read_mapping(p, words + 1, n - 1, m);
+}
+
 /* The packet filter has the mapping, and the engine does not know. */
 static bool do_appear(struct player *p, char **words, size_t n)
 {
 	struct change c = {.op = CHANGE_ADD};
 
-	if (!player_read_mapping(p, words, n, &c.mapping))
+	if (!read_timed(p, words, n, &c.mapping, &c.timeout_ms))
 		return false;
-	c.timeout_ms = n > 3 ? strtoull(words[3], NULL, 10) * 1000 : 0;
 	p->world.backend->ops->commit(p->world.backend, &c, 1);
 	return c.verdict == 0 || player_fail(p, "it cannot");
 }
@@ -185,12 +203,12 @@ static bool do_appear(struct player *p, char **words, size_t n)
 static bool do_adopt(struct player *p, char **words, size_t n)
 {
 	struct change c = {.op = CHANGE_ADD};
+	uint64_t left_ms;
 
-	if (!player_read_mapping(p, words, n, &c.mapping) || !player_begin(p))
+	if (!read_timed(p, words, n, &c.mapping, &left_ms) || !player_begin(p))
 		return false;
 	p->world.backend->ops->commit(p->world.backend, &c, 1);
-	engine_adopt(p->world.engine, &c.mapping, n > 3 ? strtoull(words[3], NULL, 10) * 1000 : 0, p->world.now_ms,
-		     p->world.round);
+	engine_adopt(p->world.engine, &c.mapping, left_ms, p->world.now_ms, p->world.round);
 	if (p->started) {
 		p->started = false;
 		return player_settle(p) && (p->started = restart_snapshot(&p->world));
@@ -202,8 +220,10 @@ static bool do_busy(struct player *p, char **words, size_t n)
 {
 	struct engine_busy busy = {0};
 
-	if (n < 3)
+	if (n == 1 && strcmp(words[0], "none") == 0)
 		return engine_busy(p->world.engine, NULL, 0) == 0;
+	if (n != 3)
+		return player_fail(p, "busy PROTO ADDRESS PORT | none");
 	if (!player_read_protocol(p, words[0], &busy.protocol) || !player_read_address(p, words[1], &busy.address))
 		return false;
 	busy.port = (uint16_t)strtoul(words[2], NULL, 10);
@@ -255,6 +275,8 @@ static bool do_restart(struct player *p, char **words, size_t n)
 			p->world.now_ms += strtoull(player_value(words[i], "after"), NULL, 10) * 1000;
 		else if (strcmp(words[i], "reboot") == 0)
 			past.same_boot = !do_flush(p);
+		else if (strcmp(words[i], "part") != 0)
+			return player_fail(p, "what is %s?", words[i]);
 	}
 	p->started = false;
 	if (!restart_engine(&p->world, &past) || !restart_take(&p->world, part, settle_start, p))
@@ -320,6 +342,8 @@ bool player_do(struct player *p, char **words, size_t n)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].name, words[0]) == 0) {
 			p->steps++;
+			if (!commands[i].with && n > 1)
+				return player_fail(p, "what is %s?", words[1]);
 			return commands[i].with ? commands[i].with(p, words + 1, n - 1) : commands[i].without(p);
 		}
 	return player_fail(p, "no such command: %s", words[0]);

@@ -110,22 +110,23 @@ bool player_expect(struct player *p, char **words, size_t n)
 		      {"announce", offsetof(struct player, announcements)}};
 	bool no = n > 1 && strcmp(words[0], "no") == 0;
 
+	p->expected = true;
 	words += no;
 	n -= no;
 	if (n < 1)
 		return player_fail(p, "expect what?");
-	if (strcmp(words[0], "silence") == 0)
+	if (strcmp(words[0], "silence") == 0 && n == 1 && !no)
 		return expect_none(p, &p->replies, "reply");
-	if (strcmp(words[0], "hex") == 0)
+	if (strcmp(words[0], "hex") == 0 && !no)
 		return expect_hex(p, words + 1, n - 1);
 	if (strcmp(words[0], "mapping") == 0)
 		return expect_mapping(p, words + 1, n - 1, !no);
 	if (strcmp(words[0], "lease") == 0)
 		return expect_lease(p, words + 1, n - 1, !no);
-	if (strcmp(words[0], "mappings") == 0 && n == 2)
+	if (strcmp(words[0], "mappings") == 0 && n == 2 && !no)
 		return backend_memory_count(p->world.backend) == strtoul(words[1], NULL, 10) ||
 		       player_fail(p, "there are %zu", backend_memory_count(p->world.backend));
-	if (strcmp(words[0], "reply") == 0) {
+	if (strcmp(words[0], "reply") == 0 && !no) {
 		p->hexes.first++;
 		return expect_next(p, &p->replies, "reply", words + 1, n - 1);
 	}

@@ -6,12 +6,12 @@ static size_t make_natpmp(struct player *p, char **words, size_t n, uint8_t *out
 {
 	struct natpmp_message m = {.opcode = NATPMP_ADDRESS};
 
-	if (n >= 5 && strcmp(words[0], "map") == 0) {
+	if (n == 5 && strcmp(words[0], "map") == 0) {
 		m.opcode = strcmp(words[1], "tcp") == 0 ? NATPMP_MAP_TCP : NATPMP_MAP_UDP;
 		m.internal_port = (uint16_t)strtoul(words[2], NULL, 10);
 		m.external_port = (uint16_t)strtoul(words[3], NULL, 10);
 		m.lifetime_s = (uint32_t)strtoul(words[4], NULL, 10);
-	} else if (n < 1 || strcmp(words[0], "address") != 0) {
+	} else if (n != 1 || strcmp(words[0], "address") != 0) {
 		player_fail(p, "natpmp address | map PROTO INT EXT LIFETIME");
 		return 0;
 	}
@@ -144,8 +144,10 @@ bool player_in(struct player *p, char **words, size_t n)
 		length = make_natpmp(p, words + 2, n - 2, packet, sizeof(packet));
 	else if (strcmp(words[1], "pcp") == 0)
 		length = make_pcp(p, h, words + 2, n - 2, &known, packet, sizeof(packet));
-	else
+	else if (strcmp(words[1], "hex") == 0)
 		length = player_read_hex(words + 2, n - 2, packet, sizeof(packet));
+	else
+		return player_fail(p, "natpmp, pcp or hex?");
 	if (*p->why || p->packets_n == ROUND_REQUESTS_MAX)
 		return false;
 	p->packets[p->packets_n] = malloc(length + 1);

@@ -24,8 +24,9 @@ struct player_queue {
 struct player {
 	struct world world;
 	bool open, collecting; /* inside round ... commit */
-	bool blind;
-	bool started; /* since then all is in the journal */
+	bool blind;	       /* between blind and agree */
+	bool expected;	       /* anything was */
+	bool started;	       /* since then all is in the journal */
 	struct player_host hosts[PLAYER_HOSTS_MAX];
 	size_t hosts_n;
 	struct player_queue replies, hexes, changes, events, flows, announcements;
@@ -55,8 +56,8 @@ bool player_read_protocol(struct player *p, const char *text, uint8_t *protocol)
 bool player_read_side(struct player *p, const char *text, struct in6_addr *a, uint16_t *port);
 /* PROTO INTADDR:PORT EXTADDR:PORT and what may follow; its filters live until the next call. */
 bool player_read_mapping(struct player *p, char **words, size_t n, struct mapping *m);
-/* The name of an error as -errno. */
-int player_read_error(const char *name);
+/* The name of an error, as -errno. */
+bool player_read_error(struct player *p, const char *name, int *error);
 /* The words are octets, two digits each, with or without blanks between. Returns how many. */
 size_t player_read_hex(char **words, size_t n, uint8_t *out, size_t size);
 /* NULL, and the scenario fails, if there is none. */

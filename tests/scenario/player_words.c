@@ -47,34 +47,36 @@ bool player_read_mapping(struct player *p, char **words, size_t n, struct mappin
 	memset(m, 0, sizeof(*m));
 	if (n < 3)
 		return player_fail(p, "a mapping is PROTO INTADDR:PORT EXTADDR:PORT [ports=N]");
-	if (n > 3 && player_value(words[n - 1], "ports"))
-		m->more_ports = (uint16_t)(strtoul(player_value(words[n - 1], "ports"), NULL, 10) - 1);
 	if (!player_read_protocol(p, words[0], &m->protocol) ||
 	    !player_read_side(p, words[1], &m->internal_address, &m->internal_port) ||
 	    !player_read_side(p, words[2], &m->external_address, &m->external_port))
 		return false;
 	m->kind = memcmp(&m->internal_address, &m->external_address, 16) == 0 ? MAPPING_PINHOLE : MAPPING_NAT;
 	for (size_t i = 3; i < n; i++) {
-		const char *v = player_value(words[i], "peer");
-		size_t found;
+		const char *v;
 
-		if (v) {
+		if ((v = player_value(words[i], "peer"))) {
 			if (!player_read_side(p, v, &m->remote_address, &m->remote_port))
 				return false;
-			continue;
-		}
-		v = player_value(words[i], "filters");
-		found = v ? words_read_filters(v, filters, sizeof(filters) / sizeof(*filters)) : 0;
+		} else if ((v = player_value(words[i], "filters"))) {
+			size_t found = words_read_filters(v, filters, sizeof(filters) / sizeof(*filters));
 
-		if (found == SIZE_MAX)
-			return player_fail(p, "no filters: %s", v);
-		m->filters_n = (uint16_t)found;
-		m->filters = filters;
+			if (found == SIZE_MAX)
+				return player_fail(p, "no filters: %s", v);
+			m->filters_n = (uint16_t)found;
+			m->filters = filters;
+		} else if ((v = player_value(words[i], "ports"))) {
+			m->more_ports = (uint16_t)(strtoul(v, NULL, 10) - 1);
+		} else if (strcmp(words[i], "without") == 0 && i + 2 == n && strcmp(words[i + 1], "filters") == 0) {
+			break;
+		} else {
+			return player_fail(p, "what is %s?", words[i]);
+		}
 	}
 	return true;
 }
 
-int player_read_error(const char *name)
+bool player_read_error(struct player *p, const char *name, int *error)
 {
 	static const struct {
 		const char *name;
@@ -82,9 +84,11 @@ int player_read_error(const char *name)
 	} errors[] = {{"EEXIST", EEXIST}, {"ENOENT", ENOENT}, {"ENOSPC", ENOSPC}, {"EBUSY", EBUSY}, {"EIO", EIO}};
 
 	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
-		if (strcmp(errors[i].name, name) == 0)
-			return -errors[i].error;
-	return -EINVAL;
+		if (strcmp(errors[i].name, name) == 0) {
+			*error = -errors[i].error;
+			return true;
+		}
+	return player_fail(p, "no error: %s", name);
 }
 
 size_t player_read_hex(char **words, size_t n, uint8_t *out, size_t size)
