@@ -100,14 +100,16 @@ static void out_of_memory(void **state)
 #if FAILMALLOC
 	struct bed *b = bed_new();
 	int rc = -ENOMEM;
+	long nth;
 
-	for (long nth = 1; rc; nth++) {
+	for (nth = 1; rc; nth++) {
 		b->batch.length = 0;
 		failmalloc_in = nth;
 		rc = nft_reset_put(&b->batch, &b->conf, 2);
 		assert_true(rc == -ENOMEM || (rc == 0 && failmalloc_in > 0));
 		failmalloc_in = 0;
 	}
+	assert_true(nth > 2); /* one that failed, and all went well */
 	free(b);
 #else
 	skip();

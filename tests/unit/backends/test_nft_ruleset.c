@@ -280,8 +280,9 @@ static void out_of_memory(void **state)
 #if FAILMALLOC
 	struct bed *b = bed_new();
 	int rc = -ENOMEM;
+	long nth;
 
-	for (long nth = 1; rc; nth++) {
+	for (nth = 1; rc; nth++) {
 		b->batch.length = 0;
 		failmalloc_in = nth;
 		rc = nft_ruleset_put(&b->batch, &b->conf, NFT_RULESET_KEPT, false, 2);
@@ -292,6 +293,7 @@ static void out_of_memory(void **state)
 		assert_true(rc == -ENOMEM || (rc == 0 && failmalloc_in > 0));
 		failmalloc_in = 0;
 	}
+	assert_true(nth > 2); /* one that failed, and all went well */
 	free(b);
 #else
 	skip();

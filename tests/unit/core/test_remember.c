@@ -178,6 +178,7 @@ static void test_ended_where_it_was_made(void **state)
 	put(11, 4001, 0, 0);
 	put(11, 4001, 40001, 3600);
 	settle();
+	assert_true(written_n >= 1);
 	for (size_t i = 0; i < written_n; i++)
 		is(i, RECORD_LEASE, 4001, 40001, false);
 }

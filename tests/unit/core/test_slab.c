@@ -86,8 +86,10 @@ static void test_no_memory(void **state)
 		for (uint32_t i = 0; i < N; i++)
 			assert_true(at(&s, i)->value == i);
 		slab_clear(&s);
-		if (done)
+		if (done) {
+			assert_true(nth > 1); /* one that failed */
 			break;
+		}
 	}
 }
 #endif

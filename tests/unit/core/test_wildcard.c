@@ -107,6 +107,7 @@ static void test_revoke(void **state)
 	struct mapping all = {.internal_address = six, .external_address = six, .kind = MAPPING_PINHOLE};
 	struct engine_lease l;
 	uint32_t cursor = 0;
+	unsigned n = 0;
 	struct world w;
 
 	(void)state;
@@ -122,8 +123,9 @@ static void test_revoke(void **state)
 	round_clear(w.round);
 	assert_int_equal(engine_revoke_mapping(w.engine, &all, w.now_ms, w.round), 0);
 	assert_int_equal(backend_memory_count(w.backend), 2);
-	while (engine_lease_next(w.engine, &cursor, w.now_ms, &l))
+	for (; engine_lease_next(w.engine, &cursor, w.now_ms, &l); n++)
 		assert_true(l.mapping.protocol == 6 || l.mapping.internal_port == 53);
+	assert_int_equal(n, 2);
 	/* a port of 0 is any, all of them too */
 	assert_int_equal(engine_revoke(w.engine, &six, 0, 0, w.now_ms, w.round), 2);
 	world_settle(&w);
