@@ -9,44 +9,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FAILMALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FAILMALLOC 0
-#endif
-#endif
-#ifndef FAILMALLOC
-#define FAILMALLOC 1
-#endif
-
-#if FAILMALLOC
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t size);
-
-static long fail_in; /* this allocation from now fails, 0 = none */
-
-static bool fails(void)
-{
-	return fail_in && --fail_in == 0;
-}
-
-void *malloc(size_t size)
-{
-	return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __libc_realloc(p, size);
-}
-#endif
+#include "tests/unit/core/failmalloc.h"
 
 /* Addresses that differ in the last octet only: inside x is 192.0.2.x, outside x is 198.51.100.x. */
 static struct mapping nat(uint8_t in, uint16_t in_port, uint8_t out, uint16_t out_port)
@@ -314,12 +277,12 @@ static void out_of_memory(void **state)
 
 		for (uint16_t i = 0; i < N; i++)
 			changes[i] = (struct change){.mapping = nat(1, i + 1, 2, i + 1), .group = i, .op = CHANGE_ADD};
-		fail_in = nth;
+		failmalloc_in = nth;
 		rc = backend_memory_open(&b);
 		if (rc == 0) {
 			rc = b->ops->commit(b, changes, N);
-			failed = fail_in == 0;
-			fail_in = 0;
+			failed = failmalloc_in == 0;
+			failmalloc_in = 0;
 			for (size_t i = 0; i < N; i++) {
 				assert_true(changes[i].verdict == 0 || changes[i].verdict == -ENOMEM);
 				made += changes[i].verdict == 0;

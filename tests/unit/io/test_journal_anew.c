@@ -300,6 +300,7 @@ static void test_no_memory(void **state)
 		bed_open(CONF_SYNC_NONE);
 		failmalloc_in = n;
 		fill();
+		assert_int_equal(failmalloc_in, 0); /* it has failed */
 		failmalloc_in = 0;
 		assert_false(bed_stats().behind);
 		assert_true(bed_is_whole(bed.path));
