@@ -283,7 +283,9 @@ def t_usage():
     code, out, err = run(None, '--help')
     same((code, err), (0, ''))
     assert 'usage: natpcpc' in out and 'unmap-all' in out
-    for command in re.findall(r'^  ([a-z-]+) ', out, re.M):
+    commands = re.findall(r'^  ([a-z-]+) ', out, re.M)
+    assert {'map', 'peer', 'unmap', 'address', 'raw'} <= set(commands), commands
+    for command in commands:
         code, text, err = run(None, command, '--help')
         same((code, err), (0, ''))
         assert text.startswith('usage: natpcpc ' + command) and text != out, text

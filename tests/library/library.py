@@ -112,8 +112,10 @@ def t_needs_little_and_keeps_nothing():
     wanted = {line.split()[-1] for line in run('nm', '-u', LIB + '/libnatpcp.a').splitlines() if ' U ' in line}
     assert wanted <= PURE | SOCKETS | COMPILER, wanted - PURE - SOCKETS - COMPILER
     for path in LIB + '/libnatpcp.a', LIB + '/libnatpcp.so':
-        for name, size, flags in re.findall(r'^\s*\[ *\d+\] (\S+) +(?:PROGBITS|NOBITS) +\S+ +\S+ +(\S+) +\S+ +(\w+)',
-                                            run('readelf', '-SW', path), re.M):
+        sections = re.findall(r'^\s*\[ *\d+\] (\S+) +(?:PROGBITS|NOBITS) +\S+ +\S+ +(\S+) +\S+ +(\w+)',
+                              run('readelf', '-SW', path), re.M)
+        assert any('W' in flags for _, _, flags in sections), (path, sections)
+        for name, size, flags in sections:
             # relocated once and then read-only: tables of names. The linker's own: .got, and the octet of crtbegin in .bss
             if 'W' not in flags or re.match(r'\.data\.rel\.ro|\.(init|fini)_array|\.got', name):
                 continue

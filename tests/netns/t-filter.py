@@ -118,7 +118,8 @@ def test_no_drop_policy(net):
 
     def shape():
         objects = json.loads(net.nft('-j', 'list', 'table', 'inet', 'natpcpd'))['nftables']
-        assert all(o['chain'].get('policy', 'accept') == 'accept' for o in objects if 'chain' in o)
+        chains = [o['chain'] for o in objects if 'chain' in o]
+        assert chains and all(c.get('policy', 'accept') == 'accept' for c in chains)
         return sum('rule' in o for o in objects)
     rules = shape()
     c = net.client()

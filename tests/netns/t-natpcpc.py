@@ -213,7 +213,8 @@ def test_probe(net):
         rows = {row['id']: row for row in report['rows']}
         assert rows['pcp-map-udp']['rtt_ms'] > 0 and rows['pcp-announce']['result'] == 'SUCCESS'
         assert rows['pcp-third-party']['verdict'] == 'no' and rows['pcp-longest']['lifetime_s'] == 86400
-    assert all(r['expires_in_s'] <= 120 and r.get('peer') for r in d.leases()), d.leases()
+    left = d.leases()
+    assert left and all(r['expires_in_s'] <= 120 and r.get('peer') for r in left), left
     p = net.run('lan', NATPCPC, 'probe', '-4', '-6')
     assert p.returncode == 0 and GW in p.stdout and GW6 in p.stdout and 'ODD ' not in p.stdout, p.stdout
     assert max(map(len, p.stdout.splitlines())) < 130

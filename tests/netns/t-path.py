@@ -384,7 +384,7 @@ def test_operators_dnat(net):
     }
     add rule inet filter forward ip daddr 192.0.2.12 udp dport 7000 accept''')
     net.daemon()
-    net.client().map(UDP, 4000, 40000)
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
     net.through('lan2', (LAN2, 7000), (EXT, 40000))
     # and once it is taken away, the mapping works; firewalld's come later, so there the mapping is first
     net.nft('-f', '-', input='''delete table inet own
