@@ -61,26 +61,6 @@ static void check_round_trip(const struct codec_message *m, size_t length)
 	require(n == 1 || codec_marshal(m, out, n - 1) == 0);
 }
 
-static bool same_members(const struct pcp_option *a, const struct pcp_option *b)
-{
-	switch (a->code) {
-	case PCP_OPTION_THIRD_PARTY:
-		return same_address(&a->third_party, &b->third_party);
-	case PCP_OPTION_PREFER_FAILURE:
-		return true;
-	case PCP_OPTION_FILTER:
-		return a->filter.prefix_length == b->filter.prefix_length &&
-		       a->filter.remote_port == b->filter.remote_port &&
-		       same_address(&a->filter.remote_address, &b->filter.remote_address);
-	case PCP_OPTION_PORT_SET:
-		return a->port_set.size == b->port_set.size &&
-		       a->port_set.first_internal_port == b->port_set.first_internal_port &&
-		       a->port_set.parity == b->port_set.parity;
-	default:
-		return same_octets(a->data, a->length, b->data, b->length);
-	}
-}
-
 static void check_option(const struct pcp_option *o)
 {
 	static uint8_t area[CODEC_MESSAGE_MAX];
@@ -94,7 +74,7 @@ static void check_option(const struct pcp_option *o)
 	}
 	require(length % 4 == 0);
 	require(pcp_option_next(area, length, &offset, &back, NULL) == CODEC_OK && offset == length);
-	require(back.code == o->code && same_members(o, &back));
+	require(same_option(o, &back));
 }
 
 static void check_options(const struct pcp_message *m, bool walkable)

@@ -42,6 +42,29 @@ static inline bool same_pcp(const struct pcp_message *a, const struct pcp_messag
 	       same_octets(a->body, a->body_length, b->body, b->body_length);
 }
 
+/* By what they say; of a code that is not known, by its octets. */
+static inline bool same_option(const struct pcp_option *a, const struct pcp_option *b)
+{
+	if (a->code != b->code)
+		return false;
+	switch (a->code) {
+	case PCP_OPTION_THIRD_PARTY:
+		return same_address(&a->third_party, &b->third_party);
+	case PCP_OPTION_PREFER_FAILURE:
+		return true;
+	case PCP_OPTION_FILTER:
+		return a->filter.prefix_length == b->filter.prefix_length &&
+		       a->filter.remote_port == b->filter.remote_port &&
+		       same_address(&a->filter.remote_address, &b->filter.remote_address);
+	case PCP_OPTION_PORT_SET:
+		return a->port_set.size == b->port_set.size &&
+		       a->port_set.first_internal_port == b->port_set.first_internal_port &&
+		       a->port_set.parity == b->port_set.parity;
+	default:
+		return same_octets(a->data, a->length, b->data, b->length);
+	}
+}
+
 static inline bool same_options(const struct pcp_message *a, const struct pcp_message *b)
 {
 	return same_octets(a->options, a->options_length, b->options, b->options_length);

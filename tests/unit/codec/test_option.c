@@ -7,28 +7,6 @@
 #define V4_ADDRESS 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 198, 51, 100, 7
 #define V6_ADDRESS 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1
 
-static bool same_option(const struct pcp_option *a, const struct pcp_option *b)
-{
-	if (a->code != b->code)
-		return false;
-	switch (a->code) {
-	case PCP_OPTION_THIRD_PARTY:
-		return same_address(&a->third_party, &b->third_party);
-	case PCP_OPTION_PREFER_FAILURE:
-		return true;
-	case PCP_OPTION_FILTER:
-		return a->filter.prefix_length == b->filter.prefix_length &&
-		       a->filter.remote_port == b->filter.remote_port &&
-		       same_address(&a->filter.remote_address, &b->filter.remote_address);
-	case PCP_OPTION_PORT_SET:
-		return a->port_set.size == b->port_set.size &&
-		       a->port_set.first_internal_port == b->port_set.first_internal_port &&
-		       a->port_set.parity == b->port_set.parity;
-	default:
-		return same_octets(a->data, a->length, b->data, b->length);
-	}
-}
-
 /* 6887-7.3-01, 6887-7.3-05, 6887-7.3-06, 6887-7.3-13, 6887-13.1-01, 6887-13.2-01, 6887-13.3-01, 7220-2-01,
  * 7753-4-01, 7753-4-02 */
 static void golden_options_are_found_in_order(void **state)
