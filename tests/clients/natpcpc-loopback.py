@@ -15,6 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import parts
 import tap
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else 'build')
@@ -535,12 +536,4 @@ def t_natpcpd():
     return None
 
 
-failed = 0
-for name, test in [(n[2:], f) for n, f in list(globals().items()) if n.startswith('t_')]:
-    try:
-        why = test()
-        print(f'SKIP {name}: {why}' if why else f'PASS {name}', flush=True)
-    except Exception as e:  # whatever a test trips over is its failure
-        failed = 1
-        print(f'FAIL {name}: {type(e).__name__}: {e}'.replace('\n', ' '), flush=True)
-sys.exit(failed)
+sys.exit(0 if parts.play(dict(globals())) else 1)

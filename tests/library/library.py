@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import parts
 from program import Program
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..'))
@@ -279,15 +280,8 @@ def t_uninstalls_all():
     same(files(), [])
 
 
-failed = 0
 try:
-    for name, test in [(n[2:], f) for n, f in list(globals().items()) if n.startswith('t_')]:
-        try:
-            why = test()
-            print(f'SKIP {name}: {why}' if why else f'PASS {name}', flush=True)
-        except Exception as e:  # whatever a test trips over is its failure
-            failed = 1
-            print(f'FAIL {name}: {type(e).__name__}: {e}'.replace('\n', ' '), flush=True)
+    good = parts.play(dict(globals()))
 finally:
     shutil.rmtree(WORK, ignore_errors=True)
-sys.exit(failed)
+sys.exit(0 if good else 1)
