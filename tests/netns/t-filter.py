@@ -11,8 +11,17 @@ import socket
 
 import lab
 import pcp
-from lab import EXT, GW, GW6, LAN, LAN2, LAN6, LAN26, WAN, WAN6, conf, wait
+from lab import EXT, GW6, LAN, LAN2, LAN6, LAN26, WAN, WAN6, conf, wait
 from pcp import SUCCESS, TCP, UDP
+
+FILTER = '''
+table inet filter {
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        iifname "br-lan" oifname "wan0" accept
+    }
+}'''
 
 
 def ours(net):
@@ -45,15 +54,7 @@ def test_forward_rule_returns(net):
     wait(lambda: len(ours(net)) == 1, 5)
     net.through('lan', (LAN, 4000), (EXT, 40000))
     # the way nft -f does it: the table goes and comes in one transaction
-    net.nft('-f', '-', input='''
-        delete table inet filter
-        table inet filter {
-            chain forward {
-                type filter hook forward priority filter; policy drop;
-                ct state established,related accept
-                iifname "br-lan" oifname "wan0" accept
-            }
-        }''')
+    net.nft('-f', '-', input='delete table inet filter' + FILTER)
     wait(lambda: len(ours(net)) == 1, 5)
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
@@ -154,14 +155,7 @@ def flush_ruleset(net, before=lambda: None):
     c.natpmp(TCP, 4001, 40001)
     net.through('lan', (LAN, 4000), (EXT, 40000))
     net.run('gw', 'nft', 'flush', 'ruleset')
-    net.nft('-f', '-', input='''
-        table inet filter {
-            chain forward {
-                type filter hook forward priority filter; policy drop;
-                ct state established,related accept
-                iifname "br-lan" oifname "wan0" accept
-            }
-        }''')
+    net.nft('-f', '-', input=FILTER)
     wait(lambda: len(ours(net)) == 1, 5)
 
     def works():

@@ -8,9 +8,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import craft
 import lab
-import pcp
 import probe
-from lab import EXT, LAN, LAN2, LAN6, WAN, WAN6, conf, wait
+from lab import EXT, LAN, LAN6, WAN, WAN6, conf, wait
 from pcp import SUCCESS, TCP, UDP
 
 

@@ -12,7 +12,7 @@ import time
 
 import lab
 import pcp
-from lab import EXT, EXT2, GW, GW6, LAN, LAN6, WAN, WAN6, conf, wait
+from lab import EXT, EXT2, GW, GW6, LAN, LAN6, WAN, conf, wait
 from pcp import SUCCESS, TCP, UDP
 
 QUIET = 'log { level = "info" }'

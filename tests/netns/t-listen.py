@@ -10,7 +10,7 @@ import struct
 
 import lab
 import pcp
-from lab import EXT, EXT6, GW, GW6, LAN, LAN2, LAN6, WAN, conf, wait
+from lab import EXT, EXT6, GW, GW6, LAN, LAN2, WAN, conf, wait
 from pcp import NOT_AUTHORIZED, SUCCESS, TCP, UDP
 
 

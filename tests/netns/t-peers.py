@@ -7,7 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import lab
 import pcp
-from lab import EXT, EXT2, GW, GW6, LAN, LAN2, LAN6, WAN, WAN2, WAN6, conf, wait
+from lab import EXT, EXT2, GW6, LAN, LAN2, LAN6, WAN, WAN2, WAN6, conf, wait
 from pcp import EXCESSIVE_REMOTE_PEERS, MALFORMED_OPTION, SUCCESS, TCP, UDP, description, peers
 
 FAR6 = '2001:db8:2::77'

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import lab
 import pcp
-from lab import EXT, GW6, LAN, LAN2, LAN6, WAN, WAN2, conf, wait
+from lab import EXT, GW6, LAN, LAN2, LAN6, WAN, WAN2
 from pcp import MALFORMED_REQUEST, SUCCESS, TCP, UDP
 
 

@@ -12,7 +12,7 @@ import subprocess
 import journal
 import lab
 import pcp
-from lab import EXT, EXT2, LAN, LAN6, conf, wait
+from lab import EXT, EXT2, LAN, conf, wait
 from pcp import NOT_AUTHORIZED, SUCCESS, TCP, UDP
 
 JOURNAL = 'journal { path = "@DIR@/leases.journal" }'

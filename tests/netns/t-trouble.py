@@ -9,7 +9,7 @@ import subprocess
 
 import lab
 import pcp
-from lab import EXT, LAN, conf, wait
+from lab import EXT, LAN, wait
 from pcp import SUCCESS, TCP, UDP
 
 
