@@ -11,6 +11,7 @@
 #include <libmnl/libmnl.h>
 
 #include "backends/nft_filter.h"
+#include "codec/codec.h"
 #include "tests/unit/backends/hex.h"
 #include "tests/unit/backends/nft_changes.h"
 
@@ -195,7 +196,7 @@ static void most_filters(void **state)
 
 			/* all of the same length, or as many lengths as there are */
 			for (unsigned i = 0; i < NFT_FILTER_MAX; i++) {
-				bool v4 = what != PIN_V6_FILTER;
+				bool v4 = codec_is_v4(&c.mapping.internal_address);
 				unsigned length = spread ? (v4 ? 97 + i : 1 + 4 * i) : v4 ? 96 : 1;
 
 				filters[i] = (struct mapping_filter){.port = (uint16_t)(i + 1),
