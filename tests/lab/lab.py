@@ -30,6 +30,15 @@ BUILD = os.environ.get('NATPCP_BUILD', os.path.join(HERE, '../../build'))
 LAN, LAN2, GW, EXT, EXT2 = '192.0.2.11', '192.0.2.12', '192.0.2.1', '198.51.100.1', '198.51.100.9'
 WAN, WAN2 = '198.51.100.2', '203.0.113.2'
 LAN6, LAN26, GW6, EXT6, WAN6 = '2001:db8:1::11', '2001:db8:1::12', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:2::2'
+# the operator's own filter, as lab.sh makes it
+OPERATOR = '''
+table inet filter {
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        iifname "br-lan" oifname "wan0" accept
+    }
+}'''
 
 
 class Skip(Exception):

@@ -11,17 +11,8 @@ import socket
 
 import lab
 import pcp
-from lab import EXT, GW6, LAN, LAN2, LAN6, LAN26, WAN, WAN6, conf, wait
+from lab import EXT, GW6, LAN, LAN2, LAN6, LAN26, OPERATOR, WAN, WAN6, conf, wait
 from pcp import SUCCESS, TCP, UDP
-
-FILTER = '''
-table inet filter {
-    chain forward {
-        type filter hook forward priority filter; policy drop;
-        ct state established,related accept
-        iifname "br-lan" oifname "wan0" accept
-    }
-}'''
 
 
 def ours(net):
@@ -54,7 +45,7 @@ def test_forward_rule_returns(net):
     wait(lambda: len(ours(net)) == 1, 5)
     net.through('lan', (LAN, 4000), (EXT, 40000))
     # the way nft -f does it: the table goes and comes in one transaction
-    net.nft('-f', '-', input='delete table inet filter' + FILTER)
+    net.nft('-f', '-', input='delete table inet filter' + OPERATOR)
     wait(lambda: len(ours(net)) == 1, 5)
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
@@ -155,7 +146,7 @@ def flush_ruleset(net, before=lambda: None):
     c.natpmp(TCP, 4001, 40001)
     net.through('lan', (LAN, 4000), (EXT, 40000))
     net.run('gw', 'nft', 'flush', 'ruleset')
-    net.nft('-f', '-', input=FILTER)
+    net.nft('-f', '-', input=OPERATOR)
     wait(lambda: len(ours(net)) == 1, 5)
 
     def works():

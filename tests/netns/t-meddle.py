@@ -9,19 +9,11 @@ import threading
 import time
 
 import lab
-from lab import EXT, LAN, LAN6, conf, wait
+from lab import EXT, LAN, LAN6, OPERATOR, conf, wait
 from pcp import SUCCESS, TCP, UDP
 
 # Back within 100 ms where the machine has nothing else to do; this is how long it may take on a busy one.
 GAP_MS = 5000
-OPERATOR = '''
-    table inet filter {
-        chain forward {
-            type filter hook forward priority filter; policy drop;
-            ct state established,related accept
-            iifname "br-lan" oifname "wan0" accept
-        }
-    }'''
 NAT = '''
     table inet nat {
         chain postrouting {
@@ -29,7 +21,6 @@ NAT = '''
             oifname "wan0" ip saddr 192.0.2.0/24 masquerade
         }
     }'''
-
 
 # name: what is loaded
 CHAIN = {
