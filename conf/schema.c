@@ -183,7 +183,7 @@ const struct schema_key schema_keys[] = {
 	{ONE(CONTROL, control.socket), .name = "socket", .type = SCHEMA_STRING, .max = SOCKET_MAX_OCTETS,
 	 .initial = "/run/natpcpd/control.sock", .text = "the unix socket that natpcpctl uses; \"\" = none"},
 	{ONE(CONTROL, control.http), .name = "http", .type = SCHEMA_LOOPBACK, .initial = "",
-	 .text = "a read-only page and metrics on a loopback address, not in this version: \"127.0.0.1:5380\"; \"\" = none"},
+	 .text = "a read-only page and metrics on a loopback address: \"127.0.0.1:5380\"; \"\" = none"},
 
 	{ONE(PROCESS, process.user), .name = "user", .type = SCHEMA_STRING, .max = 31,
 	 .told = offsetof(struct conf, process.user_set), .initial = "natpcpd",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "codec/codec.h"
+#include "server/page.h"
 #include "server/server.h"
 #include "server/version.h"
 #include "server/views.h"
@@ -20,11 +21,19 @@ static void reply_json(struct control_request *q, int status, json_t *value)
 	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	if (text)
-		control_reply(q, status, text, strlen(text));
+		control_reply(q, status, CONTROL_JSON, text, strlen(text));
 	else
-		control_reply(q, 500, broken, sizeof(broken) - 1);
+		control_reply(q, 500, CONTROL_JSON, broken, sizeof(broken) - 1);
 	free(text);
 	json_decref(value);
+}
+
+static void stream(struct control_request *q, control_next_fn *next, control_done_fn *done, void *context)
+{
+	struct control_stream *s = control_stream(q, CONTROL_JSON, next, done, context);
+
+	if (s)
+		control_wake(s);
 }
 
 static void reply_error(struct control_request *q, int status, const char *why)
@@ -277,7 +286,7 @@ static void leases(struct server *s, struct control_request *q)
 		return;
 	}
 	*l = (struct listing){.s = s, .cursor = (uint32_t)from, .left = left};
-	control_stream(q, listing_next, free, l);
+	stream(q, listing_next, free, l);
 }
 
 /* explain */
@@ -404,23 +413,32 @@ static void revoke(struct server *s, struct control_request *q)
 		return;
 	}
 	r->s = s;
-	control_stream(q, revoking_next, revoking_done, r);
+	stream(q, revoking_next, revoking_done, r);
+}
+
+static void page(struct server *s, struct control_request *q)
+{
+	(void)s;
+	control_add_header(q, "Content-Security-Policy", page_csp);
+	control_reply(q, 200, CONTROL_HTML, page_html, page_html_n);
 }
 
 void api_request(void *context, struct control_request *q)
 {
 	static const struct {
 		const char *path;
-		bool post;
+		bool post; /* by the unix socket only */
 		void (*fn)(struct server *s, struct control_request *q);
 	} routes[] = {
 	    {"/v1/status", false, status}, {"/v1/leases", false, leases}, {"/v1/explain", false, explain},
-	    {"/v1/reload", true, reload},  {"/v1/revoke", true, revoke},
+	    {"/v1/reload", true, reload},  {"/v1/revoke", true, revoke},  {"/", false, page},
 	};
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (strcmp(routes[i].path, control_path(q)) != 0)
 			continue;
+		if (routes[i].post && control_read_only(q))
+			break;
 		if (routes[i].post != control_post(q))
 			reply_error(q, 405, routes[i].post ? "this path takes POST" : "this path takes GET");
 		else

@@ -339,6 +339,7 @@ void server_close(struct server *s)
 	bool clear = s->settings->clear_on_exit || s->conf->backend.on_exit == CONF_EXIT_CLEAR;
 
 	control_close(s->control);
+	control_close(s->http);
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);

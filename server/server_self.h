@@ -30,7 +30,7 @@ struct server {
 	struct history *history;
 	struct engine *engine;
 	struct round *round;
-	struct control *control;
+	struct control *control, *http; /* on the unix socket, on a loopback address; NULL = none */
 	struct busy busy;
 	struct route *route;
 	uint64_t busy_next_ms;

@@ -47,6 +47,9 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 	if (*s->conf->control.socket &&
 	    control_open(&s->control, s->loop, s->conf->control.socket, api_request, s, why, SERVER_WHY_MAX))
 		return SERVER_FAILED;
+	if (*s->conf->control.http &&
+	    control_open_http(&s->http, s->loop, s->conf->control.http, api_request, s, why, SERVER_WHY_MAX))
+		return SERVER_FAILED;
 	return SERVER_DONE;
 }
 
@@ -146,8 +149,6 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	if (p.absent)
 		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
 			  s->conf->process.user);
-	if (*s->conf->control.http)
-		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
@@ -11,21 +13,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "server/io/control_socket.h"
+#include "server/io/origin.h"
 #include "server/io/reserve.h"
 
 #define IDLE_S	    30	  /* an exchange that does not move for so long is ended */
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
-#define BACKLOG	    16
-#define SPARE	    32	 /* descriptors that are left to the rest of the server */
-#define PAUSE_MS    1000 /* without accepting anybody, when there are too many */
+#define SPARE	    32	  /* descriptors that are left to the rest of the server */
+#define PAUSE_MS    1000  /* without accepting anybody, when there are too many */
 
 struct control {
 	LIST_ENTRY(control) others;
@@ -35,32 +36,38 @@ struct control {
 	struct evconnlistener *listener;
 	control_fn *fn;
 	void *context;
-	char *path;
-	bool directory_made;
-	bool bound;
-	dev_t device; /* of the socket file, so that only our own is removed */
-	ino_t inode;
+	struct control_file file; /* of the unix socket */
+	char *where;		  /* of the other one: its address and port; NULL: it is the unix socket */
 };
 
 /* All that listen: of an accept that fails libevent tells the listener and its own HTTP server, and nothing of ours. */
 static LIST_HEAD(, control) listening = LIST_HEAD_INITIALIZER(listening);
 
 struct control_request {
+	struct control *control;
 	struct evhttp_request *http;
 	struct evkeyvalq parameters;
 	const char *path;
 };
 
-struct stream {
+struct control_stream {
 	struct evhttp_request *http;
 	control_next_fn *next;
 	control_done_fn *done;
 	void *context;
+	struct event
+	    *gone;  /* the other end has closed, which libevent's HTTP server does not look for while it answers */
+	bool waits; /* for control_wake() */
 };
 
 bool control_post(const struct control_request *q)
 {
 	return evhttp_request_get_command(q->http) == EVHTTP_REQ_POST;
+}
+
+bool control_read_only(const struct control_request *q)
+{
+	return q->control->where != NULL;
 }
 
 const char *control_path(const struct control_request *q)
@@ -73,37 +80,75 @@ const char *control_parameter(const struct control_request *q, const char *key)
 	return evhttp_find_header(&q->parameters, key);
 }
 
-static void json_header(struct evhttp_request *http)
+const char *control_header(const struct control_request *q, const char *key)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
-
-	evhttp_add_header(headers, "Content-Type", "application/json");
-	evhttp_add_header(headers, "Cache-Control", "no-store");
+	return evhttp_find_header(evhttp_request_get_input_headers(q->http), key);
 }
 
-void control_reply(struct control_request *q, int status, const char *text, size_t length)
+void control_add_header(struct control_request *q, const char *key, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(q->http), key, value);
+}
+
+/* What is answered is for nobody but who asked, and does nothing in a browser unless the page says what it may. */
+static void headers(struct evhttp_request *http, const char *type)
+{
+	static const struct {
+		const char *key, *value;
+	} all[] = {
+	    {"Cache-Control", "no-store"},
+	    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+	    {"Cross-Origin-Resource-Policy", "same-origin"},
+	    {"Referrer-Policy", "no-referrer"},
+	    {"X-Content-Type-Options", "nosniff"},
+	};
+	struct evkeyvalq *out = evhttp_request_get_output_headers(http);
+
+	evhttp_add_header(out, "Content-Type", type);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!evhttp_find_header(out, all[i].key))
+			evhttp_add_header(out, all[i].key, all[i].value);
+}
+
+static bool is_head(const struct evhttp_request *http)
+{
+	return evhttp_request_get_command(http) == EVHTTP_REQ_HEAD;
+}
+
+static void reply(struct evhttp_request *http, int status, const char *reason, const char *type, const char *text,
+		  size_t length)
 {
 	struct evbuffer *body = evbuffer_new();
+	char number[24];
 
-	if (!body || evbuffer_add(body, text, length) < 0) {
-		evhttp_send_error(q->http, HTTP_INTERNAL, NULL);
+	if (!body || (!is_head(http) && evbuffer_add(body, text, length) < 0)) {
+		evhttp_send_error(http, HTTP_INTERNAL, NULL);
 	} else {
-		json_header(q->http);
-		evhttp_send_reply(q->http, status, NULL, body);
+		headers(http, type);
+		snprintf(number, sizeof(number), "%zu", length);
+		evhttp_add_header(evhttp_request_get_output_headers(http), "Content-Length", number);
+		evhttp_send_reply(http, status, reason, body);
 	}
 	if (body)
 		evbuffer_free(body);
 }
 
-static void stream_end(struct stream *s)
+void control_reply(struct control_request *q, int status, const char *type, const char *text, size_t length)
 {
+	reply(q->http, status, NULL, type, text, length);
+}
+
+static void stream_end(struct control_stream *s)
+{
+	if (s->gone)
+		event_free(s->gone);
 	s->done(s->context);
 	free(s);
 }
 
 static void stream_closed(struct evhttp_connection *connection, void *context)
 {
-	struct stream *s = context;
+	struct control_stream *s = context;
 
 	(void)connection;
 	/* a request that libevent took off its connection is left to us */
@@ -112,15 +157,40 @@ static void stream_closed(struct evhttp_connection *connection, void *context)
 	stream_end(s);
 }
 
+/* Ends the connection, which calls stream_closed(). */
+static void stream_gone(evutil_socket_t fd, short what, void *context)
+{
+	struct control_stream *s = context;
+
+	(void)fd;
+	(void)what;
+	evhttp_connection_free(evhttp_request_get_connection(s->http));
+}
+
+/* A stream may wait for long, and nothing is written then that could fail. Without this, it ends when something is. */
+static void stream_watch(struct control_stream *s, struct evhttp_connection *connection)
+{
+	struct bufferevent *b = evhttp_connection_get_bufferevent(connection);
+
+	if (s->gone)
+		return;
+	s->gone = event_new(bufferevent_get_base(b), bufferevent_getfd(b), EV_CLOSED, stream_gone, s);
+	if (s->gone)
+		event_add(s->gone, NULL);
+}
+
 static void stream_more(struct evhttp_connection *connection, void *context)
 {
-	struct stream *s = context;
+	struct control_stream *s = context;
 	struct evbuffer *piece = evbuffer_new();
 	size_t length = 0;
 	char *text = piece ? s->next(s->context, &length) : NULL;
 
+	s->waits = !text && length == CONTROL_LATER;
 	if (text && evbuffer_add(piece, text, length) == 0) {
 		evhttp_send_reply_chunk_with_cb(s->http, piece, stream_more, s);
+	} else if (s->waits) {
+		stream_watch(s, connection);
 	} else {
 		evhttp_connection_set_closecb(connection, NULL, NULL);
 		evhttp_send_reply_end(s->http);
@@ -131,31 +201,91 @@ static void stream_more(struct evhttp_connection *connection, void *context)
 		evbuffer_free(piece);
 }
 
-void control_stream(struct control_request *q, control_next_fn *next, control_done_fn *done, void *context)
+void control_wake(struct control_stream *s)
+{
+	if (s->waits)
+		stream_more(evhttp_request_get_connection(s->http), s);
+}
+
+struct control_stream *control_stream(struct control_request *q, const char *type, control_next_fn *next,
+				      control_done_fn *done, void *context)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(q->http);
-	struct stream *s = calloc(1, sizeof(*s));
+	struct control_stream *s = is_head(q->http) ? NULL : calloc(1, sizeof(*s));
 
 	if (!s) {
 		done(context);
-		evhttp_send_error(q->http, HTTP_INTERNAL, NULL);
-		return;
+		if (is_head(q->http))
+			reply(q->http, HTTP_OK, NULL, type, "", 0);
+		else
+			evhttp_send_error(q->http, HTTP_INTERNAL, NULL);
+		return NULL;
 	}
-	*s = (struct stream){.http = q->http, .next = next, .done = done, .context = context};
+	*s = (struct control_stream){.http = q->http, .next = next, .done = done, .context = context, .waits = true};
 	evhttp_connection_set_closecb(connection, stream_closed, s);
-	json_header(q->http);
+	headers(q->http, type);
 	evhttp_send_reply_start(q->http, HTTP_OK, NULL);
-	stream_more(connection, s);
+	return s;
+}
+
+static void refuse(struct evhttp_request *http, int status, const char *reason, const char *why)
+{
+	char text[128];
+	int n = snprintf(text, sizeof(text), "{\"schema\":1,\"error\":\"%s\"}\n", why);
+
+	reply(http, status, reason, CONTROL_JSON, text, (size_t)n);
+}
+
+/* The one value of a header; NULL if there is none, or more than one. */
+static const char *single(const struct evkeyvalq *in, const char *key)
+{
+	const char *value = NULL;
+	const struct evkeyval *h;
+
+	TAILQ_FOREACH(h, in, next)
+	{
+		if (strcasecmp(h->key, key) != 0)
+			continue;
+		if (value)
+			return NULL;
+		value = h->value;
+	}
+	return value;
+}
+
+/* On a loopback address anybody of this machine may ask, and every page in its browsers can. True if it was refused. */
+static bool strange(const struct control *c, struct evhttp_request *http, const struct evhttp_uri *uri)
+{
+	const struct evkeyvalq *in = evhttp_request_get_input_headers(http);
+	const char *path = evhttp_uri_get_path(uri);
+	enum evhttp_cmd_type command = evhttp_request_get_command(http);
+
+	if (evhttp_uri_get_host(uri) || !origin_host(c->where, single(in, "Host"))) {
+		refuse(http, 421, "Misdirected Request",
+		       "the Host header is not the address that this server listens on");
+	} else if (!origin_own(c->where, evhttp_find_header(in, "Origin")) ||
+		   /* a link to the page may stand anywhere */
+		   (!origin_site(evhttp_find_header(in, "Sec-Fetch-Site")) && strcmp(path ? path : "", "/") != 0)) {
+		refuse(http, 403, "Forbidden", "the page of another site asks");
+	} else if (command != EVHTTP_REQ_GET && command != EVHTTP_REQ_HEAD) {
+		evhttp_add_header(evhttp_request_get_output_headers(http), "Allow", "GET, HEAD");
+		refuse(http, HTTP_BADMETHOD, "Method Not Allowed", "here is nothing but to look at");
+	} else {
+		return false;
+	}
+	return true;
 }
 
 static void request(struct evhttp_request *http, void *context)
 {
 	struct control *c = context;
-	struct control_request q = {.http = http};
+	struct control_request q = {.control = c, .http = http};
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
 	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
 
 	q.path = uri ? evhttp_uri_get_path(uri) : NULL;
+	if (uri && c->where && strange(c, http, uri))
+		return;
 	if (!q.path || (query && evhttp_parse_query_str(query, &q.parameters) < 0)) {
 		evhttp_send_error(http, HTTP_BADREQUEST, NULL);
 		return;
@@ -164,81 +294,6 @@ static void request(struct evhttp_request *http, void *context)
 		TAILQ_INIT(&q.parameters);
 	c->fn(c->context, &q);
 	evhttp_clear_headers(&q.parameters);
-}
-
-/* 0 if the path is free now. */
-static int stale_remove(const struct sockaddr_un *name)
-{
-	struct stat st;
-	int fd, error = 0;
-
-	if (lstat(name->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
-		error = -EADDRINUSE;
-	else if (errno != ECONNREFUSED)
-		error = -errno;
-	close(fd);
-	if (!error && unlink(name->sun_path) < 0)
-		error = -errno;
-	return error;
-}
-
-static int directory_make(struct control *c)
-{
-	char *copy = strdup(c->path);
-	int error = 0;
-
-	if (!copy)
-		return -ENOMEM;
-	if (mkdir(dirname(copy), 0755) == 0)
-		c->directory_made = true;
-	else if (errno != EEXIST)
-		error = -errno;
-	free(copy);
-	return error;
-}
-
-/* Returns the listening socket or -errno. */
-static int socket_listen(struct control *c)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	struct stat st;
-	mode_t mask;
-	int fd, error;
-
-	if (strlen(c->path) >= sizeof(name.sun_path))
-		return -ENAMETOOLONG;
-	memcpy(name.sun_path, c->path, strlen(c->path));
-	error = directory_make(c);
-	if (!error)
-		error = stale_remove(&name);
-	if (error)
-		return error;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	mask = umask(0117); /* from its first moment nobody else may open it */
-	error = bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 ? -errno : 0;
-	umask(mask);
-	if (!error) {
-		c->bound = true;
-		if (lstat(c->path, &st) == 0) {
-			c->device = st.st_dev;
-			c->inode = st.st_ino;
-		}
-		error = listen(fd, BACKLOG) < 0 ? -errno : 0;
-	}
-	if (error) {
-		close(fd);
-		return error;
-	}
-	return fd;
 }
 
 /* Whoever else wants to connect waits in the backlog; idle exchanges end meanwhile. */
@@ -279,10 +334,16 @@ static void refused(struct evconnlistener *listener, void *http)
 			pause_accepting(c);
 }
 
-static int serve(struct control *c, struct loop *loop)
+/* Everything is offered to request() where it says more of what is not allowed than libevent would. */
+static const enum evhttp_cmd_type local = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST,
+				  all_there_are = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+						  EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+						  EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH;
+
+/* fd: a listening socket, or the error of making one. */
+static int serve(struct control *c, struct loop *loop, int fd)
 {
 	struct evhttp_bound_socket *bound = NULL;
-	int fd = socket_listen(c);
 
 	if (fd < 0)
 		return fd;
@@ -299,7 +360,7 @@ static int serve(struct control *c, struct loop *loop)
 	LIST_INSERT_HEAD(&listening, c, others);
 	evconnlistener_set_error_cb(c->listener, refused);
 	evhttp_set_bevcb(c->http, accepted, c);
-	evhttp_set_allowed_methods(c->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_allowed_methods(c->http, c->where ? all_there_are : local);
 	evhttp_set_max_headers_size(c->http, HEADERS_MAX);
 	evhttp_set_max_body_size(c->http, BODY_MAX);
 	evhttp_set_timeout(c->http, IDLE_S);
@@ -316,9 +377,9 @@ int control_open(struct control **out, struct loop *loop, const char *path, cont
 	if (c) {
 		c->fn = fn;
 		c->context = context;
-		c->path = strdup(path);
-		if (c->path)
-			error = serve(c, loop);
+		c->file.path = strdup(path);
+		if (c->file.path)
+			error = serve(c, loop, control_socket_unix(&c->file));
 	}
 	if (error) {
 		snprintf(why, size, "cannot listen on the control socket %s: %s", path,
@@ -332,16 +393,36 @@ int control_open(struct control **out, struct loop *loop, const char *path, cont
 	return 0;
 }
 
+int control_open_http(struct control **out, struct loop *loop, const char *where, control_fn *fn, void *context,
+		      char *why, size_t size)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	int error = -ENOMEM;
+
+	if (c) {
+		c->fn = fn;
+		c->context = context;
+		error = serve(c, loop, control_socket_tcp(where, &c->where));
+	}
+	if (error) {
+		snprintf(why, size, "cannot listen on %s for HTTP: %s", where, strerror(-error));
+		control_close(c);
+		return error;
+	}
+	*out = c;
+	return 0;
+}
+
 int control_own(struct control *c, uid_t uid, gid_t gid)
 {
 	char *copy;
 	int error = 0;
 
-	if (lchown(c->path, uid, gid) < 0)
+	if (lchown(c->file.path, uid, gid) < 0)
 		return -errno;
-	if (!c->directory_made)
+	if (!c->file.directory_made)
 		return 0;
-	copy = strdup(c->path);
+	copy = strdup(c->file.path);
 	if (!copy || lchown(dirname(copy), uid, gid) < 0)
 		error = -errno;
 	free(copy);
@@ -350,8 +431,6 @@ int control_own(struct control *c, uid_t uid, gid_t gid)
 
 void control_close(struct control *c)
 {
-	struct stat st;
-
 	if (!c)
 		return;
 	loop_forget(c->resume);
@@ -359,9 +438,8 @@ void control_close(struct control *c)
 		LIST_REMOVE(c, others);
 	if (c->http)
 		evhttp_free(c->http);
-	/* another server may have put its own there since */
-	if (c->bound && lstat(c->path, &st) == 0 && st.st_dev == c->device && st.st_ino == c->inode)
-		unlink(c->path);
-	free(c->path);
+	control_socket_remove(&c->file);
+	free(c->file.path);
+	free(c->where);
 	free(c);
 }

@@ -98,15 +98,6 @@ def test_reload_needs_restart(net):
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
 
-def test_absent(net):
-    """What the file asks for and this version has not is named at the start, and only then"""
-    d = net.daemon(conf(control='control { socket = "@DIR@/control.sock"  http = "127.0.0.1:5380" }'))
-    assert [x for x in d.lines if 'event=ignored' in x and 'control.http' in x], d.log()
-    assert d.stop() == 0
-    d = net.daemon()
-    assert 'event=ignored' not in d.log(), d.log()
-
-
 def test_journal_moves(net):
     """A reload names another file for the journal: it is begun there, the old one goes, and all is in it"""
     d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }'))

@@ -143,39 +143,6 @@ static void test_shipped_says_all(void **state)
 	parse_clear(&p);
 }
 
-/* What this version does not do is said where the setting stands, and in the schema. */
-static void test_shipped_says_what_is_absent(void **state)
-{
-	static const struct {
-		enum schema_section section;
-		const char *name;
-	} absent[] = {{SCHEMA_CONTROL, "http"}};
-	size_t length;
-	char *text = shipped(&length);
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(absent); i++) {
-		char section[32], setting[32];
-		char *begin, *end;
-
-		assert_non_null(strstr(schema_key(absent[i].section, absent[i].name)->text, "not in this version"));
-		snprintf(section, sizeof(section), "\n%s {\n", schema_sections[absent[i].section].name);
-		snprintf(setting, sizeof(setting), "\n\t#%s = ", absent[i].name);
-		begin = strstr(text, section);
-		assert_non_null(begin);
-		end = strstr(begin, setting);
-		assert_non_null(end);
-		/* the comment in front of it, which begins behind a blank line or at the section */
-		*end = '\0';
-		for (char *blank = begin; blank; blank = strstr(blank + 1, "\n\n"))
-			begin = blank;
-		if (!strstr(begin, "# Not in this version"))
-			fail_msg("%s is promised:%s", absent[i].name, begin);
-		*end = '\n';
-	}
-	free(text);
-}
-
 /* A setting that stands commented out, and says nothing else, shows the default. */
 static void test_shipped_defaults(void **state)
 {
@@ -236,7 +203,6 @@ int main(void)
 	    cmocka_unit_test(test_near),
 	    cmocka_unit_test(test_shipped),
 	    cmocka_unit_test(test_shipped_says_all),
-	    cmocka_unit_test(test_shipped_says_what_is_absent),
 	    cmocka_unit_test(test_shipped_defaults),
 	};
 

@@ -36,7 +36,7 @@ static struct fixture f;
 
 static void say(struct control_request *q, int status, const char *text)
 {
-	control_reply(q, status, text, strlen(text));
+	control_reply(q, status, CONTROL_TEXT, text, strlen(text));
 }
 
 static char *piece(void *context, size_t *length)
@@ -65,7 +65,10 @@ static void request(void *context, struct control_request *q)
 
 	(void)context;
 	if (!strcmp(control_path(q), "/stream")) {
-		control_stream(q, piece, ended, NULL);
+		struct control_stream *s = control_stream(q, CONTROL_TEXT, piece, ended, NULL);
+
+		if (s)
+			control_wake(s);
 		return;
 	}
 	snprintf(text, sizeof(text), "%s %s a=%s b=%s", control_post(q) ? "POST" : "GET", control_path(q),
