@@ -122,10 +122,11 @@ struct engine *engine_new(const struct conf *conf, const uint8_t seed[ENGINE_SEE
 	announce_init(&e->announce);
 	epoch_set(&e->epoch_natpmp, 0, now_ms);
 	epoch_set(&e->epoch_pcp, 0, now_ms);
-	if (!e->leases || !e->limit || !e->outsides) {
+	if (!tally_init(&e->tally, conf->rules_n) || !e->leases || !e->limit || !e->outsides) {
 		engine_free(e);
 		return NULL;
 	}
+	lease_tally(e->leases, &e->tally);
 	return e;
 }
 
@@ -138,6 +139,7 @@ void engine_free(struct engine *e)
 	free(e->busy.v);
 	limit_free(e->limit);
 	lease_table_free(e->leases);
+	tally_clear(&e->tally);
 	free(e);
 }
 

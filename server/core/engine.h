@@ -19,6 +19,7 @@
 #include "codec/epoch.h"
 #include "conf/conf.h"
 #include "server/core/round.h"
+#include "server/core/tally.h"
 
 #define ENGINE_SEED_LENGTH 16
 #define ENGINE_NEVER	   UINT64_MAX
@@ -214,6 +215,8 @@ struct engine_lease {
 	struct mapping mapping;
 	enum engine_origin origin;
 	uint64_t expires_in_ms; /* 0 = never, for static mappings */
+	uint32_t lifetime_s;	/* granted last; 0 = unknown, or for ever */
+	struct in6_addr asker;	/* the host that asked, if it is another; else :: */
 	const char *rule;	/* name, or of the static section; NULL if unknown */
 	/* as its client has it, UTF-8 of any characters; length 0 = none. This and the mapping's filters are borrowed until
 	 * the engine is changed. */
@@ -275,5 +278,7 @@ struct engine_stats {
 	uint32_t epoch_natpmp_s, epoch_pcp_s;
 };
 void engine_stats(const struct engine *e, uint64_t now_ms, struct engine_stats *s);
+/* Hits, refusals and mappings by rule, as many as conf.rules; valid until the next engine_reload(). */
+const struct tally *engine_tally(const struct engine *e);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/core/engine.h"
 #include "server/core/hash.h"
 #include "server/core/index.h"
 #include "server/core/slab.h"
@@ -26,6 +27,7 @@ struct lease_table {
 	struct index by_client;	  /* address, of clients */
 	struct wheel wheel;
 	size_t filters; /* of those in force */
+	const struct tally *tally;
 };
 
 _Static_assert(LEASE_NONE == INDEX_NONE && LEASE_NONE == SLAB_NONE, "none is none");
@@ -48,6 +50,18 @@ static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
 static bool in_force(const struct lease *l)
 {
 	return l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING;
+}
+
+/* One more, or one less, in force. Of a set, the first port stands for all. */
+static void count(const struct lease_table *t, const struct lease *l, int n)
+{
+	const struct extra_parts *x = extra_parts(l->extra);
+	struct tally_rule *r;
+
+	if (!t->tally || (x->more_ports && x->first_port != l->internal_port))
+		return;
+	r = l->origin == ENGINE_ORIGIN_STATIC ? tally_static(t->tally) : tally_of(t->tally, l->rule);
+	r->mappings[tally_protocol(l->protocol)][l->origin & (TALLY_ORIGINS - 1)] += (uint32_t)n;
 }
 
 static uint32_t internal_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
@@ -121,6 +135,11 @@ struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
 		return NULL;
 	}
 	return t;
+}
+
+void lease_tally(struct lease_table *t, const struct tally *tally)
+{
+	t->tally = tally;
 }
 
 void lease_table_free(struct lease_table *t)
@@ -203,6 +222,7 @@ static void enter_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_add(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active++;
+	count(t, l, 1);
 	t->filters += extra_parts(l->extra)->filters_n;
 }
 
@@ -213,6 +233,7 @@ static void leave_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_remove(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active--;
+	count(t, l, -1);
 	t->filters -= extra_parts(l->extra)->filters_n;
 }
 
@@ -363,10 +384,29 @@ void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)
 	struct lease *l = at(t, i);
 	struct extra *old = l->extra;
 	assert(!in_force(l) || extra_parts(old)->remote_port == extra_parts(extra)->remote_port);
-	if (in_force(l))
+	if (extra == old)
+		return;
+	if (in_force(l)) {
 		t->filters += (size_t)extra_parts(extra)->filters_n - extra_parts(old)->filters_n;
+		count(t, l, -1);
+	}
 	l->extra = extra_hold(extra);
+	if (in_force(l))
+		count(t, l, 1);
 	extra_drop(old);
+}
+
+void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t rule)
+{
+	struct lease *l = at(t, i);
+	if (l->origin == origin && l->rule == rule)
+		return;
+	if (in_force(l))
+		count(t, l, -1);
+	l->origin = origin;
+	l->rule = rule;
+	if (in_force(l))
+		count(t, l, 1);
 }
 
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)

@@ -16,6 +16,7 @@
 #include "codec/codec.h"
 #include "server/core/extra.h"
 #include "server/core/index.h"
+#include "server/core/tally.h"
 
 #define LEASE_NONE UINT32_MAX
 
@@ -39,12 +40,14 @@ struct lease {
 	uint8_t kind;	   /* enum mapping_kind */
 	uint8_t state : 4; /* enum lease_state */
 	uint8_t cause : 4; /* enum round_cause: why it was last to be removed */
-	uint8_t origin;	   /* enum engine_origin */
+	uint8_t origin;	   /* enum engine_origin; changed by lease_judged() alone */
 	uint8_t flags;	   /* enum lease_flag */
 	uint8_t external;  /* index into conf.externals */
-	uint16_t rule;	   /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
+	uint16_t
+	    rule; /* index into conf.rules or conf.statics; UINT16_MAX = unknown; changed by lease_judged() alone */
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
+	uint32_t lifetime_s; /* granted last; 0 = unknown */
 	/* the table's own */
 	uint32_t client_prev, client_next, due_prev, due_next;
 };
@@ -73,6 +76,8 @@ struct lease_table;
 /* seed: 16 octets that make the hash unpredictable. now_ms: where the wheel starts. NULL if out of memory. */
 struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms);
 void lease_table_free(struct lease_table *t);
+/* Counts leases in force there from now on; borrowed, and the caller's to keep true when all rules get other numbers. */
+void lease_tally(struct lease_table *t, const struct tally *tally);
 
 /*
  * A new lease in state ACTIVE with the values of init (client and links are ignored), due at init->expires_ms. The
@@ -128,6 +133,8 @@ void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
 /* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()
  * is called after it); from HELD to ACTIVE only if the internal key is not taken. */
 void lease_state(struct lease_table *t, uint32_t i, enum lease_state state);
+/* Says who asked for it, and which rule it is by now. */
+void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t rule);
 /* Gives it another external side; the new key must be free. */
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port);
 /* Forgets it; the client's record goes with its last lease. */

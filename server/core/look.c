@@ -18,6 +18,8 @@ static void show(const struct engine *e, const struct lease *l, uint64_t now_ms,
 	*v = (struct engine_lease){.mapping = engine_mapping(l),
 				   .origin = l->origin,
 				   .rule = engine_rule_name(e, l),
+				   .lifetime_s = l->lifetime_s,
+				   .asker = extra_parts(l->extra)->asker,
 				   .description = extra_parts(l->extra)->description,
 				   .description_length = extra_parts(l->extra)->description_length};
 	if (l->state == LEASE_REMOVING)
@@ -46,6 +48,11 @@ void engine_stats(const struct engine *e, uint64_t now_ms, struct engine_stats *
 	s->clients = lease_clients(e->leases);
 	s->epoch_natpmp_s = epoch_seconds(&e->epoch_natpmp, now_ms);
 	s->epoch_pcp_s = epoch_seconds(&e->epoch_pcp, now_ms);
+}
+
+const struct tally *engine_tally(const struct engine *e)
+{
+	return &e->tally;
 }
 
 static bool matches(const struct lease *l, const struct in6_addr *client, uint8_t protocol, uint16_t external_port)

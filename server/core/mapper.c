@@ -356,17 +356,17 @@ static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w
 {
 	struct lease *l = lease_at(e->leases, i);
 	uint8_t origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP;
+	bool other = l->origin != origin;
 
-	if (l->origin != origin) {
-		/* NAT-PMP reserves the companion port, PCP does not */
-		l->origin = origin;
+	lease_judged(e->leases, i, origin, p->policy.rule);
+	/* NAT-PMP reserves the companion port, PCP does not */
+	if (other)
 		engine_refresh(e, l);
-	}
 	lease_due(e->leases, i, p->due_ms ? p->due_ms : now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
 	l->nonce = w->nonce;
 	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
 			     (w->third_party ? LEASE_THIRD_PARTY : 0));
-	l->rule = p->policy.rule;
+	l->lifetime_s = p->verdict.lifetime_s;
 	l->listen = w->listen;
 	l->reply_port = w->reply_port;
 }
@@ -458,6 +458,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 			     .kind = p->kind,
 			     .origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP,
 			     .external = (uint8_t)p->external,
+			     .rule = p->policy.rule,
 			     .extra = p->extra};
 	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
 	uint32_t i, n = mapper_set_size(p);
@@ -589,6 +590,8 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 	}
 	extra_drop(p.extra);
 	extra_drop(had);
+	if (p.policy.why) /* the rules were asked */
+		tally_decided(&e->tally, p.policy.rule, p.verdict.result != MAPPER_OK);
 	*v = p.verdict;
 }
 

@@ -86,8 +86,11 @@ int engine_reload(struct engine *e, const struct conf *conf, uint64_t now_ms, st
 	const struct conf *from = e->conf;
 	struct outside *outsides = outside_new(conf, from, e->outsides), *old = e->outsides;
 	struct renumbering n = {0};
+	struct tally tally;
 
-	if (!outsides || !compare(&n, from, conf) || !round_reserve(r, from->statics_n)) {
+	if (!tally_init(&tally, conf->rules_n) || !outsides || !compare(&n, from, conf) ||
+	    !round_reserve(r, from->statics_n)) {
+		tally_clear(&tally);
 		clear(&n);
 		outside_free(outsides, conf->externals_n);
 		return -ENOMEM;
@@ -96,6 +99,9 @@ int engine_reload(struct engine *e, const struct conf *conf, uint64_t now_ms, st
 	e->lifetime_uncut_s = policy_lifetime_uncut(conf);
 	e->outsides = outsides;
 	apply(e, &n, from);
+	tally_renumber(&tally, &e->tally, n.rules);
+	tally_clear(&e->tally);
+	e->tally = tally;
 	limit_rate(e->limit, conf->limits.requests_per_second, conf->limits.burst);
 	/* a change of addresses: RFC 6887 8.5; sets of ports come or go: RFC 7753 4.3 */
 	if (addresses_changed(e, from, old, &n) ||

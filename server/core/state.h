@@ -54,6 +54,7 @@ struct engine {
 	bool nonces_open; /* leases that are put back take a new nonce, once: the epoch has started anew */
 	struct engine_past past;
 	struct engine_stats stats;
+	struct tally tally;
 };
 
 /* When to try again what was refused now: after a wait that doubles each time. */

@@ -10,7 +10,9 @@
 #include "backends/backend.h"
 #include "codec/codec.h"
 #include "server/core/engine.h"
+#include "server/core/portset.h"
 #include "server/core/record.h"
+#include "server/core/state.h"
 #include "tests/scenario/words.h"
 
 struct world {
@@ -169,6 +171,26 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 }
 
 /* The invariant: after each settled round the engine's leases are what the packet filter has. */
+/* What is counted by rule, protocol and origin is what there is. */
+static inline bool world_counts(const struct world *w)
+{
+	const struct engine *e = w->engine;
+	struct tally t = {0};
+	bool same = tally_init(&t, e->conf->rules_n) && e->tally.rules == t.rules;
+
+	for (uint32_t i = 0; same && (i = lease_walk(e->leases, i)) != LEASE_NONE; i++) {
+		const struct lease *l = lease_peek(e->leases, i);
+		struct tally_rule *r = l->origin == ENGINE_ORIGIN_STATIC ? tally_static(&t) : tally_of(&t, l->rule);
+
+		if (l->state != LEASE_HELD && !portset_follows(l))
+			r->mappings[tally_protocol(l->protocol)][l->origin]++;
+	}
+	for (size_t i = 0; same && i < t.rules + 2; i++)
+		same = !memcmp(t.v[i].mappings, e->tally.v[i].mappings, sizeof(t.v[i].mappings));
+	tally_clear(&t);
+	return same;
+}
+
 static inline bool world_agrees(const struct world *w)
 {
 	size_t n = 0, capacity = backend_memory_count(w->backend) + 1;
@@ -206,7 +228,7 @@ static inline bool world_agrees(const struct world *w)
 		same = c.missing == 0;
 	}
 	free(v);
-	return same;
+	return same && world_counts(w);
 }
 
 /* Lets time pass up to now_ms: a tick whenever the engine wants one, each in a round of its own. after (may be NULL) is
