@@ -72,6 +72,9 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 	if (!v)
 		return -ENOMEM;
 	n = wan_external(w, x, v, WAN_ADDRESSES_MAX, &refused, &private_address);
+	o->refused = refused;
+	if (refused)
+		o->refused_address = private_address;
 	if (o->known && same(v, n, o->v, o->n)) {
 		forget_next(o);
 		free(v);
@@ -83,9 +86,27 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 		return 0;
 	}
 	free(o->v);
-	*o = (struct external){.v = v, .n = n, .known = true};
+	*o = (struct external){.v = v,
+			       .n = n,
+			       .since_ms = now_ms,
+			       .refused = refused,
+			       .refused_address = o->refused_address,
+			       .known = true};
 	report(o, x, refused ? &private_address : NULL);
 	return 1;
+}
+
+const char *external_state(const struct external *o, const char **why)
+{
+	*why = "";
+	if (o->n && codec_is_v4(&o->v[0]))
+		return "ok";
+	if (o->refused) {
+		*why = "the IPv4 address is not a public one; private-address = \"allow\" would take it";
+		return "private";
+	}
+	*why = o->n ? "there is no IPv4 address" : "there is no address";
+	return o->n ? "ok" : "no-address";
 }
 
 void external_clear(struct external *o)

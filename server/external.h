@@ -22,9 +22,12 @@
 struct external {
 	struct in6_addr *v; /* IPv4 first */
 	size_t n;
-	bool known;	       /* was read once */
-	bool differs;	       /* the last reading did, and is kept */
-	struct in6_addr *next; /* that reading */
+	uint64_t since_ms;		 /* when they came */
+	bool refused;			 /* others were left out because they are private, */
+	struct in6_addr refused_address; /* this one among them */
+	bool known;			 /* was read once */
+	bool differs;			 /* the last reading did, and is kept */
+	struct in6_addr *next;		 /* that reading */
 	size_t next_n;
 	uint64_t differs_ms, next_ms; /* since when something else is read, and since when next is */
 };
@@ -36,6 +39,8 @@ struct external {
  */
 int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
 		  uint64_t *again_ms);
+/* "ok", "no-address" or "private", which an address was that was not taken; *why in words, "" if it is ok. */
+const char *external_state(const struct external *o, const char **why);
 void external_clear(struct external *o);
 
 #endif

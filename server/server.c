@@ -27,6 +27,23 @@
 #define BUSY_MS	  1000 /* the gateway's own ports are read at most so often */
 #define SETTLE_MS 50   /* changes of links and addresses are waited for so long, as they come in groups */
 
+static int commit(struct server *s, struct change *changes, size_t n)
+{
+	uint64_t begin_us = loop_clock_us();
+	int error = s->backend->ops->commit(s->backend, changes, n);
+
+	meter_commit(&s->meter, n, loop_clock_us() - begin_us);
+	if (error)
+		s->failed_ms = loop_now_ms(s->loop);
+	/* each change of it is told, not each failure */
+	if (!error != s->health.ok)
+		events_backend(s->events, error ? "failed" : "ok", error ? strerror(-error) : NULL);
+	s->health.ok = !error;
+	if (error)
+		s->health.last_error = error;
+	return error;
+}
+
 void server_round(struct server *s)
 {
 	uint64_t now_ms = loop_now_ms(s->loop), failed = s->replies.failed_answers;
@@ -34,7 +51,8 @@ void server_round(struct server *s)
 	struct change *changes = round_changes(s->round, &n);
 	const struct round_reply *replies;
 	const struct round_event *events;
-	int error = n ? s->backend->ops->commit(s->backend, changes, n) : 0;
+	bool changed = n != 0;
+	int error = changed ? commit(s, changes, n) : 0;
 
 	if (error) {
 		s->status.backend_failures++;
@@ -47,8 +65,11 @@ void server_round(struct server *s)
 	flows_take(s->flows, s->round);
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
+	events_round(s->events, events, n, now_ms);
 	replies = round_replies(s->round, &n);
 	replies_send(replies, n, s->listeners, s->wan, s->settings->between, &s->replies);
+	s->meter.rounds += n || changed;
+	meter_answers(&s->meter, replies, n, s->listeners, s->meter.received_us ? loop_clock_us() : 0);
 	round_clear(s->round);
 	if (s->replies.failed_answers != failed && log_limit_pass(&s->quiet_send, now_ms, NULL))
 		log_print(CONF_LOG_WARNING, "send-failed", "%s", strerror(-s->replies.error));
@@ -153,9 +174,11 @@ static void readable(void *context, const struct listener *l)
 			log_print(CONF_LOG_WARNING, "receive-failed", "%s: %s", l->interface, strerror(-n));
 		return;
 	}
+	s->meter.received_us = loop_clock_us();
 	server_busy(s);
 	s->status.datagrams += (unsigned)n;
 	serve(s, l, v, (size_t)n);
+	s->meter.received_us = 0;
 }
 
 /* A request that waited. The sections may have other numbers by now, so its socket says which is its. */
@@ -215,16 +238,20 @@ static int external_apply(struct server *s, size_t i, bool always)
 {
 	struct external *o = &s->externals[i];
 	uint64_t again_ms;
+	bool changed;
 	int news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
 
 	if (s->wan_settled)
 		loop_timer_by(s->wan_settled, again_ms);
+	changed = news > 0;
 	if (news < 0 || (!news && !always))
 		return news;
 	news = engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
 	if (news < 0)
 		o->known = false; /* so that it is news the next time, too */
 	server_round(s);
+	if (changed)
+		server_tell_external(s, i);
 	return news;
 }
 
@@ -269,6 +296,7 @@ static void wan_settled(void *context)
 	int error = wan_refresh(s->wan), listen_error = listeners_apply(s->listeners, s->conf, s->wan);
 	int external_error = server_outside(s, false);
 
+	meter_renumbered(&s->meter);
 	if (error < 0)
 		log_print(CONF_LOG_WARNING, "interfaces-unknown", "rtnetlink: %s", strerror(-error));
 	if (error < 0 || external_error)
@@ -283,6 +311,8 @@ static void lost(void *context)
 {
 	struct server *s = context;
 
+	s->health.reinstalls++;
+	events_backend(s->events, "reinstalled", "others removed the mappings from the packet filter");
 	engine_reinstall(s->engine, loop_now_ms(s->loop), s->round);
 	server_round(s);
 	history_join(s->history);
@@ -340,6 +370,7 @@ void server_close(struct server *s)
 
 	control_close(s->control);
 	control_close(s->http);
+	events_free(s->events);
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);
@@ -361,6 +392,7 @@ void server_close(struct server *s)
 	lookup_close(s->lookup);
 	route_close(s->route);
 	busy_clear(&s->busy);
+	meter_clear(&s->meter);
 	external_forget(s);
 	loop_free(s->loop);
 	conf_free(s->conf);

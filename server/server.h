@@ -50,10 +50,27 @@ struct server_status {
 	const char *reload_error; /* why the last reload failed; "" if it did not */
 };
 void server_status(const struct server *s, struct server_status *status);
+/* Whether the packet filter does what it is told. */
+struct server_health {
+	bool ok;		 /* the last time it did */
+	int last_error;		 /* -errno of the last failure; 0: there was none */
+	uint64_t last_failure_s; /* how long ago */
+	uint64_t reinstalls;	 /* others had removed the mappings */
+};
+void server_health(const struct server *s, struct server_health *health);
+struct meter;
+const struct meter *server_meter(const struct server *s);
+struct events;
+struct events *server_events_of(struct server *s);
 /* False: there is no journal. */
 bool server_journal(const struct server *s, struct journal_stats *stats);
 /* The outside addresses of an external (index into conf.externals); valid until the loop goes on. */
 size_t server_external(const struct server *s, size_t external, const struct in6_addr **v);
+/* All that is known of them, and for how many seconds they have been there; NULL: nothing. */
+struct external;
+const struct external *server_external_state(const struct server *s, size_t external, uint64_t *since_s);
+/* The addresses of an interface of this machine, up to n. Returns how many. */
+size_t server_interface(const struct server *s, const char *name, struct in6_addr *v, size_t n);
 /* How many request sockets a listen section has. */
 size_t server_sockets(const struct server *s, size_t listen);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/backend.h"
+#include "codec/codec.h"
 #include "server/external.h"
 #include "server/flows.h"
 #include "server/guard.h"
@@ -46,6 +47,68 @@ void server_status(const struct server *s, struct server_status *status)
 	status->reload_error = s->reload_error;
 }
 
+void server_health(const struct server *s, struct server_health *health)
+{
+	*health = s->health;
+	health->last_failure_s = (loop_now_ms(s->loop) - s->failed_ms) / 1000;
+}
+
+const struct meter *server_meter(const struct server *s)
+{
+	return &s->meter;
+}
+
+struct events *server_events_of(struct server *s)
+{
+	return s->events;
+}
+
+static uint64_t sum(const uint64_t *v, size_t n)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += v[i];
+	return all;
+}
+
+#define SUM(v) sum(v, sizeof(v) / sizeof((v)[0]))
+
+void server_second(void *context, struct event_stats *stats)
+{
+	struct server *s = context;
+	struct server_status now;
+	struct engine_stats e;
+
+	server_status(s, &now);
+	engine_stats(s->engine, loop_now_ms(s->loop), &e);
+	*stats = (struct event_stats){
+	    .requests = SUM(e.requests_natpmp) + SUM(e.requests_pcp),
+	    .replies = now.replies,
+	    .refused = SUM(e.results_natpmp) - e.results_natpmp[NATPMP_SUCCESS] + SUM(e.results_pcp) -
+		       e.results_pcp[PCP_SUCCESS],
+	    .dropped = SUM(e.drops) + now.drop_address + now.drop_source + now.drop_full,
+	    .leases = e.leases,
+	    .clients = e.clients,
+	    .request_p50_us = histogram_quantile(&s->meter.request_us, &s->second, 500),
+	    .request_p99_us = histogram_quantile(&s->meter.request_us, &s->second, 990),
+	};
+	s->second = s->meter.request_us;
+}
+
+void server_tell_external(struct server *s, size_t external)
+{
+	const struct external *o = &s->externals[external];
+	struct event_external x = {.name = s->conf->externals[external].name,
+				   .interface = s->conf->externals[external].interface,
+				   .v = o->v,
+				   .n = o->n,
+				   .refused = o->refused ? &o->refused_address : NULL};
+
+	x.state = external_state(o, &x.why);
+	events_external(s->events, &x);
+}
+
 bool server_journal(const struct server *s, struct journal_stats *stats)
 {
 	return history_stats(s->history, stats);
@@ -57,6 +120,19 @@ size_t server_external(const struct server *s, size_t external, const struct in6
 		return 0;
 	*v = s->externals[external].v;
 	return s->externals[external].n;
+}
+
+const struct external *server_external_state(const struct server *s, size_t external, uint64_t *since_s)
+{
+	if (external >= s->externals_n)
+		return NULL;
+	*since_s = (loop_now_ms(s->loop) - s->externals[external].since_ms) / 1000;
+	return &s->externals[external];
+}
+
+size_t server_interface(const struct server *s, const char *name, struct in6_addr *v, size_t n)
+{
+	return wan_addresses(s->wan, wan_ifindex(s->wan, name), v, n);
 }
 
 void server_locate(struct server *s, struct engine_question *q)

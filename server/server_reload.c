@@ -100,6 +100,7 @@ int server_reload(struct server *s, char *why, size_t size)
 			conf_free(wanted);
 	}
 	snprintf(s->reload_error, sizeof(s->reload_error), "%s", error ? why : "");
+	events_reload(s->events, !error, error ? why : NULL);
 	if (error) {
 		log_print(CONF_LOG_ERROR, "reload-failed", "%s", why);
 	} else {

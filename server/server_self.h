@@ -3,8 +3,10 @@
 #ifndef SERVER_SERVER_SELF_H
 #define SERVER_SERVER_SELF_H
 
+#include "server/events.h"
 #include "server/io/busy.h"
 #include "server/io/log.h"
+#include "server/meter.h"
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/server.h"
@@ -42,6 +44,11 @@ struct server {
 	char reload_error[SERVER_WHY_MAX];
 	struct report report;
 	struct replies_count replies;
+	struct events *events;
+	struct meter meter;
+	struct histogram second; /* what meter.request_us was when the last second of events_stats_fn began */
+	struct server_health health;
+	uint64_t failed_ms; /* when the packet filter last did */
 	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive;
 };
 
@@ -55,6 +62,11 @@ int server_outside(struct server *s, bool always);
 int server_hear(struct server *s);
 /* Makes the loop call the server for all else. 0 or -errno. */
 int server_events(struct server *s);
+
+/* server_control.c: an events_stats_fn; context is the server. */
+void server_second(void *context, struct event_stats *stats);
+/* An external has other addresses than before. */
+void server_tell_external(struct server *s, size_t external);
 
 /* server_adopt.c: from engine_adopt() to engine_end_over(), as engine.h has them; all rounds are finished. 0; or -errno, and
  * *what says of what. */

@@ -183,8 +183,10 @@ int server_open(struct server **out, const struct settings *settings, struct con
 	log_open(conf->log.level, conf->log.target);
 	s->settings = settings;
 	server_use(s, conf);
+	s->health.ok = true;
 	s->loop = loop_new();
-	if (s->loop) {
+	s->events = s->loop ? events_new(s->loop, server_second, s) : NULL;
+	if (s->events) {
 		s->start_ms = loop_now_ms(s->loop);
 		error = settings->between ? settings->between->open(settings->between->context, s->loop) : 0;
 		end = error ? failed(why, "between", error) : start(s, why);

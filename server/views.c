@@ -28,7 +28,7 @@ json_t *views_protocol(uint8_t protocol)
 	return name ? json_string(name) : json_integer(protocol);
 }
 
-static const char *origin_name(enum engine_origin origin)
+const char *views_origin_name(enum engine_origin origin)
 {
 	switch (origin) {
 	case ENGINE_ORIGIN_NATPMP:
@@ -41,6 +41,16 @@ static const char *origin_name(enum engine_origin origin)
 		break;
 	}
 	return "adopted";
+}
+
+bool views_origin(const char *name, enum engine_origin *origin)
+{
+	for (unsigned i = ENGINE_ORIGIN_NATPMP; i <= ENGINE_ORIGIN_ADOPTED; i++) {
+		*origin = (enum engine_origin)i;
+		if (!strcmp(views_origin_name(*origin), name))
+			return true;
+	}
+	return false;
 }
 
 /* "198.51.100.0/24:443", "[2001:db8::/32]:443", without the port if it is any. */
@@ -101,12 +111,16 @@ json_t *views_lease(const struct engine_lease *l)
 			      "internal_address", views_address(&m->internal_address), "internal_port",
 			      m->internal_port, "external_address", views_address(&m->external_address),
 			      "external_port", m->external_port, "expires_in_s", expires, "origin",
-			      origin_name(l->origin), "kind", m->kind == MAPPING_NAT ? "nat" : "pinhole");
+			      views_origin_name(l->origin), "kind", m->kind == MAPPING_NAT ? "nat" : "pinhole");
 
 	if (m->more_ports)
 		json_object_set_new(o, "ports", json_integer(m->more_ports + 1));
+	if (l->lifetime_s && l->expires_in_ms)
+		json_object_set_new(o, "lifetime_s", json_integer(l->lifetime_s));
 	if (l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
+	if (!codec_is_unspecified(&l->asker))
+		json_object_set_new(o, "requested_by", views_address(&l->asker));
 	if (m->remote_port)
 		json_object_set_new(o, "peer", peer(m));
 	if (m->filters_n)
@@ -165,14 +179,19 @@ static const char *pcp_answer(size_t i)
 	return i <= PCP_EXCESSIVE_REMOTE_PEERS ? pcp_result_name((uint8_t)i) : NULL;
 }
 
-static const char *drop(size_t i)
+const char *views_drop_name(enum engine_drop drop)
 {
 	static const char *const names[ENGINE_DROP_N] = {
 	    [ENGINE_DROP_SHORT] = "short", [ENGINE_DROP_RESPONSE] = "response", [ENGINE_DROP_DISABLED] = "disabled",
 	    [ENGINE_DROP_RATE] = "rate",   [ENGINE_DROP_SOURCE] = "source",	[ENGINE_DROP_FAMILY] = "family",
 	};
 
-	return names[i];
+	return names[drop];
+}
+
+static const char *drop(size_t i)
+{
+	return views_drop_name((enum engine_drop)i);
 }
 
 #define COUNTERS(v, name) counters(v, sizeof(v) / sizeof((v)[0]), name)

@@ -72,6 +72,14 @@ uint64_t loop_now_ms(struct loop *l)
 	return l->now_ms;
 }
 
+uint64_t loop_clock_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000 + 1;
+}
+
 void loop_worked(struct loop *l)
 {
 	l->now_read = false;

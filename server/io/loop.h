@@ -21,6 +21,8 @@ void loop_free(struct loop *l);
 
 /* CLOCK_BOOTTIME in milliseconds, read once per wake-up. */
 uint64_t loop_now_ms(struct loop *l);
+/* Microseconds of a clock that is read at each call, to tell how long something took; never 0. */
+uint64_t loop_clock_us(void);
 /* What was just done may have taken long: whoever comes after it in this wake-up reads the clock anew, so that no gap
  * between announcements is shorter than it should be (RFC 6887 14.1.3). */
 void loop_worked(struct loop *l);

@@ -440,6 +440,21 @@ static bool usable(const struct address *x, uint32_t ifindex, bool ipv6)
 	       !never_external(&x->local);
 }
 
+size_t wan_addresses(const struct wan *w, uint32_t ifindex, struct in6_addr *v, size_t max)
+{
+	size_t n = 0;
+
+	for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+		for (size_t i = 0; ifindex && i < w->now.addresses_n && n < max; i++) {
+			const struct address *a = &w->now.addresses[i];
+
+			if (a->ifindex == ifindex && !codec_is_v4(&a->local) == ipv6)
+				v[n++] = a->local;
+		}
+	}
+	return n;
+}
+
 size_t wan_external(const struct wan *w, const struct conf_external *x, struct in6_addr *v, size_t max, bool *refused,
 		    struct in6_addr *private_address)
 {

@@ -33,6 +33,8 @@ uint32_t wan_ifindex(const struct wan *w, const char *interface);
 const char *wan_interface(const struct wan *w, uint32_t ifindex);
 /* True if a is a unicast address of that interface. */
 bool wan_has(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
+/* All addresses of that interface, IPv4 first, at most max. */
+size_t wan_addresses(const struct wan *w, uint32_t ifindex, struct in6_addr *v, size_t max);
 /* True if a host of this interface may have a: no interface has a narrower subnet with a in it than this one has. */
 bool wan_on_link(const struct wan *w, uint32_t ifindex, const struct in6_addr *a);
 /* The interface that has address a or, failing that, a subnet with it; 0 if none. */

@@ -35,7 +35,7 @@ def test_revoke(net):
     assert len(ports()) == 7
     for wrong in ((), ('udp',), ('udp', EXT), ('--all', '--rule', 'low'), ('--all', 'udp', EXT, '40000')):
         assert d.ctl('revoke', *wrong, check=False).returncode == 2, wrong
-    assert json.loads(d.ctl('--json', 'revoke', '--rule', 'low').stdout) == {'revoked': 3}
+    assert json.loads(d.ctl('--json', 'revoke', '--rule', 'low').stdout) == {'schema': 1, 'revoked': 3}
     assert ports() == [50000, 50001, 50002, 50003]
     a.map(UDP, 4000, 40000)
     assert '4 ended' in d.ctl('revoke', '--client', LAN2).stdout
