@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
@@ -25,6 +24,7 @@
 #define IDLE_S	    30	  /* an exchange that does not move for so long is ended */
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
+#define INPUT_MAX   65536 /* octets, more than one request may have */
 #define SPARE	    32	  /* descriptors that are left to the rest of the server */
 #define PAUSE_MS    1000  /* without accepting anybody, when there are too many */
 
@@ -140,8 +140,6 @@ void control_reply(struct control_request *q, int status, const char *type, cons
 
 static void stream_end(struct control_stream *s)
 {
-	if (s->gone)
-		event_free(s->gone);
 	s->done(s->context);
 	free(s);
 }
@@ -157,28 +155,6 @@ static void stream_closed(struct evhttp_connection *connection, void *context)
 	stream_end(s);
 }
 
-/* Ends the connection, which calls stream_closed(). */
-static void stream_gone(evutil_socket_t fd, short what, void *context)
-{
-	struct control_stream *s = context;
-
-	(void)fd;
-	(void)what;
-	evhttp_connection_free(evhttp_request_get_connection(s->http));
-}
-
-/* A stream may wait for long, and nothing is written then that could fail. Without this, it ends when something is. */
-static void stream_watch(struct control_stream *s, struct evhttp_connection *connection)
-{
-	struct bufferevent *b = evhttp_connection_get_bufferevent(connection);
-
-	if (s->gone)
-		return;
-	s->gone = event_new(bufferevent_get_base(b), bufferevent_getfd(b), EV_CLOSED, stream_gone, s);
-	if (s->gone)
-		event_add(s->gone, NULL);
-}
-
 static void stream_more(struct evhttp_connection *connection, void *context)
 {
 	struct control_stream *s = context;
@@ -189,9 +165,7 @@ static void stream_more(struct evhttp_connection *connection, void *context)
 	s->waits = !text && length == CONTROL_LATER;
 	if (text && evbuffer_add(piece, text, length) == 0) {
 		evhttp_send_reply_chunk_with_cb(s->http, piece, stream_more, s);
-	} else if (s->waits) {
-		stream_watch(s, connection);
-	} else {
+	} else if (!s->waits) {
 		evhttp_connection_set_closecb(connection, NULL, NULL);
 		evhttp_send_reply_end(s->http);
 		stream_end(s);
@@ -283,6 +257,9 @@ static void request(struct evhttp_request *http, void *context)
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
 	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
 
+	/* while it answers libevent looks for the end of the connection, and would keep all that comes before */
+	bufferevent_setwatermark(evhttp_connection_get_bufferevent(evhttp_request_get_connection(http)), EV_READ, 0,
+				 INPUT_MAX);
 	q.path = uri ? evhttp_uri_get_path(uri) : NULL;
 	if (uri && c->where && strange(c, http, uri))
 		return;

@@ -328,6 +328,29 @@ static void reader_gone(void **state)
 	assert_int_equal(f.done, 1);
 }
 
+/* Whatever is sent to a stream that waits: little of it is kept, and it goes on. */
+static void flood(void **state)
+{
+	static char much[1 << 20];
+	size_t sent = 0, most = 32 << 20;
+
+	(void)state;
+	stream_begin();
+	for (unsigned i = 0; i < 200 && sent < most; i++) {
+		ssize_t n = send(f.client, much, sizeof(much), MSG_DONTWAIT);
+
+		sent += n > 0 ? (size_t)n : 0;
+		run(1);
+	}
+	assert_true(sent < most);
+	f.piece = "second";
+	f.wanted = f.n + 6;
+	control_wake(f.stream);
+	run(5000);
+	assert_string_equal(strstr(f.answer, "first"), "firstsecond");
+	assert_int_equal(f.done, 0);
+}
+
 static void server_gone(void **state)
 {
 	(void)state;
@@ -367,6 +390,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(headers, setup, teardown),
 	    cmocka_unit_test_setup_teardown(waits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(reader_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(flood, setup, teardown),
 	    cmocka_unit_test_setup_teardown(server_gone, setup, teardown),
 	    cmocka_unit_test_setup_teardown(addresses, setup, teardown),
 	};
