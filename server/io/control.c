@@ -15,6 +15,7 @@
 #include <strings.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "server/io/control_socket.h"
@@ -25,6 +26,7 @@
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
 #define INPUT_MAX   65536 /* octets, more than one request may have */
+#define OUTPUT_MAX  65536 /* octets of a stream that wait in its socket; the kernel takes twice that */
 #define SPARE	    32	  /* descriptors that are left to the rest of the server */
 #define PAUSE_MS    1000  /* without accepting anybody, when there are too many */
 
@@ -186,6 +188,7 @@ struct control_stream *control_stream(struct control_request *q, const char *typ
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(q->http);
 	struct control_stream *s = is_head(q->http) ? NULL : calloc(1, sizeof(*s));
+	static const int output = OUTPUT_MAX;
 
 	if (!s) {
 		done(context);
@@ -197,6 +200,9 @@ struct control_stream *control_stream(struct control_request *q, const char *typ
 	}
 	*s = (struct control_stream){.http = q->http, .next = next, .done = done, .context = context, .waits = true};
 	evhttp_connection_set_closecb(connection, stream_closed, s);
+	/* else the kernel keeps megabytes for a reader that does not read */
+	setsockopt(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), SOL_SOCKET, SO_SNDBUF, &output,
+		   sizeof(output));
 	headers(q->http, type);
 	evhttp_send_reply_start(q->http, HTTP_OK, NULL);
 	return s;

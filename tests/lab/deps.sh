@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check targets clients clients-all
 #                    bench all
-# bench also unpacks another server, to be compared with, into $PEER (build/peer); it is not installed, since it would be started.
+# Two more are only unpacked, since they would be started: bench compares with another server in $PEER (build/peer), and check has
+# Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
 set -eu
 table='
@@ -55,7 +56,7 @@ clients-all syncthing                            cmd:syncthing
 clients-all baresip-core                         cmd:baresip
 '
 declare -A want
-strict=0 peer=0
+strict=0 peer=0 judge=0
 for g in "$@"; do
 	case $g in
 	build) want[build]=1 ;;
@@ -66,7 +67,7 @@ for g in "$@"; do
 	clients-all) want[clients-all]=1 ;;
 	check | all)
 		[ "$g" = check ] || strict=1
-		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1 want[targets]=1
+		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1 want[targets]=1 judge=1
 		;;
 	*) echo "deps: no group $g" >&2; exit 2 ;;
 	esac
@@ -87,23 +88,27 @@ while read -r group package probe; do
 	case $group in clients* | targets) optional+=("$package") ;; *) missing+=("$package") ;; esac
 done <<<"$table"
 
-# without it, or without a network, its rows are left out
-unpack_peer() {
-	local to=${PEER:-build/peer} into
-	[ $peer = 1 ] && [ ! -e "$to/usr/sbin/miniupnpd" ] && command -v apt-get >/dev/null || return 0
+# PACKAGE DIRECTORY FILE PART LEFT-OUT: unpacks a part of a package, for a file in it. Without a network what needs it is left out.
+unpack() {
+	local into
+	[ ! -e "$2/$3" ] && command -v apt-get >/dev/null || return 0
 	into=$(mktemp -d)
 	chmod 755 "$into" # apt fetches as a user of its own
 	[ "$(id -u)" != 0 ] || chown _apt "$into" 2>/dev/null || true
-	if (cd "$into" && { apt-get download -q miniupnpd-nftables || { apt-get update -q && apt-get download -q miniupnpd-nftables; }; }) \
-		>/dev/null 2>&1 && mkdir -p "$to" && dpkg -x "$into"/miniupnpd-nftables_*.deb "$to"; then
-		echo "unpacked miniupnpd-nftables into $to"
+	if (cd "$into" && { apt-get download -q "$1" || { apt-get update -q && apt-get download -q "$1"; }; }) \
+		>/dev/null 2>&1 && mkdir -p "$2" && dpkg-deb --fsys-tarfile "$into/$1"_*.deb | tar -x -C "$2" "./$4"; then
+		echo "unpacked $1 into $2"
 	else
-		echo "deps: could not get miniupnpd-nftables; the rows of make bench that need it are left out"
+		echo "deps: could not get $1; $5"
 	fi
 	rm -rf "$into"
 }
+unpack_some() {
+	[ $peer = 0 ] || unpack miniupnpd-nftables "${PEER:-build/peer}" usr/sbin/miniupnpd '' 'the rows of make bench that need it are left out'
+	[ $judge = 0 ] || command -v promtool >/dev/null || unpack prometheus "${TOOLS:-build/tools}" usr/bin/promtool usr/bin/promtool 'what it judges is skipped'
+}
 
-[ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || { unpack_peer; exit 0; }
+[ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || { unpack_some; exit 0; }
 
 if ! command -v apt-get >/dev/null; then
 	echo "deps: this is no Debian; install what Debian calls: ${missing[*]} ${optional[*]}" >&2
@@ -135,4 +140,4 @@ if [ ${#optional[@]} -gt 0 ] && ! install "${optional[@]}"; then
 		install "$p" || echo "deps: could not install $p; tests that need it are skipped"
 	done
 fi
-unpack_peer
+unpack_some
