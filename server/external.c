@@ -99,14 +99,14 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 const char *external_state(const struct external *o, const char **why)
 {
 	*why = "";
-	if (o->n && codec_is_v4(&o->v[0]))
-		return "ok";
-	if (o->refused) {
+	if (o->refused && !(o->n && codec_is_v4(&o->v[0]))) {
 		*why = "the IPv4 address is not a public one; private-address = \"allow\" would take it";
 		return "private";
 	}
-	*why = o->n ? "there is no IPv4 address" : "there is no address";
-	return o->n ? "ok" : "no-address";
+	if (o->n)
+		return "ok";
+	*why = "there is no address";
+	return "no-address";
 }
 
 void external_clear(struct external *o)

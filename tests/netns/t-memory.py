@@ -145,9 +145,11 @@ def test_requests(net):
 def test_control(net):
     """Questions to the control socket: answered, or ended with an error"""
     s = Scene(net)
-    for path in ('/v1/status', '/v1/leases'):
+    for path in ('/v1/status', '/v1/leases?limit=5&rule=hosts'):
         assert s.get(path), path
         s.each(path, lambda: s.get(path))
+    for path in ('/v1/rules', '/v1/refusals', '/metrics', '/v1/events?types=made'):
+        s.each(path, lambda: s.get(path, 0.1), first=1, steps=2)
 
 
 def test_reload(net):

@@ -55,6 +55,37 @@ static void comes_to_rest(void **state)
 	external_clear(&b.external);
 }
 
+static void says(const struct bed *b, const char *state, bool ok)
+{
+	const char *why;
+
+	assert_string_equal(external_state(&b->external, &why), state);
+	assert_int_equal(*why == '\0', ok);
+}
+
+/* What is there, or why nothing is, and since when. */
+static void states(void **state)
+{
+	struct bed b = {0};
+
+	(void)state;
+	look(&b, 0, true, 1000);
+	says(&b, "no-address", false);
+	look(&b, 1, true, 2000);
+	says(&b, "ok", true);
+	assert_int_equal(b.external.since_ms, 2000);
+	look(&b, 1, true, 9000);
+	assert_int_equal(b.external.since_ms, 2000);
+	/* IPv4 is what a private address is in the way of */
+	b.external.refused = true;
+	says(&b, "ok", true);
+	b.external.v[0] = (struct in6_addr){.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
+	says(&b, "private", false);
+	b.external.refused = false;
+	says(&b, "ok", true);
+	external_clear(&b.external);
+}
+
 static void given_again(void **state)
 {
 	struct bed b = {0};
@@ -127,8 +158,8 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(comes_to_rest), cmocka_unit_test(given_again),   cmocka_unit_test(restless),
-	    cmocka_unit_test(configured),    cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(comes_to_rest), cmocka_unit_test(states),	   cmocka_unit_test(given_again),
+	    cmocka_unit_test(restless),	     cmocka_unit_test(configured), cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,6 +61,13 @@ static void leases(void **state)
 	same(views_lease(&l), "{\"expires_in_s\":1,\"external_address\":\"198.51.100.1\",\"external_port\":40000,"
 			      "\"internal_address\":\"192.0.2.11\",\"internal_port\":4000,\"kind\":\"nat\","
 			      "\"origin\":\"pcp\",\"protocol\":\"tcp\",\"rule\":\"hosts\"}");
+	l.lifetime_s = 7200;
+	l.asker = at("192.0.2.5");
+	same(views_lease(&l), "{\"expires_in_s\":1,\"external_address\":\"198.51.100.1\",\"external_port\":40000,"
+			      "\"internal_address\":\"192.0.2.11\",\"internal_port\":4000,\"kind\":\"nat\","
+			      "\"lifetime_s\":7200,\"origin\":\"pcp\",\"protocol\":\"tcp\","
+			      "\"requested_by\":\"192.0.2.5\",\"rule\":\"hosts\"}");
+	l.asker = in6addr_any;
 	l.mapping.remote_address = at("198.51.100.2");
 	l.mapping.remote_port = 443;
 	assert_json_peer(&l, "198.51.100.2:443");
@@ -76,6 +83,19 @@ static void leases(void **state)
 	same(views_lease(&l), "{\"expires_in_s\":null,\"external_address\":\"2001:db8::1\",\"external_port\":40000,"
 			      "\"internal_address\":\"2001:db8::1\",\"internal_port\":4000,\"kind\":\"pinhole\","
 			      "\"origin\":\"static\",\"protocol\":200}");
+}
+
+static void origins(void **state)
+{
+	enum engine_origin origin;
+
+	(void)state;
+	for (unsigned i = ENGINE_ORIGIN_NATPMP; i <= ENGINE_ORIGIN_ADOPTED; i++) {
+		assert_true(views_origin(views_origin_name(i), &origin));
+		assert_int_equal(origin, i);
+	}
+	assert_false(views_origin("", &origin));
+	assert_false(views_origin("pc", &origin));
 }
 
 static void explanations(void **state)
@@ -306,9 +326,9 @@ static void settings_kept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(leases),	   cmocka_unit_test(explanations),   cmocka_unit_test(stats),
-	    cmocka_unit_test(event_lines), cmocka_unit_test(events_limited), cmocka_unit_test(tables),
-	    cmocka_unit_test(settings),	   cmocka_unit_test(settings_kept),
+	    cmocka_unit_test(leases), cmocka_unit_test(origins),     cmocka_unit_test(explanations),
+	    cmocka_unit_test(stats),  cmocka_unit_test(event_lines), cmocka_unit_test(events_limited),
+	    cmocka_unit_test(tables), cmocka_unit_test(settings),    cmocka_unit_test(settings_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

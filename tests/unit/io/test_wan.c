@@ -137,7 +137,7 @@ static void interfaces(void **state)
 static void primary(void **state)
 {
 	struct wan *w = lan_and_wan();
-	struct in6_addr a, first = at("192.0.2.1");
+	struct in6_addr a, first = at("192.0.2.1"), v[8];
 
 	(void)state;
 	if (!w)
@@ -148,6 +148,12 @@ static void primary(void **state)
 	assert_true(wan_primary(w, wan_ifindex(w, "lan0"), true, &a));
 	assert_true(IN6_IS_ADDR_LINKLOCAL(&a) || a.s6_addr[0] == 0x20);
 	assert_false(wan_primary(w, 9999, false, &a));
+	/* all of them, IPv4 first, as many as there is room for */
+	assert_in_range(wan_addresses(w, wan_ifindex(w, "lan0"), v, 8), 3, 4);
+	assert_true(codec_is_v4(&v[0]) && codec_is_v4(&v[1]) && !codec_is_v4(&v[2]));
+	assert_int_equal(wan_addresses(w, wan_ifindex(w, "lan0"), v, 1), 1);
+	assert_int_equal(wan_addresses(w, 0, v, 8), 0);
+	assert_int_equal(wan_addresses(w, 9999, v, 8), 0);
 	wan_close(w);
 }
 
