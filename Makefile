@@ -114,14 +114,19 @@ $(O)/natpcpd: $(O)/server/main.o $(SERVER:%.c=$(O)/%.o) $(call archives,server/i
 # the same server with faults between it and its sockets
 $(O)/natpcp-labd: $(O)/server/lab/main.o $(LAB:%.c=$(O)/%.o) $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
-$(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(call archives,server/io)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib)
+$(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(O)/server/settings.o $(call archives,server/io)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib) -lm
 $(O)/natpcpc: $(APART:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
 # the parts of natpcpc, for their unit tests
 NATPCPC := $(O)/libnatpcpc.a
 $(NATPCPC): $(patsubst %.c,$(O)/%.o,$(sort $(wildcard codec/natpcpc_*.c)))
+	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
+
+# those of natpcpctl
+NATPCPCTL := $(O)/libnatpcpctl.a
+$(NATPCPCTL): $(patsubst %.c,$(O)/%.o,$(filter-out server/natpcpctl.c,$(CTL)))
 	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
 
 # tests/unit/<layer>/test_<file>.c is linked with that layer and those below it
@@ -135,8 +140,9 @@ $(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o) $(NATPCPC)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
-$(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard external history parking histogram json_text event_text events meter grown metrics_text natpcpctl_table \
-	natpcpctl_row natpcpctl_result natpcpctl_journal natpcpctl_say)))
+$(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(patsubst %,$(O)/server/%.o,report views settings guard external history parking histogram \
+	json_text event_text events meter grown metrics_text)))
+$(O)/tests/unit/io/test_natpcpctl_%: LIBS_server/io += $(call pc,libcurl) -lm
 $(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 
 # the messages that tests/unit/codec/judge.sh lets another program read

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "server/io/journal_read.h"
+#include "server/natpcpctl.h"
 #include "server/natpcpctl_result.h"
 #include "server/natpcpctl_row.h"
 #include "server/views.h"
@@ -209,10 +210,10 @@ static uint64_t last_wall_ms(const struct show *s)
 static json_t *state_json(const struct show *s)
 {
 	const struct journal_past *p = &s->past;
-	json_t *o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b}", "found", found_name(s), "why", p->why,
-			      "good_records", (json_int_t)p->records, "good_octets", (json_int_t)p->bad_offset,
-			      "octets", (json_int_t)s->scan.size, "same_boot", p->same_boot, "clean", p->clean,
-			      "behind", s->scan.header.behind);
+	json_t *o = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:b, s:b}", "schema", CTL_SCHEMA, "found",
+			      found_name(s), "why", p->why, "good_records", (json_int_t)p->records, "good_octets",
+			      (json_int_t)p->bad_offset, "octets", (json_int_t)s->scan.size, "same_boot", p->same_boot,
+			      "clean", p->clean, "behind", s->scan.header.behind);
 	char when[32];
 
 	json_object_set_new(o, "path", json_string(s->path)); /* left out if it is not UTF-8 */
@@ -318,7 +319,7 @@ static void complain(const char *path, const char *why)
 	fprintf(stderr, ": %s\n", why);
 }
 
-int natpcpctl_journal(const char *path, bool json, bool all)
+int journal_show(const char *path, bool json, bool all)
 {
 	struct show s = {.path = path, .json = json, .all = all};
 	uint8_t boot_id[RECORD_BOOT_ID];
@@ -340,4 +341,10 @@ int natpcpctl_journal(const char *path, bool json, bool all)
 	if (end || (*s.past.why && !json))
 		complain(path, *s.past.why ? s.past.why : strerror(-end));
 	return end || s.past.found != JOURNAL_WHOLE;
+}
+
+int natpcpctl_journal(struct tool *t, int n, char **argument)
+{
+	(void)n;
+	return journal_show(argument[0], t->json, given_has(&t->given, 'a')) ? CTL_FAILED : CTL_DONE;
 }

@@ -10,6 +10,6 @@
  * one object, a lease as the server says it. What is wrong with the file goes to stderr, or into the object.
  * Returns 0, or 1 if it is not whole, cannot be read, or memory lacks.
  */
-int natpcpctl_journal(const char *path, bool json, bool all);
+int journal_show(const char *path, bool json, bool all);
 
 #endif

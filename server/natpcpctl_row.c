@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "server/natpcpctl_words.h"
+
 enum { PORTS = 65536 };
 
 const char *const row_headings[ROW_COLUMNS] = {"PROTO", "EXTERNAL", "INTERNAL", "EXPIRES",    "ORIGIN",
@@ -36,6 +38,8 @@ void row_hide(struct table *table, size_t first)
 {
 	for (size_t column = 6; column < ROW_COLUMNS; column++)
 		table_hide(table, first + column);
+	for (size_t column = 5; column < ROW_COLUMNS; column++)
+		table_elastic(table, first + column);
 }
 
 static void filters_text(const json_t *list, char *out, size_t size)
@@ -50,8 +54,7 @@ static void filters_text(const json_t *list, char *out, size_t size)
 	}
 }
 
-/* "ADDRESS:PORT", or of a set "ADDRESS:FIRST-LAST". */
-static void endpoint(const json_t *l, const char *address_key, const char *port_key, char *out, size_t size)
+void row_endpoint(const json_t *l, const char *address_key, const char *port_key, char *out, size_t size)
 {
 	const char *address = json_string_value(json_object_get(l, address_key));
 	json_int_t first = json_integer_value(json_object_get(l, port_key));
@@ -68,18 +71,18 @@ static void endpoint(const json_t *l, const char *address_key, const char *port_
 
 bool row_lease(struct table *table, const json_t *l)
 {
-	char internal[80], external[80], filters[4096], b[32], p[32];
+	char internal[80], external[80], filters[4096], b[WORDS_MAX], p[32];
 	const char *description = json_string_value(json_object_get(l, "description"));
 	const char *rule = json_string_value(json_object_get(l, "rule"));
 	const char *peer = json_string_value(json_object_get(l, "peer"));
 	const json_t *expires = json_object_get(l, "expires_in_s");
 
-	endpoint(l, "internal_address", "internal_port", internal, sizeof(internal));
-	endpoint(l, "external_address", "external_port", external, sizeof(external));
+	row_endpoint(l, "internal_address", "internal_port", internal, sizeof(internal));
+	row_endpoint(l, "external_address", "external_port", external, sizeof(external));
 	filters_text(json_object_get(l, "filters"), filters, sizeof(filters));
 	return table_add(table, row_all(l, "protocol", p, sizeof(p))) && table_add(table, external) &&
 	       table_add(table, internal) &&
-	       table_add(table, json_is_null(expires) ? "never" : row_cell(expires, b, sizeof(b))) &&
+	       table_add(table, json_is_integer(expires) ? words_short(words_number(l, "expires_in_s"), b) : "never") &&
 	       table_add(table, row_field(l, "origin", p, sizeof(p))) && table_add(table, rule ? rule : "-") &&
 	       table_add(table, peer ? peer : "") && table_add(table, filters) &&
 	       table_add(table, description ? description : "");

@@ -19,7 +19,10 @@ const char *row_field(const json_t *o, const char *key, char *buffer, size_t siz
 /* The same of a protocol or a port, of which 0 stands for all. */
 const char *row_all(const json_t *o, const char *key, char *buffer, size_t size);
 
-/* Hides the columns that few leases need, of which the lease's begin at first. */
+/* What two members say, as "ADDRESS:PORT", or of a set "ADDRESS:FIRST-LAST". */
+void row_endpoint(const json_t *o, const char *address_key, const char *port_key, char *out, size_t size);
+
+/* Hides the columns that few leases need, and lets texts be cut; the lease's columns begin at first. */
 void row_hide(struct table *table, size_t first);
 /* Adds the cells of a lease. False if out of memory. */
 bool row_lease(struct table *table, const json_t *lease);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/natpcpctl_say.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,15 +32,11 @@ void say_tame(char *text)
 	*text = '\0';
 }
 
-void say(FILE *out, const char *format, ...)
+void say_list(FILE *out, const char *format, va_list arguments)
 {
-	va_list arguments;
 	char *text;
-	int n;
+	int n = vasprintf(&text, format, arguments);
 
-	va_start(arguments, format);
-	n = vasprintf(&text, format, arguments);
-	va_end(arguments);
 	if (n < 0)
 		return;
 	if (n > 0 && text[n - 1] == '\n') {
@@ -53,4 +48,13 @@ void say(FILE *out, const char *format, ...)
 		fputs(text, out);
 	}
 	free(text);
+}
+
+void say(FILE *out, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	say_list(out, format, arguments);
+	va_end(arguments);
 }

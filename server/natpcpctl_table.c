@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/natpcpctl_look.h"
 #include "server/natpcpctl_say.h"
 
-#define GAP 2 /* blanks between columns */
+#define GAP   2	 /* blanks between columns */
+#define LEAST 12 /* a column is not cut to less */
+#define MARKS 16 /* octets that colours take in a line, at most */
 
 struct table {
 	size_t columns;
@@ -14,6 +17,7 @@ struct table {
 	char **cells;
 	size_t *widths;
 	bool *hidden;
+	bool *elastic;
 };
 
 struct table *table_new(const char *const *headings, size_t columns)
@@ -25,7 +29,8 @@ struct table *table_new(const char *const *headings, size_t columns)
 	t->columns = columns;
 	t->widths = calloc(columns, sizeof(*t->widths));
 	t->hidden = calloc(columns, sizeof(*t->hidden));
-	if (!t->widths || !t->hidden) {
+	t->elastic = calloc(columns, sizeof(*t->elastic));
+	if (!t->widths || !t->hidden || !t->elastic) {
 		table_free(t);
 		return NULL;
 	}
@@ -43,6 +48,11 @@ void table_hide(struct table *t, size_t column)
 	t->hidden[column] = true;
 }
 
+void table_elastic(struct table *t, size_t column)
+{
+	t->elastic[column] = true;
+}
+
 void table_free(struct table *t)
 {
 	if (!t)
@@ -52,17 +62,8 @@ void table_free(struct table *t)
 	free(t->cells);
 	free(t->widths);
 	free(t->hidden);
+	free(t->elastic);
 	free(t);
-}
-
-/* How many characters UTF-8 text has: an octet that goes on with one is not counted. */
-static size_t width(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
 }
 
 bool table_add(struct table *t, const char *cell)
@@ -85,7 +86,7 @@ bool table_add(struct table *t, const char *cell)
 	say_tame(copy);
 	if (t->n >= t->columns && *copy)
 		t->hidden[column] = false;
-	n = width(copy);
+	n = look_width(copy);
 	if (n > t->widths[column])
 		t->widths[column] = n;
 	t->cells[t->n++] = copy;
@@ -97,35 +98,95 @@ size_t table_rows(const struct table *t)
 	return (t->n + t->columns - 1) / t->columns - 1;
 }
 
-char *table_text(const struct table *t)
+/* How wide columns are in lines of at most so many columns of the terminal. */
+static void fit(const struct table *t, unsigned most, size_t *widths)
 {
-	size_t size = 1;
+	size_t total = 0, widest;
+
+	for (size_t i = 0; i < t->columns; i++) {
+		widths[i] = t->hidden[i] ? 0 : t->widths[i];
+		total += t->hidden[i] ? 0 : widths[i] + GAP;
+	}
+	while (most && total > most + GAP) {
+		widest = t->columns;
+		for (size_t i = 0; i < t->columns; i++)
+			if (t->elastic[i] && widths[i] > LEAST && (widest == t->columns || widths[i] > widths[widest]))
+				widest = i;
+		if (widest == t->columns)
+			return;
+		widths[widest]--;
+		total--;
+	}
+}
+
+static char *put(char *p, const char *text, size_t n)
+{
+	memcpy(p, text, n);
+	return p + n;
+}
+
+/* A cell as wide as its column. */
+static char *put_cell(char *p, const char *cell, size_t width)
+{
+	bool cut = look_width(cell) > width;
+	size_t n = cut ? look_cut(cell, width - 1) : strlen(cell), blanks = GAP;
+
+	blanks += cut ? 0 : width - look_width(cell);
+	p = put(p, cell, n);
+	if (cut)
+		*p++ = '~';
+	memset(p, ' ', blanks);
+	return p + blanks;
+}
+
+static char *put_row(const struct table *t, char *p, size_t row, const size_t *widths)
+{
+	size_t first = row * t->columns;
+	char *begin = p;
+
+	for (size_t i = 0; i < t->columns && first + i < t->n; i++)
+		if (!t->hidden[i])
+			p = put_cell(p, t->cells[first + i], widths[i]);
+	while (p > begin && p[-1] == ' ')
+		p--;
+	return p;
+}
+
+/* Octets that a row takes at most. */
+static size_t row_size(const struct table *t, size_t row)
+{
+	size_t size = MARKS;
+
+	for (size_t i = row * t->columns; i < t->n && i < (row + 1) * t->columns; i++)
+		size += strlen(t->cells[i]) + t->widths[i % t->columns] + GAP + 1;
+	return size;
+}
+
+char *table_text_look(const struct table *t, const struct look *l, const size_t *order, size_t n)
+{
+	size_t size = row_size(t, 0) + 1, *widths = calloc(t->columns, sizeof(*widths));
 	char *text, *p;
 
-	for (size_t i = 0; i < t->n; i++)
-		size += strlen(t->cells[i]) + t->widths[i % t->columns] + GAP + 1;
-	p = text = malloc(size);
-	if (!text)
-		return NULL;
-	for (size_t i = 0; i < t->n; i++) {
-		size_t column = i % t->columns, length = strlen(t->cells[i]);
-		bool ends = column + 1 == t->columns || i + 1 == t->n;
-
-		if (t->hidden[column])
-			length = 0;
-		memcpy(p, t->cells[i], length);
-		p += length;
-		if (ends) {
-			while (p > text && p[-1] == ' ')
-				p--;
+	for (size_t i = 0; i < n; i++)
+		size += row_size(t, 1 + (order ? order[i] : i));
+	p = text = widths ? malloc(size) : NULL;
+	if (text) {
+		fit(t, l ? l->columns : 0, widths);
+		p = put(p, look_on(l, PAINT_TITLE), strlen(look_on(l, PAINT_TITLE)));
+		p = put_row(t, p, 0, widths);
+		p = put(p, look_off(l, PAINT_TITLE), strlen(look_off(l, PAINT_TITLE)));
+		*p++ = '\n';
+		for (size_t i = 0; i < n; i++) {
+			p = put_row(t, p, 1 + (order ? order[i] : i), widths);
 			*p++ = '\n';
-		} else if (!t->hidden[column]) {
-			size_t blanks = t->widths[column] - width(t->cells[i]) + GAP;
-
-			memset(p, ' ', blanks);
-			p += blanks;
 		}
+		*p = '\0';
 	}
-	*p = '\0';
+	free(widths);
 	return text;
+}
+
+char *table_text(const struct table *t)
+{
+	return table_text_look(t, NULL, NULL, table_rows(t));
 }

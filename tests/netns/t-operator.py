@@ -68,12 +68,14 @@ def test_explain_words(net):
     def words(*question):
         return [' '.join(x.split()) for x in d.ctl('explain', *question).stdout.splitlines()]
     assert words(LAN, '1', '1') == [
-        'denied, result UNSUPP_PROTOCOL', 'why one port of a protocol with ports can be mapped, nothing else',
-        'mappings 1 of at most 256']
-    assert words('203.0.113.9', 'tcp', '80')[:2] == ['denied, result NOT_AUTHORIZED', 'why no rule matches']
+        f'refused: {LAN}, 1 port 1', 'Why: one port of a protocol with ports can be mapped, nothing else.',
+        'PCP answers UNSUPP_PROTOCOL.', 'The host has 1 mapping of at most 256: 255 more are possible.']
+    assert words('203.0.113.9', 'tcp', '80')[:3] == [
+        'refused: 203.0.113.9, tcp port 80', 'Why: no rule matches.', 'PCP answers NOT_AUTHORIZED.']
     assert words(LAN, 'tcp', '8443') == [
-        f'allowed by static "web" (line {line}), result SUCCESS', 'external port 443', 'lifetime for ever',
-        'mappings 1 of at most 256', 'has it already external port 443, never ends']
+        f'allowed by static "web" (line {line}): {LAN}, tcp port 8443', 'It has external port 443.', 'It does not end.',
+        'The host has 1 mapping of at most 256: 255 more are possible.',
+        f'The mapping is there already: {EXT}:443 outside, without an end.']
 
 
 def test_reload_needs_restart(net):

@@ -108,7 +108,7 @@ static int run(bool json, bool all)
 	was_error = dup(STDERR_FILENO);
 	dup2(fileno(o), STDOUT_FILENO);
 	dup2(fileno(e), STDERR_FILENO);
-	end = natpcpctl_journal(path, json, all);
+	end = journal_show(path, json, all);
 	fflush(NULL);
 	dup2(was_out, STDOUT_FILENO);
 	dup2(was_error, STDERR_FILENO);
