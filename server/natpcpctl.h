@@ -27,9 +27,12 @@ struct tool {
 int natpcpctl_status(struct tool *t, int n, char **argument);
 int natpcpctl_leases(struct tool *t, int n, char **argument);
 int natpcpctl_explain(struct tool *t, int n, char **argument);
+int natpcpctl_rules(struct tool *t, int n, char **argument);
+int natpcpctl_watch(struct tool *t, int n, char **argument);
 int natpcpctl_revoke(struct tool *t, int n, char **argument);
 int natpcpctl_reload(struct tool *t, int n, char **argument);
 int natpcpctl_check(struct tool *t, int n, char **argument);
+int natpcpctl_metrics(struct tool *t, int n, char **argument);
 int natpcpctl_journal(struct tool *t, int n, char **argument);
 int natpcpctl_help(struct tool *t, int n, char **argument);
 
