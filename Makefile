@@ -12,6 +12,9 @@ LIBDIR   ?= $(PREFIX)/lib
 INCDIR   ?= $(PREFIX)/include
 LABDIR   ?= $(PREFIX)/lib/natpcp-lab
 MANDIR   ?= $(PREFIX)/share/man
+BASHDIR  ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR   ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR  ?= $(PREFIX)/share/fish/vendor_completions.d
 SYSCONF  ?= /etc
 UNITDIR  ?= $(PREFIX)/lib/systemd/system
 CFLAGS   ?= -O2 -g
@@ -266,6 +269,10 @@ install: all install-lib
 	install -D -m 0755 $(O)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpctl
 	install -D -m 0755 $(O)/natpcpc $(DESTDIR)$(BINDIR)/natpcpc
 	install -D -m 0644 codec/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcpc.1
+	install -D -m 0644 server/natpcpctl.8 $(DESTDIR)$(MANDIR)/man8/natpcpctl.8
+	install -D -m 0644 conf/completion/natpcpctl.bash $(DESTDIR)$(BASHDIR)/natpcpctl
+	install -D -m 0644 conf/completion/natpcpctl.zsh $(DESTDIR)$(ZSHDIR)/_natpcpctl
+	install -D -m 0644 conf/completion/natpcpctl.fish $(DESTDIR)$(FISHDIR)/natpcpctl.fish
 	install -d $(DESTDIR)$(LABDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 0755 $(O)/natpcp-labd server/lab/natpcp-lab $(DESTDIR)$(LABDIR)
 	install -m 0644 $(sort $(wildcard server/lab/*.py)) $(DESTDIR)$(LABDIR)
@@ -279,7 +286,8 @@ install: all install-lib
 # the operator's natpcpd.conf and the journal stay
 uninstall: uninstall-lib
 	rm -f $(DESTDIR)$(SBINDIR)/natpcpd $(DESTDIR)$(BINDIR)/natpcpctl $(DESTDIR)$(BINDIR)/natpcpc $(DESTDIR)$(BINDIR)/natpcp-lab
-	rm -f $(DESTDIR)$(MANDIR)/man1/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcp-lab.1
+	rm -f $(DESTDIR)$(MANDIR)/man1/natpcpc.1 $(DESTDIR)$(MANDIR)/man1/natpcp-lab.1 $(DESTDIR)$(MANDIR)/man8/natpcpctl.8
+	rm -f $(DESTDIR)$(BASHDIR)/natpcpctl $(DESTDIR)$(ZSHDIR)/_natpcpctl $(DESTDIR)$(FISHDIR)/natpcpctl.fish
 	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd $(DESTDIR)$(LABDIR)
 

@@ -32,6 +32,8 @@ check       git                                  cmd:git
 check       iptables                             cmd:iptables-nft
 check       g++                                  cmd:g++
 check       mandoc                               cmd:mandoc
+targets     zsh                                  cmd:zsh
+targets     fish                                 cmd:fish
 targets     musl-tools                           cmd:musl-gcc
 targets     gcc-i686-linux-gnu                   cmd:i686-linux-gnu-gcc
 targets     libc6-dev-i386-cross                 file:/usr/i686-linux-gnu/include/stdlib.h
