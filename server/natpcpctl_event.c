@@ -129,6 +129,10 @@ void event_print(FILE *out, const struct look *l, const char *type, const json_t
 		member(out, o, "name", " ");
 		member(out, o, "interface", " ");
 		print_addresses(out, o);
+		if (strcmp(words_text(o, "state"), "ok") != 0)
+			member(out, o, "state", " ");
+		if (json_is_boolean(json_object_get(o, "ok")))
+			say(out, json_is_true(json_object_get(o, "ok")) ? " done" : " failed");
 		if (words_number(o, "lifetime_s"))
 			say(out, " for %s", words_short(words_number(o, "lifetime_s"), b));
 		member(out, o, "result", " ");

@@ -46,14 +46,13 @@ static void line_end(struct sse *s)
 		return;
 	}
 	value = strchr(line, ':');
-	if (value == line)
-		return; /* a comment */
 	if (value) {
 		*value++ = '\0';
 		value += *value == ' ';
 	} else {
 		value = line + s->n;
 	}
+	/* a comment begins with a colon: its name is "" */
 	if (!strcmp(line, "data"))
 		add_data(s, value);
 	else if (!strcmp(line, "event"))

@@ -10,9 +10,11 @@ import json
 import re
 import select
 import shutil
+import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 import lab
@@ -129,6 +131,67 @@ def test_sorted(net):
             assert [int(y.split()[1].split(':')[1]) for y in rows[1:]] == order, rows
     p = d.ctl('leases', '--sort', 'size', check=False)
     assert p.returncode == 2 and 'usage: natpcpctl leases' in p.stderr, vars(p)
+
+
+class Fake:
+    """A server that answers each connection with the next of some texts, as they are."""
+
+    def __init__(self, net, *answers):
+        self.path = os.path.join(net.dir, 'fake.sock')
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen()
+        self.asked = []
+        net.sockets.append(self.socket)
+        threading.Thread(target=self.serve, args=(answers,), daemon=True).start()
+
+    def serve(self, answers):
+        for answer in answers:
+            connection, _ = self.socket.accept()
+            with connection:
+                request = b''
+                while b'\r\n\r\n' not in request:
+                    request += connection.recv(65536)
+                self.asked.append(request.split()[1].decode())
+                connection.sendall(answer.encode())
+
+
+def http(body, status='200 OK', length=None):
+    return f'HTTP/1.1 {status}\r\nContent-Length: {len(body.encode()) if length is None else length}\r\nConnection: close\r\n\r\n{body}'
+
+
+def test_strange(net):
+    """natpcpctl and servers that answer strangely, or break off: exit code 1, a line that says so, and no control character"""
+    lease = '{"protocol": "tcp", "internal_address": "192.0.2.11", "internal_port": 1, "description": "\\u001b[2J\\u009b"}'
+    for command, answers, said, shown in (
+            ('status', [http('')], 'empty', ''),
+            ('status', [http('nonsense')], 'no JSON', ''),
+            ('status', [http('{"version": "1.0"', length=100)], 'fake.sock', ''),
+            ('status', ['HTTP/1.1 200 OK\r\n'], 'empty', ''),
+            ('status', [http('{"error": "no\\u001b[2J"}', '500 X')], 'no?[2J', ''),
+            ('status', [http('gone', '500 X')], 'answered 500', ''),
+            ('rules', [http('{"error": "there is no such path"}', '404 X')], 'older', ''),
+            ('watch', [http('{"error": "there is no such path"}', '404 X')], 'older', ''),
+            ('watch', [http('{"error": "too many read"}', '503 X')], 'too many read', ''),
+            ('--json leases', [http('{"leases":[\n', length=100)], 'fake.sock', '{"leases":[\n'),
+            ('watch', [http('event: made\ndata: {"by": "a\\u001b"}\n\ndata: {"cut', length=9999)], 'has gone', 'made     a?\n'),
+            ('watch', [http('data: nonsense\x1b\n\n')], 'no JSON: nonsense?', ''),
+            ('leases', [http(f'{{"leases": [{lease}], "next": 5}}'), http('{"leases": [', length=99)], 'fake.sock', '')):
+        fake = Fake(net, *answers)
+        p = run(CTL, '-s', fake.path, *command.split())
+        assert p.returncode == 1 and said in p.stderr and p.stdout == shown, (command, answers, vars(p))
+        assert not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f]', p.stdout + p.stderr), vars(p)
+    # a cursor that goes back is no reason to ask for ever; what is no list has no rows
+    fake = Fake(net, http(f'{{"leases": [{lease}], "next": 5}}'), http(f'{{"leases": [{lease}], "next": 5}}'))
+    p = run(CTL, '-s', fake.path, 'leases', '--rule', 'a&b')
+    assert p.returncode == 0 and p.stdout.count(f'{LAN}:1') == 2 and '?[2J?' in p.stdout, vars(p)
+    assert fake.asked == [f'/v1/leases?rule=a%26b&limit=20000&cursor={n}' for n in (0, 5)], fake.asked
+    for strange in ('{}', '[]', '{"leases": 7, "next": "x", "rules": {}, "externals": [1, null], "listens": {"a": 1}}'):
+        for command in ('leases', 'status', 'rules', 'explain 192.0.2.11 tcp 1', 'reload'):
+            p = run(CTL, '-s', Fake(net, http(strange)).path, *command.split())
+            assert p.returncode == 0 and not p.stderr, (strange, command, vars(p))
 
 
 def plain(text):

@@ -57,6 +57,14 @@ static void test_others(void **state)
 	prints("lost", "{\"count\": 12}", "lost     12 events: this reader was too slow\n");
 	prints("external", "{\"name\": \"wan\", \"addresses\": [\"198.51.100.9\", \"2001:db8::9\"]}",
 	       "external wan 198.51.100.9, 2001:db8::9\n");
+	prints("external",
+	       "{\"name\": \"wan\", \"interface\": \"wan0\", \"addresses\": [], \"state\": \"private\", \"why\": \"it "
+	       "is\"}",
+	       "external wan wan0 private: it is\n");
+	prints("external", "{\"addresses\": [\"198.51.100.9\"], \"state\": \"ok\"}", "external 198.51.100.9\n");
+	prints("reload", "{\"ok\": true}", "reload   done\n");
+	prints("reload", "{\"ok\": false, \"why\": \"natpcpd.conf:1: no\"}", "reload   failed: natpcpd.conf:1: no\n");
+	prints("backend", "{\"state\": \"failed\", \"why\": \"No space\"}", "backend  failed: No space\n");
 	prints("stats",
 	       "{\"requests\": 9, \"replies\": 8, \"refused\": 1, \"dropped\": 1, \"leases\": 3, \"clients\": 1, "
 	       "\"request_p50_us\": 80, \"request_p99_us\": 1500}",
