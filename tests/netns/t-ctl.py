@@ -10,6 +10,7 @@ import json
 import re
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -19,7 +20,7 @@ import time
 
 import lab
 import pcp
-from lab import LAN, conf
+from lab import EXT, EXT2, GW6, LAN, LAN2, LAN6, conf, wait
 from pcp import SUCCESS, TCP, UDP
 
 CTL = os.path.join(lab.BUILD, 'natpcpctl')
@@ -79,6 +80,37 @@ class Terminal:
         os.close(self.fd)
 
 
+class Watch:
+    """natpcpctl watch, its lines as they come."""
+
+    def __init__(self, net, *args):
+        self.lines, self.errors = [], []
+        self.process = subprocess.Popen(
+            net.command('gw', CTL, '-s', os.path.join(net.dir, 'control.sock'), *args), text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.threads = [threading.Thread(target=lambda f=f, to=to: to.extend(iter(f.readline, '')), daemon=True)
+                        for f, to in ((self.process.stdout, self.lines), (self.process.stderr, self.errors))]
+        for t in self.threads:
+            t.start()
+        net.streams.append(self)
+
+    def end(self):
+        """Its exit code and what it said was wrong."""
+        code = self.process.wait(5)
+        for t in self.threads:
+            t.join(5)
+        return code, ''.join(self.errors)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def readers(d):
+    return d.status()['events_readers']
+
+
 def usage():
     """What natpcpctl says of itself: its commands with their options, and the options that go with all."""
     out = run(CTL, 'help').stdout
@@ -131,6 +163,117 @@ def test_sorted(net):
             assert [int(y.split()[1].split(':')[1]) for y in rows[1:]] == order, rows
     p = d.ctl('leases', '--sort', 'size', check=False)
     assert p.returncode == 2 and 'usage: natpcpctl leases' in p.stderr, vars(p)
+
+
+def test_filters(net):
+    """natpcpctl leases: by host, network, port, rule, protocol, family and origin, for people and for programs"""
+    d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }',
+                        rule='rule "low & high" { action = allow  internal-ports = { "1-4999" } }\nrule "b" { action = allow }'))
+    a, b, c = net.client('lan'), net.client('lan2'), net.client('lan', GW6)
+    assert a.map(UDP, 4000, 40000).result == SUCCESS and a.natpmp(TCP, 6000, 40001).result == SUCCESS
+    assert b.map(TCP, 4001, 40002).result == SUCCESS and c.map(TCP, 5000, 5000, address='::').result == SUCCESS
+    for filters, ports in ((('--client', LAN), {40000, 40001, 443}), (('--client', '192.0.2.0/24'), {40000, 40001, 40002, 443}),
+                           (('--client', LAN2), {40002}), (('--client', LAN6), {5000}), (('--client', '2001:db8::/32'), {5000}),
+                           (('-6',), {5000}), (('-4',), {40000, 40001, 40002, 443}), (('-4', '-6'), {40000, 40001, 40002, 443, 5000}),
+                           (('--port', '40001'), {40001}), (('--port', '4001'), {40002}), (('--port', '1'), set()),
+                           (('--rule', 'low & high'), {40000, 40002}), (('--rule', 'web'), {443}), (('--rule', 'none'), set()),
+                           (('--proto', 'udp'), {40000}), (('--proto', '6'), {40001, 40002, 443, 5000}),
+                           (('--origin', 'nat-pmp'), {40001}), (('--origin', 'static'), {443}),
+                           (('--client', LAN, '--proto', 'tcp', '--origin', 'nat-pmp'), {40001})):
+        x = json.loads(d.ctl('--json', 'leases', *filters).stdout)
+        assert {y['external_port'] for y in x['leases']} == ports, (filters, x)
+        rows = d.ctl('leases', *filters).stdout.splitlines()
+        assert {int(y.split()[1].rsplit(':', 1)[1]) for y in rows[1:]} == ports, (filters, rows)
+    for wrong in (('--client', 'x'), ('--client', '192.0.2.0/33'), ('--port', '70000'), ('--proto', 'frob'), ('--origin', 'x')):
+        p = d.ctl('leases', *wrong, check=False)
+        assert p.returncode == 1 and p.stderr.strip() and not p.stdout, (wrong, vars(p))
+
+
+def test_rules(net):
+    """natpcpctl rules: what each rule decided, refused, and allows now; and what no rule decided"""
+    d = net.daemon(conf(rule='rule "guests" { action = deny  clients = { "192.0.2.12" } }\n'
+                             'rule "hosts" { action = allow  clients = { "192.0.2.0/24" } }'))
+    for i in range(3):
+        assert net.client('lan').map(UDP, 4000 + i).result == SUCCESS
+    assert net.client('lan2').map(UDP, 4000).result == pcp.NOT_AUTHORIZED
+    assert net.client('lan', GW6).map(UDP, 4000, address='::').result == pcp.NOT_AUTHORIZED
+    x = json.loads(d.ctl('--json', 'rules').stdout)
+    assert x['schema'] == 1 and x['unmatched'] == 1, x
+    assert [(r['name'], r['action'], r['hits'], r['refused'], r['mappings']) for r in x['rules']] == \
+        [('guests', 'deny', 1, 1, 0), ('hosts', 'allow', 3, 0, 3)], x
+    rows = [r.split() for r in d.ctl('rules').stdout.splitlines()]
+    lines = [str(r['line']) for r in x['rules']]
+    assert rows[1:3] == [[lines[0], 'deny', '1', '1', '0', 'guests'], [lines[1], 'allow', '3', '0', '3', 'hosts']], rows
+    assert rows[3][-1] == '1', rows
+
+
+def test_watch(net):
+    """natpcpctl watch: a line for each thing as it happens, harmless whatever clients say; --types, --json; Ctrl-C and the end of a server"""
+    d = net.daemon(conf(rule='rule "guests" { action = deny  clients = { "192.0.2.12" } }\nrule "hosts" { action = allow }'))
+    people, programs, refused = (Watch(net, *a) for a in (('watch',), ('--json', 'watch'), ('watch', '--types', 'refused')))
+    wait(lambda: readers(d) == 3)
+    a = net.client()
+    assert a.map(TCP, 4000, 40000, 600).result == SUCCESS
+    wait(lambda: people.lines and programs.lines)
+    line = people.lines[0].split()
+    assert line[2:] == f'made pcp MAP tcp {LAN}:4000 -> {EXT}:40000 for 10m rule "hosts"'.split(), line
+    x = json.loads(programs.lines[0])
+    assert x['schema'] == 1 and abs(x['at'] - time.time()) < 10, x
+    assert (x['event'], x['protocol'], x['internal_address'], x['internal_port'], x['external_port'], x['rule']) == \
+        ('made', 'tcp', LAN, 4000, 40000, 'hosts'), x
+    assert net.client('lan2').map(UDP, 4001).result == pcp.NOT_AUTHORIZED
+    wait(lambda: refused.lines)
+    assert all(word in refused.lines[0] for word in ('refused', LAN2, 'NOT_AUTHORIZED', 'guests')), refused.lines
+    d.ctl('revoke', '--all')
+    wait(lambda: any(' ended ' in y for y in people.lines))
+    wait(lambda: any(json.loads(y)['event'] == 'ended' for y in programs.lines))
+    d.ctl('reload')
+    wait(lambda: any(' reload ' in y for y in people.lines))
+    assert len(refused.lines) == 1
+    # a line is whole when it comes: none waits for another
+    stats = Watch(net, 'watch', '--types', 'stats')
+    wait(lambda: stats.lines)
+    assert ' stats ' in stats.lines[0] and 'requests 2' in stats.lines[0], stats.lines
+    stats.process.send_signal(signal.SIGINT)
+    assert stats.end() == (-signal.SIGINT, '')
+    wait(lambda: readers(d) == 3)
+    assert d.stop() == 0
+    for w in (people, programs, refused):
+        code, errors = w.end()
+        assert code == 1 and 'the server has gone' in errors, (code, errors)
+    p = d.ctl('watch', check=False)
+    assert p.returncode == 1 and 'nobody answers' in p.stderr, vars(p)
+    p = d.ctl('watch', '--types', 'made,frob', check=False)
+    assert p.returncode == 2 and 'no events frob' in p.stderr, vars(p)
+
+
+def test_killed(net):
+    """natpcpctl watch: a server that is killed is told from one that has nothing to say"""
+    d = net.daemon()
+    w = Watch(net, 'watch')
+    wait(lambda: readers(d) == 1)
+    d.process.kill()
+    d.end()
+    code, errors = w.end()
+    assert code == 1 and 'the server has gone' in errors, (code, errors)
+
+
+def test_pipe(net):
+    """natpcpctl into a pipe whose reader goes away ends by SIGPIPE, silently"""
+    d = net.daemon()
+    c = net.client()
+    for i in range(3):
+        c.map(UDP, 4000 + i, 40000 + i)
+    sock = os.path.join(net.dir, 'control.sock')
+    w = subprocess.Popen([CTL, '-s', sock, 'watch'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait(lambda: readers(d) == 1)
+    w.stdout.close()
+    assert c.map(UDP, 5000, 50000).result == SUCCESS
+    assert w.wait(5) == -signal.SIGPIPE and w.stderr.read() == ''
+    w.stderr.close()
+    with open('/dev/full', 'w') as full:
+        p = subprocess.run([CTL, '-s', sock, 'leases'], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert p.returncode == 1 and 'cannot be written' in p.stderr, vars(p)
 
 
 class Fake:
@@ -220,6 +363,109 @@ def test_terminal(net):
     assert '\x1b[1m' in d.ctl('--color', 'always', 'leases').stdout
     p = d.ctl('--color', 'sometimes', 'leases', check=False)
     assert p.returncode == 2 and 'auto, always or never' in p.stderr
+
+
+def test_live(net):
+    """natpcpctl leases --watch: the table is drawn again when something happens; the terminal is as it was at the end"""
+    d = net.daemon()
+    c = net.client()
+    assert c.map(TCP, 4000, 40000, 600).result == SUCCESS
+    t = Terminal(net, 'leases', '--watch', '--client', LAN, lines=6)
+    t.until(lambda x: f'{EXT}:40000' in x and '1 mapping' in x)
+    assert t.shown.startswith('\x1b[?1049h')
+    assert c.map(TCP, 4001, 40001, 600).result == SUCCESS
+    t.until(lambda x: f'{EXT}:40001' in x and '2 mappings' in x)
+    for i in range(6):
+        assert c.map(TCP, 4002 + i, 40002 + i, 600).result == SUCCESS
+    t.until(lambda x: '8 mappings, the first of them:' in x)
+    screen = plain(t.shown.rsplit('\x1b[H', 1)[1])
+    assert screen.count('\n') <= 5, screen
+    d.ctl('revoke', '--all')
+    t.until(lambda x: '0 mappings' in x)
+    t.type('\x03')
+    code, shown = t.end()
+    assert code == -signal.SIGINT and shown.endswith('\x1b[?25h\x1b[?1049l'), (code, shown[-80:])
+    t = Terminal(net, 'leases', '--watch')
+    t.until(lambda x: '0 mappings' in x)
+    assert d.stop() == 0
+    code, shown = t.end()
+    assert code == 1 and 'natpcpctl: ' in shown.split('\x1b[?1049l')[1], (code, shown)
+    for wrong in (('--json', 'leases', '--watch'), ('leases', '--watch')):
+        p = d.ctl(*wrong, check=False)
+        assert p.returncode == 2 and 'terminal' in p.stderr, vars(p)
+
+
+def test_metrics(net):
+    """natpcpctl metrics: as Prometheus reads it, and as JSON"""
+    d = net.daemon()
+    assert net.client().map(TCP, 4000, 40000).result == SUCCESS
+    text = d.ctl('metrics').stdout
+    assert re.search(r'^# TYPE natpcpd_\w+ counter$', text, re.M), text
+    x = json.loads(d.ctl('--json', 'metrics').stdout)
+    assert x['schema'] == 1
+    samples = [line for line in text.splitlines() if line and line[0] != '#']
+    assert len(x['metrics']) == len(samples) > 10
+    for m, line in zip(x['metrics'], samples):
+        assert line.startswith(m['name']) and m['type'] in ('counter', 'gauge', 'histogram'), (m, line)
+
+
+def test_words(net):
+    """natpcpctl status: what it says is true of this server"""
+    d = net.daemon(conf(listen='listen "lan" { interfaces = { "br-lan", "lan9" }  external = "wan" }'))
+    assert net.client().map(TCP, 4000, 40000).result == SUCCESS
+    x, shown = d.status(), d.ctl('status').stdout
+    assert x['schema'] == 1
+    lines = dict(re.findall(r'^(\S.{13}\S?) +(.*)$', shown, re.M))
+    lines = {k.strip(): v for k, v in lines.items()}
+    assert EXT in lines['external'] and 'interface wan0' in lines['external'] and ' for ' in lines['external'], shown
+    assert 'NAT-PMP and PCP' in lines['listen'] and 'interface br-lan: ' in shown and 'lan9: not there' in shown, shown
+    assert lines['leases'] == '1 of 1 host' and 'MAP 1' in lines['PCP asked'] and 'works' in lines['backend'], shown
+    assert lines['answers'].endswith('(1 so far)'), shown
+    net.ip('gw', 'addr', 'flush', 'dev', 'wan0')
+    wait(lambda: 'no address' in d.ctl('status').stdout)
+    net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
+    wait(lambda: EXT2 in d.ctl('status').stdout)
+
+
+def keys(x, free=()):
+    """The names of all members, but not of those whose members are counters by name."""
+    if isinstance(x, list):
+        return {k for y in x for k in keys(y, free)}
+    if not isinstance(x, dict):
+        return set()
+    return set(x) | {k for name, y in x.items() if name not in free for k in keys(y, free)}
+
+
+def test_schema(net):
+    """Every object of --json has schema 1, and every key of it is in natpcpctl(8)"""
+    d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }',
+                        rule='rule "hosts" { action = allow  clients = { "192.0.2.11", "2001:db8:1::/64" } }',
+                        journal='journal { path = "@DIR@/it.journal" }'))
+    w = Watch(net, '--json', 'watch', '--types', 'made,renewed,ended,moved,adopted,refused,external,reload,backend,lost,stats')
+    wait(lambda: readers(d) == 1)
+    a, b = net.client('lan'), net.client('lan2')
+    for _ in range(2):
+        assert a.map(UDP, 4000, 40000, options=[pcp.description('x'), pcp.peers('203.0.113.0/24', 443)]).result == SUCCESS
+    assert b.map(UDP, 4000, 40000).result == pcp.NOT_AUTHORIZED
+    answers = {command: json.loads(d.ctl('--json', *command.split()).stdout) for command in (
+        'status', 'leases', 'leases --sort client', 'rules', f'explain {LAN} udp 4000', f'explain {LAN2} udp 4000', 'metrics',
+        'reload')}
+    net.ip('gw', 'addr', 'flush', 'dev', 'wan0')
+    wait(lambda: any('"external"' in line for line in w.lines) and any('"stats"' in line for line in w.lines))
+    answers['revoke --all'] = json.loads(d.ctl('--json', 'revoke', '--all').stdout)
+    wait(lambda: any('"ended"' in line for line in w.lines))
+    assert d.stop() == 0
+    for command in (f'check {d.path}', 'check /dev/null', f'journal {net.dir}/it.journal', f'journal --all {net.dir}/it.journal'):
+        answers[command] = json.loads(run(CTL, '--json', *command.split()).stdout)
+    answers.update((json.loads(line)['event'], json.loads(line)) for line in w.lines)
+    assert {'made', 'renewed', 'refused', 'external', 'reload', 'ended', 'stats'} <= set(answers), answers.keys()
+    page = open(os.path.join(TREE, 'server/natpcpctl.8')).read()
+    page = page[page.index('.Sh JSON'):]
+    named = {word for line in re.findall(r'^\.(?:It )?Va (.*)$|Va (\w+)', page, re.M) for word in re.findall(r'\w+', ' '.join(line))}
+    for command, x in answers.items():
+        assert x['schema'] == 1, (command, x)
+        missing = keys(x, ('nat_pmp', 'pcp', 'dropped', 'labels')) - named
+        assert not missing, (command, missing)
 
 
 def complete_bash(*words):
