@@ -27,7 +27,7 @@ static bool add(struct leases_list *l, json_t *lease)
 	       (!l->objects || json_array_append(l->objects, lease) == 0);
 }
 
-static int add_page(struct tool *t, const struct leases_query *q, struct leases_list *l, uint64_t *cursor, bool *more)
+static int add_page(struct tool *t, const struct leases_query *q, struct leases_list *l, uint64_t *cursor)
 {
 	struct ask_path path = q->path;
 	json_t *o, *list;
@@ -35,7 +35,7 @@ static int add_page(struct tool *t, const struct leases_query *q, struct leases_
 	uint64_t next;
 	int end;
 
-	ask_number(&path, "limit", PAGE);
+	ask_number(&path, "limit", q->most ? q->most : PAGE);
 	ask_number(&path, "cursor", *cursor);
 	end = ask_json(t->ask, false, &path, &o);
 	if (end)
@@ -45,7 +45,7 @@ static int add_page(struct tool *t, const struct leases_query *q, struct leases_
 		room = add(l, json_array_get(list, i));
 	next = words_number(o, "next");
 	/* a server that goes back would never come to an end */
-	*more = room && next > *cursor;
+	l->more = room && next > *cursor;
 	*cursor = next;
 	json_decref(o);
 	return room ? CTL_DONE : CTL_FAILED;
@@ -54,8 +54,7 @@ static int add_page(struct tool *t, const struct leases_query *q, struct leases_
 int leases_get(struct tool *t, const struct leases_query *q, bool objects, struct leases_list *l)
 {
 	uint64_t cursor = 0;
-	bool more = true;
-	int end = CTL_DONE;
+	int end;
 
 	memset(l, 0, sizeof(*l));
 	l->table = table_new(row_headings, ROW_COLUMNS);
@@ -64,8 +63,9 @@ int leases_get(struct tool *t, const struct leases_query *q, bool objects, struc
 	if (!l->table || !l->sort || (objects && !l->objects))
 		return CTL_FAILED;
 	row_hide(l->table, 0);
-	while (!end && more)
-		end = add_page(t, q, l, &cursor, &more);
+	do {
+		end = add_page(t, q, l, &cursor);
+	} while (!end && l->more && (!q->most || table_rows(l->table) < q->most));
 	if (!end) {
 		l->n = table_rows(l->table);
 		l->order = sort_order(l->sort);
@@ -122,7 +122,7 @@ static int query(struct tool *t, struct leases_query *q)
 
 int natpcpctl_leases(struct tool *t, int n, char **argument)
 {
-	struct leases_query q;
+	struct leases_query q = {0};
 	struct leases_list l;
 	int end = query(t, &q);
 

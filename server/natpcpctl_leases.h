@@ -12,12 +12,14 @@ struct leases_query {
 	struct ask_path path; /* with the filters */
 	enum sort_by by;
 	bool reverse;
+	size_t most; /* no more are needed; 0: all */
 };
 
 struct leases_list {
 	struct table *table;
 	const size_t *order; /* of its rows */
 	size_t n;
+	bool more; /* there are, than were needed */
 	struct sort *sort;
 	json_t *objects; /* an array, if they are wanted */
 };

@@ -73,20 +73,18 @@ static void put_lines(const char *text)
 	}
 }
 
-static int draw(struct tool *t, const struct leases_list *l)
+static int draw(struct tool *t, const struct leases_list *l, size_t most)
 {
 	char when[WORDS_MAX], count[WORDS_MAX], *text;
-	size_t most;
 
-	look_measure(&t->look, STDOUT_FILENO);
-	most = t->look.lines > 3 ? t->look.lines - 3 : 1; /* a line above, the headings, one left free */
 	text = table_text_look(l->table, &t->look, l->order, l->n < most ? l->n : most);
 	if (!text)
 		return CTL_FAILED;
 	fputs(HOME, stdout);
 	words_count(l->n, "mapping", count);
 	words_time((double)time(NULL), when);
-	look_say(stdout, &t->look, PAINT_DIM, "%s  %s%s", when, count, l->n > most ? ", the first of them:" : "");
+	look_say(stdout, &t->look, PAINT_DIM, "%s  %s%s%s", when, l->more ? "the first " : "", count,
+		 l->n > most ? ", the first of them:" : "");
 	fputs(LINE_REST "\r\n", stdout);
 	put_lines(text);
 	fputs(BELOW, stdout);
@@ -96,11 +94,18 @@ static int draw(struct tool *t, const struct leases_list *l)
 
 static int refresh(struct tool *t, const struct leases_query *q)
 {
+	struct leases_query now = *q;
 	struct leases_list l;
-	int end = leases_get(t, q, false, &l);
+	size_t most;
+	int end;
 
+	look_measure(&t->look, STDOUT_FILENO);
+	most = t->look.lines > 3 ? t->look.lines - 3 : 1; /* a line above, the headings, one left free */
+	if (q->by == SORT_NONE && !q->reverse)
+		now.most = most;
+	end = leases_get(t, &now, false, &l);
 	if (!end)
-		end = draw(t, &l);
+		end = draw(t, &l, most);
 	leases_clear(&l);
 	return end;
 }

@@ -377,9 +377,13 @@ def test_live(net):
     t.until(lambda x: f'{EXT}:40001' in x and '2 mappings' in x)
     for i in range(6):
         assert c.map(TCP, 4002 + i, 40002 + i, 600).result == SUCCESS
-    t.until(lambda x: '8 mappings, the first of them:' in x)
-    screen = plain(t.shown.rsplit('\x1b[H', 1)[1])
-    assert screen.count('\n') <= 5, screen
+    t.until(lambda x: 'the first 3 mappings' in x)
+    assert plain(t.shown.rsplit('\x1b[H', 1)[1]).count('\n') <= 5, t.shown
+    by_port = Terminal(net, 'leases', '--watch', '--sort', 'external-port', '--reverse', lines=6)
+    by_port.until(lambda x: '8 mappings, the first of them:' in x and f'{EXT}:40005' in x)
+    assert f'{EXT}:40004' not in by_port.shown
+    by_port.process.send_signal(signal.SIGTERM)
+    assert by_port.end()[0] == -signal.SIGTERM
     d.ctl('revoke', '--all')
     t.until(lambda x: '0 mappings' in x)
     t.type('\x03')
