@@ -30,7 +30,7 @@ static bool print_json(const char *file, const char *why)
 		json_object_set_new(o, "error", json_string(why));
 	if (line > 0)
 		json_object_set_new(o, "line", json_integer(line));
-	good = o && json_dumpf(o, stdout, JSON_COMPACT) == 0;
+	good = o && json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII) == 0;
 	putchar('\n');
 	json_decref(o);
 	return good;

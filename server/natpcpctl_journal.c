@@ -141,7 +141,7 @@ static bool print_json(struct show *s, const json_t *o)
 	if (!o)
 		return false;
 	fputs(s->shown ? ",\n" : "\n", stdout);
-	return json_dumpf(o, stdout, 0) == 0;
+	return json_dumpf(o, stdout, JSON_ENSURE_ASCII) == 0;
 }
 
 /* A row of what is no lease: the epochs take the places of addresses. */
@@ -256,7 +256,7 @@ static void print_state(const struct show *s)
 static int print_as_json(struct show *s)
 {
 	json_t *o = state_json(s);
-	char *head = json_dumps(o, 0);
+	char *head = json_dumps(o, JSON_ENSURE_ASCII);
 	struct journal_scan again;
 	int end;
 

@@ -79,7 +79,7 @@ static int print_json(const struct leases_list *l)
 	printf("{\"schema\":%d,\"leases\":[", CTL_SCHEMA);
 	for (size_t i = 0; i < l->n; i++) {
 		fputs(i ? ",\n" : "\n", stdout);
-		if (json_dumpf(json_array_get(l->objects, l->order[i]), stdout, JSON_COMPACT) < 0)
+		if (json_dumpf(json_array_get(l->objects, l->order[i]), stdout, JSON_COMPACT | JSON_ENSURE_ASCII) < 0)
 			return CTL_FAILED;
 	}
 	puts("\n]}");

@@ -156,7 +156,7 @@ int natpcpctl_metrics(struct tool *t, int n, char **argument)
 	if (end)
 		return end;
 	o = metrics_json(text);
-	if (!o || json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(15)) < 0)
+	if (!o || json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15)) < 0)
 		end = CTL_FAILED;
 	putchar('\n');
 	json_decref(o);

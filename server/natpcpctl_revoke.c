@@ -13,7 +13,7 @@ static int print_ended(const struct tool *t, const json_t *o, bool all)
 	uint64_t ended = words_number(o, "revoked");
 
 	if (t->json) {
-		json_dumpf(o, stdout, JSON_COMPACT);
+		json_dumpf(o, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		putchar('\n');
 	} else {
 		say(stdout, "%" PRIu64 " ended\n", ended);

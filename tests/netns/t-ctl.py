@@ -152,12 +152,15 @@ def test_sorted(net):
     a, b = net.client('lan'), net.client('lan2')
     for client, proto, internal, external, lifetime in ((b, TCP, 4000, 40002, 3000), (a, UDP, 4001, 40001, 4000),
                                                         (a, TCP, 4002, 40003, 2000)):
-        assert client.map(proto, internal, external, lifetime).result == SUCCESS
+        text = pcp.description('\x1b[2J\x9b\u202e')
+        assert client.map(proto, internal, external, lifetime, options=[text]).result == SUCCESS
     for key, ports in (('client', [40001, 40003, 40002]), ('internal-port', [40002, 40001, 40003]),
                        ('external-port', [40001, 40002, 40003]), ('expires', [40003, 40002, 40001])):
         for order in (ports, ports[::-1]):
             more = () if order is ports else ('--reverse',)
-            x = json.loads(d.ctl('--json', 'leases', '--sort', key, *more).stdout)
+            text = d.ctl('--json', 'leases', '--sort', key, *more).stdout
+            assert text.isascii() and text.replace('\n', '').isprintable(), text
+            x = json.loads(text)
             assert x['schema'] == 1 and [y['external_port'] for y in x['leases']] == order, (key, x)
             rows = d.ctl('leases', '--sort', key, *more).stdout.splitlines()
             assert [int(y.split()[1].split(':')[1]) for y in rows[1:]] == order, rows
