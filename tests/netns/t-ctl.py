@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""natpcpctl as it is used: at a terminal, in pipes, by programs, by shells that complete what is typed."""
+"""natpcpctl as it is used: at a terminal, in pipes, by programs."""
 import os
 import sys
 
@@ -9,7 +9,6 @@ import fcntl
 import json
 import re
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -25,7 +24,6 @@ from pcp import SUCCESS, TCP, UDP
 
 CTL = os.path.join(lab.BUILD, 'natpcpctl')
 TREE = os.path.join(lab.HERE, '../..')
-COMPLETION = os.path.join(TREE, 'conf/completion/natpcpctl.')
 
 
 def run(*argv, **options):
@@ -109,41 +107,6 @@ class Watch:
 
 def readers(d):
     return d.status()['events_readers']
-
-
-def usage():
-    """What natpcpctl says of itself: its commands with their options, and the options that go with all."""
-    out = run(CTL, 'help').stdout
-    commands, everywhere = out.split('For all commands:')
-    everywhere = options(everywhere)
-    own = {}
-    for name in re.findall(r'^  (\w+) ', commands, re.M):
-        own[name] = options(run(CTL, 'help', name).stdout.split('For all commands:')[0])
-    assert {'status', 'leases', 'help'} <= set(own) and '--client' in own['leases'] and '--json' in everywhere
-    return own, everywhere
-
-
-def options(text):
-    lines = re.findall(r'^  (-.*?)  ', text, re.M)
-    return {word for line in lines for word in re.findall(r'(?:^|, )(-[-\w]+)', line)}
-
-
-def test_check(net):
-    """natpcpctl check: the messages of natpcpd -t, exit code 0 or 2, without a server"""
-    path = os.path.join(net.dir, 'it.conf')
-    for text, good in ((conf(), True), ('nonsense', False), (conf().replace('allow', 'alow'), False), ('', False)):
-        with open(path, 'w') as f:
-            f.write(text)
-        said = run(CTL, 'check', path)
-        daemon = run(os.path.join(lab.BUILD, 'natpcpd'), '-t', '-c', path)
-        assert (said.returncode, said.stdout, said.stderr) == (daemon.returncode, daemon.stdout, daemon.stderr), said
-        assert said.returncode == (0 if good else 2) and bool(said.stderr) != good
-        x = json.loads(run(CTL, '--json', 'check', path).stdout)
-        assert (x['schema'], x['good'], x['file']) == (1, good, path), x
-        if not good:
-            assert x['error'] == said.stderr.strip() and f'{path}:{x["line"]}:' in x['error'], x
-    p = run(CTL, 'check', path + '.none')
-    assert p.returncode == 2 and 'No such file' in p.stderr
 
 
 def test_sorted(net):
@@ -473,89 +436,6 @@ def test_schema(net):
         assert x['schema'] == 1, (command, x)
         missing = keys(x, ('nat_pmp', 'pcp', 'dropped', 'labels')) - named
         assert not missing, (command, missing)
-
-
-def complete_bash(*words):
-    script = f'. {COMPLETION}bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _natpcpctl; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    p = run('bash', '-c', script, 'bash', 'natpcpctl', *words)
-    assert p.returncode == 0 and not p.stderr, p
-    return p.stdout.split()
-
-
-def test_bash(net):
-    """What bash completes are the commands and options that there are"""
-    own, everywhere = usage()
-    assert set(complete_bash('')) == set(own) == set(complete_bash('help', ''))
-    assert complete_bash('-s', '/x', 'le') == ['leases']
-    for command, options in own.items():
-        assert set(complete_bash(command, '-')) == options | everywhere, command
-    assert set(complete_bash('-')) == everywhere
-    assert complete_bash('explain', LAN, 'ud') == ['udp', 'udplite']
-    assert complete_bash('watch', '--types', 'made,ren') == ['made,renewed']
-    assert complete_bash('leases', '--sort', 'cl') == ['client'] == complete_bash('leases', '--sort', '=', 'cl')
-    assert 'expires' in complete_bash('leases', '--sort', '=')
-    assert complete_bash('check', COMPLETION + 'ba') == [COMPLETION + 'bash']
-
-
-def test_zsh(net):
-    """What zsh completes are the commands and options that there are"""
-    if not shutil.which('zsh'):
-        raise lab.Skip('zsh is not installed')
-    assert run('zsh', '-n', COMPLETION + 'zsh').returncode == 0
-    own, everywhere = usage()
-    # what zsh would offer, as the function says it to zsh
-    script = f'''
-_arguments() {{ [[ $1 == -C ]] && {{ state=$STATE; return 1; }}; print -rl -- "$@"; }}
-_describe() {{ print -rl -- $commands; }}
-words=("$@"); . {COMPLETION}zsh'''
-
-    def told(state, *words):
-        p = run('zsh', '-fc', script, 'zsh', *words, env={**os.environ, 'STATE': state})
-        assert p.returncode == 0 and not p.stderr, p
-        return p.stdout
-    assert set(re.findall(r'^(\w+):', told('command'), re.M)) == set(own)
-    for command, options in own.items():
-        found = set(re.findall(r'^(?:\(.*?\))?(-[-\w]+)', told('argument', command), re.M))
-        assert found == options | everywhere, (command, found ^ (options | everywhere))
-
-
-def test_fish(net):
-    """What fish completes are the commands and options that there are"""
-    if not shutil.which('fish'):
-        raise lab.Skip('fish is not installed')
-
-    def complete(line):
-        p = run('fish', '-N', '-c', f'source {COMPLETION}fish; complete -C {json.dumps(line)}',
-                env={**os.environ, 'HOME': net.dir, 'XDG_CONFIG_HOME': net.dir})
-        assert p.returncode == 0 and not p.stderr, p
-        return {x.split('\t')[0] for x in p.stdout.splitlines()}
-    own, everywhere = usage()
-    assert complete('natpcpctl ') == set(own)
-    for command, options in own.items():
-        assert complete(f'natpcpctl {command} -') == options | everywhere, command
-    assert complete('natpcpctl watch --types made,ren') == {'made,renewed'}
-
-
-def test_manual(net):
-    """natpcpctl(8) has every command, option, order and event, and mandoc finds nothing wrong with it"""
-    page = os.path.join(TREE, 'server/natpcpctl.8')
-    text = open(page).read()
-    own, everywhere = usage()
-    assert set(re.findall(r'^\.Ss (\w+)$', text[text.index('.Sh COMMANDS'):text.index('.Sh JSON')], re.M)) == set(own)
-    for command, options in own.items():
-        section = re.search(rf'^\.Ss {command}$(.*?)^\.S[sh] ', text, re.M | re.S).group(1)
-        named = {'-' + x for x in re.findall(r'(?:Fl|\|) (-?[a-z0-9][-a-z]*)', section)}
-        assert options <= named, (command, options - named)
-    for option in everywhere:
-        assert f'Fl {option[1:]}' in text, option
-    for name in re.search(r'by (.*)', run(CTL, 'help', 'leases').stdout).group(1).replace(' or ', ', ').split(', '):
-        assert re.search(rf'^\.Cm {name}( [,.])?$', text, re.M), name
-    p = run(CTL, 'watch', '--types', 'none')
-    for name in re.search(r'but (\S+)', p.stderr).group(1).split(','):
-        assert f'.It Cm {name}\n' in text, name
-    if shutil.which('mandoc'):
-        p = run('mandoc', '-Tlint', '-Wwarning', page)
-        assert p.returncode == 0 and not p.stdout, p.stdout
 
 
 lab.main(globals())
