@@ -4,6 +4,8 @@
 
 #define NATPCPD_VERSION "0.1.0"
 #define NATPCPD_CONF	"/etc/natpcpd.conf"
-#define NATPCPD_SOCKET	"/run/natpcpd/control.sock"
+#ifndef NATPCPD_SOCKET /* where natpcpctl looks; a system without /run says otherwise */
+#define NATPCPD_SOCKET "/run/natpcpd/control.sock"
+#endif
 
 #endif

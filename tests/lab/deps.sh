@@ -34,6 +34,8 @@ check       g++                                  cmd:g++
 check       mandoc                               cmd:mandoc
 targets     zsh                                  cmd:zsh
 targets     fish                                 cmd:fish
+check       busybox                              cmd:busybox
+check       shellcheck                           cmd:shellcheck
 targets     musl-tools                           cmd:musl-gcc
 targets     gcc-i686-linux-gnu                   cmd:i686-linux-gnu-gcc
 targets     libc6-dev-i386-cross                 file:/usr/i686-linux-gnu/include/stdlib.h
