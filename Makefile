@@ -118,7 +118,7 @@ $(O)/natpcpd: $(O)/server/main.o $(SERVER:%.c=$(O)/%.o) $(call archives,server/i
 $(O)/natpcp-labd: $(O)/server/lab/main.o $(LAB:%.c=$(O)/%.o) $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
 $(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(O)/server/settings.o $(call archives,server/io)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib) -lm
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib libmnl libnftnl) -lm
 $(O)/natpcpc: $(APART:%.c=$(O)/%.o) $(call lib,codec)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 

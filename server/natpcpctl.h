@@ -34,6 +34,7 @@ int natpcpctl_reload(struct tool *t, int n, char **argument);
 int natpcpctl_check(struct tool *t, int n, char **argument);
 int natpcpctl_metrics(struct tool *t, int n, char **argument);
 int natpcpctl_journal(struct tool *t, int n, char **argument);
+int natpcpctl_selftest(struct tool *t, int n, char **argument);
 int natpcpctl_import(struct tool *t, int n, char **argument);
 int natpcpctl_help(struct tool *t, int n, char **argument);
 
