@@ -20,7 +20,7 @@ const struct command commands[] = {
 	{"check", "[FILE]", "looks for mistakes in a configuration; asks no server", "", 0, 1, natpcpctl_check},
 	{"metrics", "", "counters in the text format of Prometheus", "", 0, 0, natpcpctl_metrics},
 	{"journal", "FILE", "what a journal has; asks no server", "a", 1, 1, natpcpctl_journal},
-	{"selftest", "", "opens a port for a host that is not there, and looks whether a packet gets to it, or which chain drops it",
+	{"selftest", "", "opens a port, and looks whether it can be reached, or what drops it; for root",
 	 "46iHF", 0, 0, natpcpctl_selftest},
 	{"import", "miniupnpd FILE", "prints a natpcpd.conf made from a miniupnpd.conf; asks no server", "", 2, 2, natpcpctl_import},
 	{"help", "[COMMAND]", "how a command is used", "", 0, 1, natpcpctl_help},

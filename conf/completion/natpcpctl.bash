@@ -12,11 +12,11 @@ _natpcpctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' own='' i arguments=0
 	local everywhere='-s --socket --json --color -V --version -h --help'
 	local protocols='tcp udp sctp dccp udplite all'
-	local commands='status leases explain rules watch revoke reload check metrics journal help'
+	local commands='status leases explain rules watch revoke reload check metrics journal selftest import help'
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-s | --socket | --color | --client | --port | --rule | --proto | --origin | --sort | --interface | --types)
+		-s | --socket | --color | --client | --port | --rule | --proto | --origin | --sort | --interface | --types | --host | --from)
 			[ "${COMP_WORDS[i + 1]}" != = ] || ((i++))
 			((i++))
 			;;
@@ -38,7 +38,7 @@ _natpcpctl() {
 	--sort) _natpcpctl_words "$current" 'client internal-port external external-port proto expires rule origin'; return ;;
 	--types) _natpcpctl_words "$current" 'made renewed ended moved adopted refused external reload backend lost stats' list; return ;;
 	--interface) _natpcpctl_words "$current" "$(command ls /sys/class/net 2>/dev/null)"; return ;;
-	--client | --port | --rule) return ;;
+	--client | --port | --rule | --host | --from) return ;;
 	esac
 	case $command in
 	leases) own='--client --port --rule --proto --origin -4 -6 --sort --reverse --watch' ;;
@@ -46,6 +46,7 @@ _natpcpctl() {
 	watch) own='--types' ;;
 	revoke) own='--client --rule --all' ;;
 	journal) own='--all' ;;
+	selftest) own='-4 -6 --interface --host --from' ;;
 	esac
 	if [[ $current == -* ]]; then
 		_natpcpctl_words "$current" "$own $everywhere"
@@ -55,7 +56,8 @@ _natpcpctl() {
 	:*) _natpcpctl_words "$current" "$commands" ;;
 	help:0) _natpcpctl_words "$current" "$commands" ;;
 	explain:1 | revoke:0) _natpcpctl_words "$current" "$protocols" ;;
-	check:0 | journal:0) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+	import:0) _natpcpctl_words "$current" miniupnpd ;;
+	check:0 | journal:0 | import:1) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
 	esac
 }
 

@@ -24,6 +24,8 @@ _natpcpctl() {
 		'check:looks for mistakes in a configuration'
 		'metrics:counters for Prometheus'
 		'journal:what a journal has'
+		'selftest:opens a port, and looks whether it can be reached'
+		'import:a natpcpd.conf made from a miniupnpd.conf'
 		'help:how a command is used'
 	)
 	protocols=(tcp udp sctp dccp udplite all)
@@ -58,6 +60,14 @@ _natpcpctl() {
 	) ;;
 	check) own=('1:configuration:_files') ;;
 	journal) own=('--all[each record]' '1:journal:_files') ;;
+	selftest) own=(
+		'(-6)-4[IPv4 only]'
+		'(-4)-6[IPv6 only]'
+		'--interface[the inside interface]:interface:_net_interfaces'
+		'--host[the address of the test host]:address:'
+		'--from[where the test packets come from]:address:'
+	) ;;
+	import) own=('1:of:(miniupnpd)' '2:miniupnpd.conf:_files') ;;
 	help) own=("1:command:(${commands%%:*})") ;;
 	esac
 	_arguments $everywhere $own
