@@ -14,7 +14,7 @@ struct backend;
 
 enum backend_event {
 	BACKEND_INTACT,
-	BACKEND_REPAIRED, /* a part of the ruleset, or our rule in the operator's chain, is back; mappings intact */
+	BACKEND_REPAIRED, /* a part of the ruleset, or our rule in a chain of the operator's, is back; mappings intact */
 	BACKEND_EMPTIED,  /* the mappings are gone: everything must be installed again */
 };
 
@@ -46,17 +46,17 @@ struct backend_ops {
 	/* How many are installed; for a moment, those too that have just ended. 0 or -errno; -EOPNOTSUPP: there is no
 	 * telling but by a list. */
 	int (*count)(struct backend *b, size_t *n);
-	/* Takes over what changed in conf: names of interfaces, the forward chain, static mappings. 0, with a warning or ""
-	 * in why (size octets), or -errno, with the reason in it. -ENOENT is the forward chain's alone: it is not there,
-	 * or what conf names cannot take our rule. */
+	/* Takes over what changed in conf: names of interfaces, the forward chains, static mappings. 0, with a warning or
+	 * "" in why (size octets), or -errno, with the reason in it. -ENOENT is the forward chains' alone: one is not
+	 * there, or cannot take our rule; then it is in none that had none. */
 	int (*reload)(struct backend *b, const struct conf *conf, char *why, size_t size);
 	/* A descriptor that becomes readable when somebody else changed the ruleset, or -1. */
 	int (*watch_fd)(const struct backend *b);
 	/* Reads that descriptor empty. True if what it said may concern us: then watch is to be called, soon. */
 	bool (*drain)(struct backend *b);
 	/* Looks at the ruleset and repairs what can be repaired. Returns an enum backend_event; or -errno, then it is to
-	 * be called again after a while. */
-	int (*watch)(struct backend *b);
+	 * be called again after a while; -ENOENT: forward chains are not there, whose names are in why (size octets). */
+	int (*watch)(struct backend *b, char *why, size_t size);
 	/* Counts. 0 or -errno: there is no telling. NULL: there never is. */
 	int (*flows)(struct backend *b, struct backend_flows *flows);
 	/* A number, never 0, that stays with the mappings over our end and is lost with all of them; token: 0 if there is
@@ -72,7 +72,7 @@ struct backend {
 };
 
 /*
- * Opens the nftables backend: creates what is missing of the table, chains, maps and the rule in the forward chain,
+ * Opens the nftables backend: creates what is missing of the table, chains, maps and the rule in the forward chains,
  * takes over what is there, flushes nothing. On failure returns -errno and puts one line into why that says what to do;
  * on success a warning about the operator's ruleset, or "". -ENOENT says the same as that of reload.
  */

@@ -402,8 +402,10 @@ static bool memory_drain(struct backend *b)
 	return false;
 }
 
-static int memory_watch(struct backend *b)
+static int memory_watch(struct backend *b, char *why, size_t size)
 {
+	(void)why;
+	(void)size;
 	(void)b;
 	return BACKEND_INTACT;
 }

@@ -139,6 +139,21 @@ int nft_query(struct nft *n, nft_answer_fn *fn, void *context)
 	}
 }
 
+void nft_question(struct nft *n, uint16_t type, uint16_t flags, int family, const char *table, const char *chain)
+{
+	struct nlmsghdr *h;
+
+	n->batch.length = 0;
+	h = nft_msg_open(&n->batch, type, flags, (uint8_t)family, n->seq++);
+	/* the table is the first attribute of whatever is in one, of the table itself too; in a chain's own message its
+	 * name is elsewhere than in that of a rule */
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, table);
+	if (chain)
+		mnl_attr_put_strz(h, type == NFT_MSG_GETCHAIN ? (uint16_t)NFTA_CHAIN_NAME : (uint16_t)NFTA_RULE_CHAIN,
+				  chain);
+	nft_msg_close(&n->batch, h);
+}
+
 /* One change as a transaction of its own. */
 static int change_one(struct nft *n, const struct change *c)
 {
@@ -327,19 +342,11 @@ int nft_install(struct nft *n, const struct conf *conf, enum nft_install how, ch
 /* What the operator has to mend in his configuration is -ENOENT, whatever the kernel said. */
 static int put_accept(struct nft *n, const struct conf *conf, char *why, size_t size)
 {
-	bool made;
 	int rc = nft_drop_check(n, conf, why, size);
 
 	if (rc == 0)
-		rc = nft_accept_keep(n, conf, true, &made, why, size);
+		rc = nft_accept_put(n, conf, why, size);
 	return rc == 0 || rc == -EPERM || rc == -ENOMEM ? rc : -ENOENT;
-}
-
-static bool same_chain(const struct conf *a, const struct conf *b)
-{
-	return strcmp(a->backend.forward_family, b->backend.forward_family) == 0 &&
-	       strcmp(a->backend.forward_table, b->backend.forward_table) == 0 &&
-	       strcmp(a->backend.forward_chain, b->backend.forward_chain) == 0;
 }
 
 /* What works less well than it could, "" if nothing. */
@@ -373,12 +380,13 @@ static int nft_reload(struct backend *b, const struct conf *conf, char *why, siz
 		if (rc)
 			snprintf(why, size, "backend: cannot watch the ruleset: %s", strerror(-rc));
 	}
-	/* One of the two chains loses its rule. The new configuration is borrowed only when nothing can fail any more. */
-	if (!same_chain(old, conf))
-		nft_accept_remove(n, rc ? conf : old);
+	/* Chains that only one of the two names lose their rule. The new configuration is borrowed only when nothing can
+	 * fail any more. */
+	nft_accept_remove(n, rc ? conf : old, rc ? old : conf);
 	if (rc)
 		return rc;
 	n->conf = conf;
+	n->accept_missing = 0;
 	look(n, conf, why, size);
 	return 0;
 }
@@ -390,7 +398,7 @@ static void nft_close(struct backend *b, bool clear)
 	if (clear && n->socket) {
 		uint32_t first;
 
-		nft_accept_remove(n, n->conf);
+		nft_accept_remove(n, n->conf, NULL);
 		first = n->seq;
 		nft_msg_begin(&n->batch, first);
 		nft_ruleset_delete(&n->batch, n->conf->backend.table, first + 1);

@@ -38,11 +38,11 @@ struct nft {
 	uint32_t table_flags; /* 0 or NFT_RULESET_KEPT */
 	struct nft_msg_kernel kernel;
 	struct nft_print print;
-	bool no_reset;	     /* the kernel lacks what nft_reset.h's rules are made of */
-	bool hooks;	     /* nft_ruleset_put_hooks()'s table is there */
-	bool missed;	     /* somebody else may have changed something while nobody listened */
-	bool emptied;	     /* mappings were lost, and nobody was told yet */
-	bool accept_missing; /* the operator's chain was not there when it was last looked for */
+	bool no_reset;		 /* the kernel lacks what nft_reset.h's rules are made of */
+	bool hooks;		 /* nft_ruleset_put_hooks()'s table is there */
+	bool missed;		 /* somebody else may have changed something while nobody listened */
+	bool emptied;		 /* mappings were lost, and nobody was told yet */
+	unsigned accept_missing; /* which of the operator's chains were not there when it was last told */
 	struct nft_msg_batch batch;
 	size_t batch_max; /* octets that the socket can send at once */
 	struct nft_slot *slots;
@@ -70,6 +70,8 @@ int nft_transact_all(struct nft *n, uint32_t first);
  */
 typedef void nft_answer_fn(void *context, const struct nlmsghdr *message);
 int nft_query(struct nft *n, nft_answer_fn *fn, void *context);
+/* Puts a request about a table into the batch buffer, or about one of its chains unless that is NULL. */
+void nft_question(struct nft *n, uint16_t type, uint16_t flags, int family, const char *table, const char *chain);
 
 /* nft_ruleset.h's ruleset into the kernel. */
 enum nft_install {
@@ -108,13 +110,22 @@ struct nft_strays {
 };
 int nft_strays(struct nft *n, const struct conf *conf, struct nft_strays *strays);
 
-/* The rule in the operator's chain: made if it is not there exactly once, or if anew. *made tells if it was. */
-int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size);
-int nft_accept_remove(struct nft *n, const struct conf *conf);
+/*
+ * Our rule in each of the operator's chains that conf names. Sets of these chains are bits: 1 << index in conf.
+ * put makes it anew in all of them, or in none: 0, or -errno with the reason in why.
+ */
+int nft_accept_put(struct nft *n, const struct conf *conf, char *why, size_t size);
+/* Makes it in each where it is not there exactly once; *made tells if that was so in any, *missing which chains are not
+ * there. 0, or the -errno of another one. */
+int nft_accept_keep(struct nft *n, const struct conf *conf, bool *made, unsigned *missing);
+/* Removes it from those that are not named by but, too; NULL: from all. */
+void nft_accept_remove(struct nft *n, const struct conf *conf, const struct conf *but);
+/* The names of the chains of a set, in quotes with commas between; cut to size. */
+void nft_accept_names(const struct conf *conf, unsigned which, char *out, size_t size);
 
-/* Puts into why what another forward chain that drops means to us, "" if there is none but the one that conf names. */
+/* Puts into why what other forward chains that drop mean to us, "" if there are none but those that conf names. */
 void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t size);
-/* -ENOENT with the reason in why if our rule in the chain that conf names could not do what it is for; else 0. */
+/* -ENOENT with the reason in why if our rule in a chain that conf names could not do what it is for; else 0. */
 int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t size);
 
 /* Watching: the descriptor stays the same, subscribe makes it hear what there is to hear with conf. */
@@ -130,7 +141,7 @@ uint32_t nft_watch_pause(struct nft *n);
 void nft_watch_resume(struct nft *n, uint32_t before, bool done);
 int nft_watch_fd(const struct backend *b);
 bool nft_watch_drain(struct backend *b);
-int nft_watch(struct backend *b);
+int nft_watch(struct backend *b, char *why, size_t size);
 /* Reads what tells our ruleset apart. */
 int nft_watch_print(struct nft *n, struct nft_print *print);
 

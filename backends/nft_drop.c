@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include "backends/nft_ruleset.h"
 
 #define DUMP_TRIES 50
+#define LIST_MAX   256
 
 struct chain {
 	const char *table, *name;
@@ -23,10 +25,12 @@ struct chain {
 	int32_t priority;
 };
 
+/* Chains that drop and that conf does not name, as conf would list them. */
 struct search {
 	const struct conf *conf;
-	char *why;
-	size_t size;
+	unsigned n;
+	bool v6; /* the first one is of IPv6 alone */
+	char names[LIST_MAX];
 };
 
 static int read_hook(const struct nlattr *a, void *context)
@@ -74,42 +78,66 @@ static const char *family_name(uint8_t family)
 	return NULL;
 }
 
-static bool is_named(const struct conf *conf, const char *family, const struct chain *c)
-{
-	return strcmp(conf->backend.forward_family, family) == 0 &&
-	       strcmp(conf->backend.forward_table, c->table) == 0 && strcmp(conf->backend.forward_chain, c->name) == 0;
-}
-
 static void look(void *context, const struct nlmsghdr *message)
 {
 	struct search *s = context;
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(message);
 	struct chain c = {.hook = UINT32_MAX, .policy = NF_ACCEPT};
 	const char *family = family_name(g->nfgen_family);
+	size_t length;
 
-	if (*s->why || !family || mnl_attr_parse(message, sizeof(*g), read_chain, &c) != MNL_CB_OK || !c.table ||
-	    !c.name)
+	if (!family || mnl_attr_parse(message, sizeof(*g), read_chain, &c) != MNL_CB_OK || !c.table || !c.name)
 		return;
-	if (c.hook != NF_INET_FORWARD || c.policy != NF_DROP || is_named(s->conf, family, &c))
+	if (c.hook != NF_INET_FORWARD || c.policy != NF_DROP ||
+	    conf_chains_have(&s->conf->backend.forward, family, c.table, c.name))
 		return;
-	snprintf(
-	    s->why, s->size,
-	    "chain \"%s %s %s\" drops what no rule of its own accepts%s, mapped ports too: if it has none for them, "
-	    "write backend { forward-chain = \"%s %s %s\" }",
-	    family, c.table, c.name, g->nfgen_family == NFPROTO_IPV6 ? " of IPv6" : "", family, c.table, c.name);
+	length = strlen(s->names);
+	if (snprintf(s->names + length, sizeof(s->names) - length, "%s\"%s %s %s\"", length ? ", " : "", family,
+		     c.table, c.name) >= (int)(sizeof(s->names) - length)) {
+		s->names[length] = '\0'; /* whoever named those will hear of the others */
+		return;
+	}
+	if (s->n++ == 0)
+		s->v6 = g->nfgen_family == NFPROTO_IPV6;
+}
+
+/* What is to be written, so that all are named; as much of it as fits. */
+static void advise(const struct search *s, char *why, size_t size)
+{
+	const struct conf_chains *named = &s->conf->backend.forward;
+	char before[LIST_MAX] = "";
+	bool list = named->n + s->n > 1;
+
+	if (s->n == 1)
+		snprintf(why, size, "chain %s drops what no rule of its own accepts%s", s->names,
+			 s->v6 ? " of IPv6" : "");
+	else
+		snprintf(why, size, "chains %s drop what no rules of their own accept", s->names);
+	nft_accept_names(s->conf, UINT_MAX, before, sizeof(before));
+	size -= strlen(why);
+	why += strlen(why);
+	if (snprintf(why, size, ", mapped ports too: if %s none for them, write backend { forward-chain = %s%s%s%s%s }",
+		     s->n == 1 ? "it has" : "they have", list ? "{ " : "", before, *before ? ", " : "", s->names,
+		     list ? " }" : "") >= (int)size ||
+	    strlen(before) + 1 == sizeof(before))
+		snprintf(why, size, ", mapped ports too: name %s in backend.forward-chain, beside those that it names",
+			 s->n == 1 ? "it" : "them");
 }
 
 void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t size)
 {
-	struct search s = {.conf = conf, .why = why, .size = size};
+	struct search s;
 	int rc = -EINTR;
 
+	why[0] = '\0';
 	for (int tries = 0; rc == -EINTR && tries < DUMP_TRIES; tries++) {
-		why[0] = '\0';
+		s = (struct search){.conf = conf};
 		n->batch.length = 0;
 		nft_msg_close(&n->batch, nft_msg_open(&n->batch, NFT_MSG_GETCHAIN, NLM_F_DUMP, AF_UNSPEC, n->seq++));
 		rc = nft_query(n, look, &s);
 	}
+	if (s.n)
+		advise(&s, why, size);
 }
 
 static void read_named(void *context, const struct nlmsghdr *message)
@@ -117,19 +145,11 @@ static void read_named(void *context, const struct nlmsghdr *message)
 	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_chain, context);
 }
 
-int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t size)
+static int check(struct nft *n, const struct conf_chain *chain, char *why, size_t size)
 {
-	const char *family = conf->backend.forward_family;
 	struct chain c = {.hook = UINT32_MAX};
-	struct nlmsghdr *h;
 
-	if (conf->backend.forward_chain[0] == '\0')
-		return 0;
-	n->batch.length = 0;
-	h = nft_msg_open(&n->batch, NFT_MSG_GETCHAIN, NLM_F_ACK, (uint8_t)nft_ruleset_family(family), n->seq++);
-	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, conf->backend.forward_table);
-	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, conf->backend.forward_chain);
-	nft_msg_close(&n->batch, h);
+	nft_question(n, NFT_MSG_GETCHAIN, NLM_F_ACK, nft_ruleset_family(chain->family), chain->table, chain->chain);
 	/* what is wrong with a chain that is not there is said by whoever puts our rule into it; one without a hook is
 	 * reached from elsewhere */
 	if (nft_query(n, read_named, &c) || c.hook == UINT32_MAX)
@@ -137,15 +157,23 @@ int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t siz
 	if (c.hook != NF_INET_FORWARD) {
 		snprintf(why, size,
 			 "backend: forward-chain: forwarded packets do not pass \"%s %s %s\": it has another hook",
-			 family, conf->backend.forward_table, conf->backend.forward_chain);
+			 chain->family, chain->table, chain->chain);
 		return -ENOENT;
 	}
 	/* in an inet table our rule looks at the connection, whose mark is older than the packet's */
-	if (nft_ruleset_family(family) == NFPROTO_INET || c.priority > NFT_RULESET_FORWARD_PRIORITY)
+	if (nft_ruleset_family(chain->family) == NFPROTO_INET || c.priority > NFT_RULESET_FORWARD_PRIORITY)
 		return 0;
 	snprintf(why, size,
 		 "backend: forward-chain: \"%s %s %s\" has priority %d: packets are marked at %d, give it a higher one",
-		 family, conf->backend.forward_table, conf->backend.forward_chain, c.priority,
-		 NFT_RULESET_FORWARD_PRIORITY);
+		 chain->family, chain->table, chain->chain, c.priority, NFT_RULESET_FORWARD_PRIORITY);
 	return -ENOENT;
+}
+
+int nft_drop_check(struct nft *n, const struct conf *conf, char *why, size_t size)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < conf->backend.forward.n; i++)
+		rc = check(n, &conf->backend.forward.v[i], why, size);
+	return rc;
 }

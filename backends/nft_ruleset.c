@@ -412,7 +412,8 @@ int nft_ruleset_family(const char *name)
 	return -1;
 }
 
-int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uint32_t seq)
+int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, const struct conf_chain *chain,
+			   uint32_t seq)
 {
 	struct nft_rule_put p = {.batch = b, .seq = seq};
 	uint8_t comment[2 + NFTNL_UDATA_COMMENT_MAXLEN];
@@ -425,10 +426,10 @@ int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uin
 	comment[0] = NFTNL_UDATA_RULE_COMMENT;
 	comment[1] = (uint8_t)length;
 	memcpy(comment + 2, conf->backend.table, length);
-	nft_rule_begin(&r, conf->backend.forward_table, conf->backend.forward_chain);
+	nft_rule_begin(&r, chain->table, chain->chain);
 	/* iptables-nft refuses to work with a table of its own in which a rule looks at the connection; it knows this one as
 	 * "-m mark". Our forward chain, which comes before, has put the connection's mark on the packet. */
-	if (nft_ruleset_family(conf->backend.forward_family) == NFPROTO_INET)
+	if (nft_ruleset_family(chain->family) == NFPROTO_INET)
 		nft_rule_connection_has(&r, conf->backend.mark);
 	else
 		nft_rule_packet_has(&r, conf->backend.mark);
@@ -439,17 +440,17 @@ int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uin
 	}
 	if (!r.failed && nftnl_rule_set_data(r.rule, NFTNL_RULE_USERDATA, comment, (uint32_t)length + 2) < 0)
 		r.failed = true;
-	nft_rule_end(&p, &r, 0, (uint8_t)nft_ruleset_family(conf->backend.forward_family));
+	nft_rule_end(&p, &r, 0, (uint8_t)nft_ruleset_family(chain->family));
 	return p.error;
 }
 
-void nft_ruleset_delete_accept(struct nft_msg_batch *b, const struct conf *conf, uint64_t handle, uint32_t seq)
+void nft_ruleset_delete_accept(struct nft_msg_batch *b, const struct conf_chain *chain, uint64_t handle, uint32_t seq)
 {
-	uint8_t family = (uint8_t)nft_ruleset_family(conf->backend.forward_family);
+	uint8_t family = (uint8_t)nft_ruleset_family(chain->family);
 	struct nlmsghdr *h = nft_msg_open(b, NFT_MSG_DELRULE, 0, family, seq);
 
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, conf->backend.forward_table);
-	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, conf->backend.forward_chain);
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, chain->table);
+	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, chain->chain);
 	mnl_attr_put_u64(h, NFTA_RULE_HANDLE, htobe64(handle));
 	nft_msg_close(b, h);
 }

@@ -73,11 +73,12 @@ void nft_ruleset_delete(struct nft_msg_batch *b, const char *table, uint32_t seq
 int nft_ruleset_family(const char *name);
 
 /*
- * The one rule in the operator's chain: it accepts packets whose connection has our mark, and is known by its comment,
+ * The one rule in a chain of the operator's: it accepts packets whose connection has our mark, and is known by its comment,
  * which is our table's name. put inserts it at the top of the chain; delete removes the rule with that handle.
  */
-int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, uint32_t seq);
-void nft_ruleset_delete_accept(struct nft_msg_batch *b, const struct conf *conf, uint64_t handle, uint32_t seq);
+int nft_ruleset_put_accept(struct nft_msg_batch *b, const struct conf *conf, const struct conf_chain *chain,
+			   uint32_t seq);
+void nft_ruleset_delete_accept(struct nft_msg_batch *b, const struct conf_chain *chain, uint64_t handle, uint32_t seq);
 
 /* The handle of a dumped rule if its comment is the name of our table; else 0. */
 uint64_t nft_ruleset_is_accept(const struct nlmsghdr *message, const struct conf *conf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What others do to the ruleset: is ours still there, and our rule in the operator's chain? A notification is only a
+ * What others do to the ruleset: is ours still there, and our rule in the operator's chains? A notification is only a
  * wake-up; what is there is then looked up.
  */
 #include "backends/nft.h"
@@ -20,24 +20,9 @@
 
 #include "backends/nft_ruleset.h"
 
-#define ACCEPTS_MAX    32	 /* copies of our rule that are removed at once */
 #define RECEIVE_BUFFER (1 << 20) /* a large ruleset that somebody loads */
-#define TRIES_MAX      5	 /* of a look and a transaction, when somebody else changes the same chain */
 
-static void ask(struct nft *n, uint16_t type, uint16_t flags, uint8_t family, uint16_t table_attribute,
-		const char *table, uint16_t chain_attribute, const char *chain)
-{
-	struct nlmsghdr *h;
-
-	n->batch.length = 0;
-	h = nft_msg_open(&n->batch, type, flags, family, n->seq++);
-	mnl_attr_put_strz(h, table_attribute, table);
-	if (chain)
-		mnl_attr_put_strz(h, chain_attribute, chain);
-	nft_msg_close(&n->batch, h);
-}
-
-/* A query again until it was not disturbed; start forgets what an earlier try found. */
+/* A query again until it was not disturbed. */
 #define ASK_TRIES 50
 
 struct handles {
@@ -75,12 +60,12 @@ int nft_watch_print(struct nft *n, struct nft_print *print)
 {
 	const char *table = n->conf->backend.table;
 	const struct {
-		uint16_t type, flags, table, handle, name;
+		uint16_t type, flags, handle, name;
 		uint64_t *sum;
 	} queries[] = {
-	    {NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_NAME, NFTA_TABLE_HANDLE, 0, &print->table},
-	    {NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_TABLE, NFTA_SET_HANDLE, NFTA_SET_NAME, &print->maps},
-	    {NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_TABLE, NFTA_RULE_HANDLE, 0, &print->rules},
+	    {NFT_MSG_GETTABLE, NLM_F_ACK, NFTA_TABLE_HANDLE, 0, &print->table},
+	    {NFT_MSG_GETSET, NLM_F_DUMP, NFTA_SET_HANDLE, NFTA_SET_NAME, &print->maps},
+	    {NFT_MSG_GETRULE, NLM_F_DUMP, NFTA_RULE_HANDLE, 0, &print->rules},
 	};
 
 	*print = (struct nft_print){0};
@@ -94,7 +79,7 @@ int nft_watch_print(struct nft *n, struct nft_print *print)
 			    .maps_only = queries[i].type == NFT_MSG_GETSET,
 			};
 
-			ask(n, queries[i].type, queries[i].flags, NFPROTO_INET, queries[i].table, table, 0, NULL);
+			nft_question(n, queries[i].type, queries[i].flags, NFPROTO_INET, table, NULL);
 			rc = nft_query(n, add_handle, &h);
 			*queries[i].sum = h.sum;
 		}
@@ -104,122 +89,6 @@ int nft_watch_print(struct nft *n, struct nft_print *print)
 			return rc;
 	}
 	return 0;
-}
-
-struct accepts {
-	const struct conf *conf;
-	uint64_t handles[ACCEPTS_MAX];
-	size_t n;
-};
-
-static void find_accept(void *context, const struct nlmsghdr *message)
-{
-	struct accepts *a = context;
-	uint64_t handle = nft_ruleset_is_accept(message, a->conf);
-
-	if (handle && a->n < ACCEPTS_MAX)
-		a->handles[a->n++] = handle;
-}
-
-static int find_accepts(struct nft *n, struct accepts *a)
-{
-	int family = nft_ruleset_family(a->conf->backend.forward_family);
-	int rc = -EINTR;
-
-	for (int tries = 0; rc == -EINTR && tries < ASK_TRIES; tries++) {
-		a->n = 0;
-		ask(n, NFT_MSG_GETRULE, NLM_F_DUMP, (uint8_t)family, NFTA_RULE_TABLE, a->conf->backend.forward_table,
-		    NFTA_RULE_CHAIN, a->conf->backend.forward_chain);
-		rc = nft_query(n, find_accept, a);
-	}
-	return rc == -ENOENT ? 0 : rc;
-}
-
-static bool named(const struct conf *conf)
-{
-	return conf->backend.forward_chain && conf->backend.forward_chain[0] != '\0';
-}
-
-static void explain(struct nft *n, const struct conf *conf, int rc, char *why, size_t size)
-{
-	const char *family = conf->backend.forward_family, *table = conf->backend.forward_table;
-	const char *chain = conf->backend.forward_chain;
-	bool no_table;
-
-	if (rc == -EPERM) {
-		snprintf(why, size,
-			 "backend: no permission to change the packet filter: start as root or with CAP_NET_ADMIN");
-		return;
-	}
-	if (rc != -ENOENT) {
-		snprintf(why, size,
-			 "backend: forward-chain: cannot put a rule into chain \"%s\" of table \"%s %s\": %s", chain,
-			 family, table, strerror(-rc));
-		return;
-	}
-	ask(n, NFT_MSG_GETTABLE, NLM_F_ACK, (uint8_t)nft_ruleset_family(family), NFTA_TABLE_NAME, table, 0, NULL);
-	no_table = nft_query(n, NULL, NULL) == -ENOENT;
-	snprintf(why, size,
-		 "backend: forward-chain: no %s%s%s\"%s %s\": create it with: nft '%s%s%s%s%sadd chain %s %s %s { type "
-		 "filter hook forward priority 0; }'",
-		 no_table ? "table " : "chain \"", no_table ? "" : chain, no_table ? "" : "\" in table ", family, table,
-		 no_table ? "add table " : "", no_table ? family : "", no_table ? " " : "", no_table ? table : "",
-		 no_table ? "; " : "", family, table, chain);
-}
-
-int nft_accept_keep(struct nft *n, const struct conf *conf, bool anew, bool *made, char *why, size_t size)
-{
-	struct accepts a = {.conf = conf};
-	int rc = 0;
-
-	*made = false;
-	if (!named(conf))
-		return 0;
-	if (nft_ruleset_family(conf->backend.forward_family) < 0) {
-		snprintf(why, size, "backend: forward-chain: \"%s\" is no family of tables that forward IP",
-			 conf->backend.forward_family);
-		return -EINVAL;
-	}
-	for (int tries = 0; tries < TRIES_MAX; tries++) {
-		uint32_t first;
-
-		rc = find_accepts(n, &a);
-		if (rc || (a.n == 1 && !anew))
-			break;
-		first = n->seq;
-		n->seq += ACCEPTS_MAX + 10;
-		nft_msg_begin(&n->batch, first);
-		for (size_t i = 0; i < a.n; i++)
-			nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
-		rc = nft_ruleset_put_accept(&n->batch, conf, first + 1 + (uint32_t)a.n);
-		if (rc == 0)
-			rc = nft_transact_all(n, first);
-		*made = rc == 0;
-		if (rc == 0 || rc != -ENOENT || a.n == 0)
-			break;
-	}
-	if (rc)
-		explain(n, conf, rc, why, size);
-	return rc;
-}
-
-int nft_accept_remove(struct nft *n, const struct conf *conf)
-{
-	struct accepts a = {.conf = conf};
-	uint32_t first = n->seq;
-	int rc;
-
-	if (!named(conf) || nft_ruleset_family(conf->backend.forward_family) < 0)
-		return 0;
-	rc = find_accepts(n, &a);
-	if (rc || a.n == 0)
-		return rc;
-	first = n->seq;
-	n->seq += ACCEPTS_MAX + 10;
-	nft_msg_begin(&n->batch, first);
-	for (size_t i = 0; i < a.n; i++)
-		nft_ruleset_delete_accept(&n->batch, conf, a.handles[i], first + 1 + (uint32_t)i);
-	return nft_transact_all(n, first);
 }
 
 /* Notifications carry the port of the socket that caused them: ours need not wake us up. */
@@ -271,7 +140,7 @@ static int subscribe(struct nft *n, bool wanted)
 int nft_watch_subscribe(struct nft *n, const struct conf *conf)
 {
 	/* While our socket is open nobody else can touch a table that has it as owner. */
-	return subscribe(n, n->table_flags == 0 || named(conf));
+	return subscribe(n, n->table_flags == 0 || conf->backend.forward.n);
 }
 
 static int read_generation(const struct nlattr *a, void *context)
@@ -383,9 +252,12 @@ static bool concerns_table(struct nft *n, uint16_t type)
 	}
 }
 
-/* What can take our rule away from the operator's chain, make the chain, or bring the rule in twice. */
-static bool concerns_chain(const struct nft *n, const struct nlmsghdr *h, uint16_t type, const struct notice *t)
+/* What can take our rule away from a chain of the operator's, make the chain, or bring the rule in twice. */
+static bool concerns_chain(const struct nft *n, const struct conf_chain *chain, const struct nlmsghdr *h,
+			   const struct notice *t)
 {
+	uint16_t type = h->nlmsg_type & 0xff;
+
 	switch (type) {
 	case NFT_MSG_NEWTABLE:
 	case NFT_MSG_DELTABLE:
@@ -396,7 +268,7 @@ static bool concerns_chain(const struct nft *n, const struct nlmsghdr *h, uint16
 		return true;
 	case NFT_MSG_DELRULE:
 	case NFT_MSG_DESTROY_RULE:
-		return strcmp(t->chain, n->conf->backend.forward_chain) == 0;
+		return strcmp(t->chain, chain->chain) == 0;
 	case NFT_MSG_NEWRULE:
 		return nft_ruleset_is_accept(h, n->conf) != 0;
 	default:
@@ -416,8 +288,14 @@ static bool concerns(struct nft *n, const struct nlmsghdr *h)
 		return false;
 	if (g->nfgen_family == NFPROTO_INET && strcmp(t.table, conf->backend.table) == 0)
 		return concerns_table(n, type);
-	return named(conf) && g->nfgen_family == nft_ruleset_family(conf->backend.forward_family) &&
-	       strcmp(t.table, conf->backend.forward_table) == 0 && concerns_chain(n, h, type, &t);
+	for (size_t i = 0; i < conf->backend.forward.n; i++) {
+		const struct conf_chain *chain = &conf->backend.forward.v[i];
+
+		if (g->nfgen_family == nft_ruleset_family(chain->family) && strcmp(t.table, chain->table) == 0 &&
+		    concerns_chain(n, chain, h, &t))
+			return true;
+	}
+	return false;
 }
 
 bool nft_watch_drain(struct backend *b)
@@ -443,15 +321,16 @@ bool nft_watch_drain(struct backend *b)
 	}
 }
 
-int nft_watch(struct backend *b)
+int nft_watch(struct backend *b, char *why, size_t size)
 {
 	struct nft *n = (struct nft *)b;
 	enum backend_event event = BACKEND_INTACT;
 	struct nft_print print;
+	unsigned missing, news;
 	bool made;
-	char why[256];
 	int rc;
 
+	why[0] = '\0';
 	nft_watch_drain(b);
 	rc = nft_watch_print(n, &print);
 	if (rc)
@@ -461,11 +340,11 @@ int nft_watch(struct backend *b)
 	if (print.table == 0)
 		n->table_flags = NFT_RULESET_KEPT; /* a new one may get what the old one could not */
 	if (!n->emptied && print.rules != n->print.rules) {
-		n->emptied = nft_install(n, n->conf, NFT_INSTALL_KEEP, why, sizeof(why)) != 0;
+		n->emptied = nft_install(n, n->conf, NFT_INSTALL_KEEP, why, size) != 0;
 		event = BACKEND_REPAIRED;
 	}
 	if (n->emptied)
-		rc = nft_install(n, n->conf, NFT_INSTALL_EMPTY, why, sizeof(why));
+		rc = nft_install(n, n->conf, NFT_INSTALL_EMPTY, why, size);
 	if (rc == 0)
 		rc = nft_watch_subscribe(n, n->conf);
 	if (rc)
@@ -473,17 +352,21 @@ int nft_watch(struct backend *b)
 	if (n->emptied)
 		event = BACKEND_EMPTIED;
 	n->emptied = false;
-	rc = nft_accept_keep(n, n->conf, false, &made, why, sizeof(why));
+	rc = nft_accept_keep(n, n->conf, &made, &missing);
 	if (made && event == BACKEND_INTACT)
 		event = BACKEND_REPAIRED;
-	/* That mappings are gone is more important; then the chain is told of by the next call. That it is gone is told
+	n->accept_missing &= missing;
+	/* That mappings are gone is more important; then chains are told of by the next call. That one is gone is told
 	 * once. */
-	if (rc == 0) {
-		n->accept_missing = false;
-	} else if (event != BACKEND_EMPTIED) {
-		if (rc != -ENOENT || !n->accept_missing)
-			event = rc;
-		n->accept_missing = rc == -ENOENT;
+	if (event == BACKEND_EMPTIED)
+		return event;
+	if (rc)
+		return rc;
+	news = missing & ~n->accept_missing;
+	n->accept_missing = missing;
+	if (news) {
+		nft_accept_names(n->conf, news, why, size);
+		return -ENOENT;
 	}
 	return event;
 }

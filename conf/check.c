@@ -481,7 +481,11 @@ static bool check_single(struct parse *p)
 		parse_blame_key(p, SCHEMA_BACKEND, 0, given ? "hairpin-mark" : "mark");
 		return say(p, given ? "is the same bit as mark" : "is the same bit as hairpin-mark");
 	}
-	if (!strcmp(c->backend.forward_family, "inet") && !strcmp(c->backend.forward_table, c->backend.table)) {
+	for (size_t i = 0; i < c->backend.forward.n; i++) {
+		const struct conf_chain *chain = &c->backend.forward.v[i];
+
+		if (strcmp(chain->family, "inet") || strcmp(chain->table, c->backend.table))
+			continue;
 		parse_blame_key(p, SCHEMA_BACKEND, 0, "forward-chain");
 		return say(p, "a chain of yours is needed, not one of the daemon's own table");
 	}

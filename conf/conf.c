@@ -51,6 +51,16 @@ static void free_strings(struct conf_strings *s)
 	free(s->v);
 }
 
+static void free_chains(struct conf_chains *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		free(c->v[i].family);
+		free(c->v[i].table);
+		free(c->v[i].chain);
+	}
+	free(c->v);
+}
+
 void conf_free(struct conf *c)
 {
 	if (!c)
@@ -87,9 +97,7 @@ void conf_free(struct conf *c)
 	free(c->reserved.udplite.v);
 	free(c->third_party.clients.v);
 	free(c->backend.table);
-	free(c->backend.forward_family);
-	free(c->backend.forward_table);
-	free(c->backend.forward_chain);
+	free_chains(&c->backend.forward);
 	free(c->journal.path);
 	free(c->control.socket);
 	free(c->control.http);
@@ -130,6 +138,14 @@ bool conf_ranges_have(const struct conf_ranges *r, uint16_t port)
 		else
 			return true;
 	}
+	return false;
+}
+
+bool conf_chains_have(const struct conf_chains *c, const char *family, const char *table, const char *chain)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->v[i].family, family) && !strcmp(c->v[i].table, table) && !strcmp(c->v[i].chain, chain))
+			return true;
 	return false;
 }
 

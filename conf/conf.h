@@ -41,6 +41,17 @@ struct conf_macs {
 	size_t n;
 };
 
+/* A chain of the operator's. */
+struct conf_chain {
+	char *family; /* "inet", "ip", "ip6" */
+	char *table, *chain;
+};
+enum { CONF_CHAINS_MAX = 8 };
+struct conf_chains {
+	struct conf_chain *v; /* no two are the same */
+	size_t n;
+};
+
 /* A set of IANA protocol numbers. */
 struct conf_protocols {
 	uint64_t bits[4];
@@ -139,10 +150,8 @@ struct conf {
 	} limits;
 	struct {
 		enum conf_backend type;
-		char *table;	      /* name without the family, which is inet */
-		char *forward_family; /* "inet", "ip"; "" if no forward chain is named */
-		char *forward_table;
-		char *forward_chain;
+		char *table; /* name without the family, which is inet */
+		struct conf_chains forward;
 		unsigned forward_line;
 		uint32_t mark;	       /* one bit of the connection and packet mark: opened by us */
 		uint32_t hairpin_mark; /* one bit of the connection mark: came from inside to an outside address */
@@ -187,6 +196,8 @@ bool conf_prefix_has(const struct conf_prefix *p, const struct in6_addr *address
 bool conf_prefixes_have(const struct conf_prefixes *p, const struct in6_addr *address);
 /* True if the port lies in one of the ranges. */
 bool conf_ranges_have(const struct conf_ranges *r, uint16_t port);
+/* True if the chain is one of those. */
+bool conf_chains_have(const struct conf_chains *c, const char *family, const char *table, const char *chain);
 bool conf_protocols_have(const struct conf_protocols *p, uint8_t protocol);
 
 #endif

@@ -39,7 +39,6 @@ enum schema_type {				     /* what the key takes, and the type of its member */
 		   SCHEMA_STRING,		     /* char *: at most max octets */
 		   SCHEMA_INTERFACE,		     /* char * */
 		   SCHEMA_TABLE,		     /* char *: "inet NAME" */
-		   SCHEMA_CHAIN,		     /* three char *, family, table and chain: "FAMILY TABLE CHAIN" */
 		   SCHEMA_LOOPBACK,		     /* char *: "ADDRESS:PORT" on loopback */
 		   SCHEMA_ENDPOINT,		     /* struct in6_addr, and uint16_t at offset_2: "ADDRESS:PORT" */
 		   SCHEMA_REFERENCE,		     /* size_t: the title of an external */
@@ -50,6 +49,7 @@ enum schema_type {				     /* what the key takes, and the type of its member */
 		   SCHEMA_RANGES,		     /* struct conf_ranges: "N" or "N-M", 1-65535 */
 		   SCHEMA_MACS,			     /* struct conf_macs */
 		   SCHEMA_PROTOCOLS,		     /* struct conf_protocols */
+		   SCHEMA_CHAINS,		     /* struct conf_chains: "FAMILY TABLE CHAIN", or "" for none */
 };
 
 enum { SCHEMA_KEYS_MAX = 12 }; /* keys of one section at most */

@@ -106,26 +106,46 @@ static enum store_result store_table(const char *text, char **to, struct text *w
 	return store_string(words[1], lengths[1], to);
 }
 
-static enum store_result store_chain(const char *text, struct conf *conf, struct text *why)
+/* "" adds none. */
+static enum store_result store_chain(const struct schema_key *key, const char *text, struct conf_chains *list,
+				     struct text *why)
 {
-	char **to[3] = {&conf->backend.forward_family, &conf->backend.forward_table, &conf->backend.forward_chain};
-	const char *words[3] = {"", "", ""};
-	size_t lengths[3] = {0};
+	const char *words[3];
+	size_t lengths[3];
+	struct conf_chain *slot;
+	void *v = list->v;
 
-	if (*text) {
-		if (split(text, 3, words, lengths) != 3 ||
-		    (!is_word(words[0], lengths[0], "inet") && !is_word(words[0], lengths[0], "ip") &&
-		     !is_word(words[0], lengths[0], "ip6"))) {
-			text_add(why, "not \"FAMILY TABLE CHAIN\" with the family inet, ip or ip6");
+	if (!*text)
+		return STORE_DONE;
+	if (split(text, 3, words, lengths) != 3 ||
+	    (!is_word(words[0], lengths[0], "inet") && !is_word(words[0], lengths[0], "ip") &&
+	     !is_word(words[0], lengths[0], "ip6"))) {
+		text_add(why, "not \"FAMILY TABLE CHAIN\" with the family inet, ip or ip6");
+		return STORE_REFUSED;
+	}
+	if (!value_identifier(words[1], lengths[1], why) || !value_identifier(words[2], lengths[2], why))
+		return STORE_REFUSED;
+	for (size_t i = 0; i < list->n; i++)
+		if (is_word(words[0], lengths[0], list->v[i].family) &&
+		    is_word(words[1], lengths[1], list->v[i].table) &&
+		    is_word(words[2], lengths[2], list->v[i].chain)) {
+			text_add(why, "stands twice in the list");
 			return STORE_REFUSED;
 		}
-		if (!value_identifier(words[1], lengths[1], why) || !value_identifier(words[2], lengths[2], why))
-			return STORE_REFUSED;
+	if (list->n == key->max) {
+		text_add(why, "more than ");
+		text_number(why, key->max);
+		text_add(why, " chains");
+		return STORE_REFUSED;
 	}
-	for (size_t i = 0; i < 3; i++)
-		if (store_string(words[i], lengths[i], to[i]) != STORE_DONE)
-			return STORE_NO_MEMORY;
-	return STORE_DONE;
+	slot = store_grow(&v, &list->n, sizeof(*list->v));
+	list->v = v;
+	if (!slot)
+		return STORE_NO_MEMORY;
+	slot->family = store_copy(words[0], lengths[0]);
+	slot->table = store_copy(words[1], lengths[1]);
+	slot->chain = store_copy(words[2], lengths[2]);
+	return slot->family && slot->table && slot->chain ? STORE_DONE : STORE_NO_MEMORY;
 }
 
 static enum store_result store_name(const char *text, struct conf_strings *list, struct text *why)
@@ -251,8 +271,6 @@ enum store_result store_value(const struct schema_key *key, void *base, const ch
 		return *text && !value_interface(text, why) ? STORE_REFUSED : store_string(text, strlen(text), to);
 	case SCHEMA_TABLE:
 		return store_table(text, to, why);
-	case SCHEMA_CHAIN:
-		return store_chain(text, base, why);
 	case SCHEMA_LOOPBACK:
 		return *text && !value_loopback(text, why) ? STORE_REFUSED : store_string(text, strlen(text), to);
 	case SCHEMA_ENDPOINT:
@@ -268,6 +286,8 @@ enum store_result store_value(const struct schema_key *key, void *base, const ch
 		return store_mac(text, to, why);
 	case SCHEMA_PROTOCOLS:
 		return store_protocols(text, to, why);
+	case SCHEMA_CHAINS:
+		return store_chain(key, text, to, why);
 	case SCHEMA_REFERENCE:
 		break;
 	}

@@ -11,6 +11,8 @@
 #define RETRY_MS     1000
 #define RETRY_MAX_MS 10000
 
+enum { GUARD_WHY_MAX = 256 };
+
 struct guard {
 	struct loop *loop;
 	struct backend *backend;
@@ -31,14 +33,15 @@ void guard_later(struct guard *g)
 static void look(void *context)
 {
 	struct guard *g = context;
-	int event = g->backend->ops->watch(g->backend);
+	char why[GUARD_WHY_MAX];
+	int event = g->backend->ops->watch(g->backend, why, sizeof(why));
 
 	g->looks++;
 	if (event == -ENOENT)
 		log_print(
 		    CONF_LOG_WARNING, "forward-chain-gone",
-		    "another program removed the chain that backend.forward-chain names; our rule goes into it when "
-		    "it is back");
+		    "another program removed %s, named by backend.forward-chain; our rule goes in when it is back",
+		    why);
 	else if (event < 0 && log_limit_pass(&g->quiet, loop_now_ms(g->loop), NULL))
 		log_print(CONF_LOG_ERROR, "ruleset-broken",
 			  "it was changed by another program and cannot be repaired: %s", strerror(-event));

@@ -74,7 +74,7 @@ int server_adopt(struct server *s, const char **what);
 
 /* server_reload.c: from now on conf holds, which is taken over; the one before is not freed. */
 void server_use(struct server *s, struct conf *conf);
-/* Puts before a reason where the forward chain stands in conf: only the packet filter could find that it is not there. */
+/* Puts before a reason where the forward chains stand in conf: only the packet filter could find that one is not there. */
 void server_blame(const struct server *s, const struct conf *conf, char *why, size_t size);
 /* What a backend has to say though it works, if anything. */
 void server_warn(const char *why);

@@ -73,10 +73,15 @@ static void must_be_complete(const struct conf *c)
 	must_be_ranges(&c->reserved.udp);
 	must(c->lifetime.min_s && c->lifetime.min_s <= c->lifetime.max_s);
 	must_be_shown(c->backend.table);
-	must_be_shown(c->backend.forward_family);
-	must_be_shown(c->backend.forward_table);
-	must_be_shown(c->backend.forward_chain);
-	must(!*c->backend.forward_family == !*c->backend.forward_chain);
+	must(c->backend.forward.n <= CONF_CHAINS_MAX);
+	for (size_t i = 0; i < c->backend.forward.n; i++) {
+		const struct conf_chain *chain = &c->backend.forward.v[i];
+
+		must(*chain->family && *chain->table && *chain->chain);
+		must_be_shown(chain->family);
+		must_be_shown(chain->table);
+		must_be_shown(chain->chain);
+	}
 	must(c->backend.mark && c->backend.mark != c->backend.hairpin_mark);
 	must_be_shown(c->journal.path);
 	must_be_shown(c->control.socket);

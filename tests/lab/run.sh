@@ -25,15 +25,14 @@ fi
 tests/lab/deps.sh build || exit 1
 ${MAKE:-make} --no-print-directory -j"${JOBS:-1}" all || exit 1
 
-# a chain that drops what is forwarded has to let in what was mapped
+# each chain that drops what is forwarded has to let in what was mapped; more than 8 cannot be named
 chain=$(nft -j list chains 2>/dev/null | python3 -c '
 import json, sys
-for o in json.load(sys.stdin)["nftables"]:
-    c = o.get("chain", {})
-    if c.get("hook") == "forward" and c.get("policy") == "drop" and c["family"] in ("inet", "ip"):
-        print(c["family"], c["table"], c["name"])
-        break' 2>/dev/null)
-[ -z "$chain" ] || chain="  forward-chain = \"$chain\""
+chains = [o["chain"] for o in json.load(sys.stdin)["nftables"] if "chain" in o]
+names = ["\"{family} {table} {name}\"".format(**c) for c in chains
+         if c.get("hook") == "forward" and c.get("policy") == "drop" and c["family"] in ("inet", "ip", "ip6")]
+if names:
+    print("  forward-chain =", "{ " + ", ".join(names[:8]) + " }" if names[1:] else names[0])' 2>/dev/null)
 mkdir -p /run/natpcpd
 umask 022
 cat >"$build/run.conf" <<EOT

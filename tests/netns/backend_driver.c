@@ -270,9 +270,11 @@ static void watch(void)
 	static const char *const names[] = {"intact", "repaired", "emptied"};
 	struct pollfd p = {.fd = backend->ops->watch_fd(backend), .events = POLLIN};
 	bool readable = poll(&p, 1, 0) > 0;
-	int rc = backend->ops->watch(backend);
+	char why[256];
+	int rc = backend->ops->watch(backend, why, sizeof(why));
 
-	printf("%s %s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc]);
+	printf("%s %s%s%s\n", readable ? "readable" : "quiet", rc < 0 ? strerrorname_np(-rc) : names[rc],
+	       rc == -ENOENT ? " " : "", rc == -ENOENT ? why : "");
 	puts("ok");
 }
 

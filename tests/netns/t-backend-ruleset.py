@@ -157,7 +157,7 @@ def test_others(net):
     rules = net.sh('gw', 'nft', 'list', 'table', 'inet', 'filter')
     net.nft('flush', 'ruleset')
     assert counts(net)[:2] == [1, 1]
-    assert d.watch() == 'readable ENOENT', 'the chain is gone'
+    assert d.watch() == 'readable ENOENT "inet filter forward"', 'the chain is gone'
     net.nft('add', 'table', 'inet', 'other')
     assert d.watch() == 'readable intact', 'that is told once'
     net.nft('-f', '-', input='\n'.join(x for x in rules.split('\n') if 'natpcpd' not in x))

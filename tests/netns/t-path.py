@@ -426,28 +426,73 @@ COMMIT
 COMMIT
 """
     net.nft('delete table inet filter; delete table inet nat')
+    rules6 = '''*filter
+:INPUT ACCEPT
+:FORWARD DROP
+:OUTPUT ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+COMMIT
+'''
     net.sh('gw', 'iptables-nft-restore', input=rules)
-    net.sh('gw', 'ip6tables-nft', '-P', 'FORWARD', 'DROP')
+    net.sh('gw', 'ip6tables-nft-restore', input=rules6)
     d = net.daemon(conf(backend='backend { forward-chain = "ip filter FORWARD" }'))
-    d.logged('event=ruleset-drops .*ip6 filter FORWARD')
-    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
-    net.through('lan', (LAN, 4000), (EXT, 40000))
-    net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan2')
-    assert leaves_as(net, 'lan', (LAN, 4000)) == (EXT, 40000)
-    net.sh('gw', 'iptables-nft-restore', input=rules)
-    wait(lambda: len([r for r in net.rules('ip filter FORWARD') if 'natpcpd' in r]) == 1)
-    net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
-    assert net.run('gw', 'iptables-nft', '-S').returncode == 0
-    # the rule for IPv6 that the manual gives
-    net.sh('gw', 'ip6tables-nft', '-I', 'FORWARD', '-m', 'mark', '--mark', '0x10000000/0x10000000', '-j', 'ACCEPT')
-    net.sh('gw', 'ip6tables-nft', '-A', 'FORWARD', '-m', 'conntrack', '--ctstate', 'ESTABLISHED', '-j', 'ACCEPT')
     assert net.client('lan', lab.GW6).map(UDP, 4000, address='::').result == SUCCESS
-    net.through('lan', (LAN6, 4000), (LAN6, 4000))
+    assert net.closed((LAN6, 4000))
+    # what the log says is to be written
+    written = d.logged(r'event=ruleset-drops .*ip6 filter FORWARD.* write (backend {.*})"')[1].replace('\\"', '"')
+    assert written == 'backend { forward-chain = { "ip filter FORWARD", "ip6 filter FORWARD" } }', written
+    start = len(d.lines)
+    d.reload(conf(backend=written))
+    assert 'ruleset-drops' not in '\n'.join(d.lines[start:]), d.log()
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
+    for _ in range(2):
+        net.through('lan', (LAN, 4000), (EXT, 40000))
+        net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan2')
+        assert leaves_as(net, 'lan', (LAN, 4000)) == (EXT, 40000)
+        net.through('lan', (LAN6, 4000), (LAN6, 4000))
+        net.forget()
+        net.sh('gw', 'iptables-nft-restore', input=rules)
+        net.sh('gw', 'ip6tables-nft-restore', input=rules6)
+        for family in ('ip', 'ip6'):
+            wait(lambda f=family: len([r for r in net.rules(f + ' filter FORWARD') if 'natpcpd' in r]) == 1)
+    for command in ('iptables-nft', 'ip6tables-nft'):
+        said = net.sh('gw', command, '-S', 'FORWARD')
+        assert '-m mark --mark 0x10000000/0x10000000' in said and '-j ACCEPT' in said, said
     assert net.closed((LAN6, 4001))
 
 
+def test_two_families_warned(net):
+    """Chains that drop are told of for each family, with all that is named already, until none is left"""
+    net.nft('delete table inet filter; delete table inet nat')
+    for command in ('iptables-nft', 'ip6tables-nft'):
+        if net.run('gw', command, '-P', 'FORWARD', 'DROP').returncode:
+            raise lab.Skip('iptables-nft is not installed')
+
+    def warned(d, start=0):
+        lines = [line for line in d.lines[start:] if 'event=ruleset-drops' in line]
+        return lines[0].replace('\\"', '"') if lines else ''
+
+    d = net.daemon(conf(backend='backend { type = "nftables" }'))
+    both = '{ "ip filter FORWARD", "ip6 filter FORWARD" }'
+    assert f'write backend {{ forward-chain = {both} }}' in warned(d), d.log()
+    net.nft('add table ip mine; add chain ip mine fw { type filter hook forward priority 5; policy drop; }')
+    for named, expected in (('"ip filter FORWARD"', '{ "ip filter FORWARD", "ip6 filter FORWARD", "ip mine fw" }'),
+                            ('{ "ip6 filter FORWARD", "ip mine fw" }', '{ "ip6 filter FORWARD", "ip mine fw", "ip filter FORWARD" }'),
+                            ('{ "ip6 filter FORWARD", "ip mine fw", "ip filter FORWARD" }', None)):
+        start = len(d.lines)
+        d.reload(conf(backend=f'backend {{ forward-chain = {named} }}'))
+        said = warned(d, start)
+        assert f'write backend {{ forward-chain = {expected} }}' in said if expected else said == '', (named, said)
+
+
 def test_make_run(net):
-    """What make run makes of two names of interfaces works on a router that drops what it forwards"""
+    """What make run makes of two names of interfaces works on a router that drops what it forwards, by several chains"""
+    net.nft('-f', '-', input='''table ip6 filter {
+        chain FORWARD {
+            type filter hook forward priority filter; policy drop;
+            ct state established accept
+        }
+    }''')
     os.symlink(os.path.realpath(os.path.join(lab.BUILD, 'natpcpd')), os.path.join(net.dir, 'natpcpd'))
     script = os.path.join(lab.HERE, 'run.sh')
     # with the namespace's own /sys, and on a /run of its own
@@ -463,6 +508,9 @@ def test_make_run(net):
         assert c.map(UDP, 4000, 40000).result == SUCCESS and c.natpmp(TCP, 4001, 40001).result == SUCCESS
         net.through('lan', (LAN, 4000), (EXT, 40000))
         net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp')
+        assert any('forward-chain = { "inet filter forward", "ip6 filter FORWARD" }' in line for line in seen), seen
+        assert net.client('lan', lab.GW6).map(UDP, 4000, address='::').result == SUCCESS
+        net.through('lan', (LAN6, 4000), (LAN6, 4000))
     finally:
         p.terminate()
         p.communicate(timeout=10)

@@ -188,7 +188,7 @@ static void dead_backend(void **state)
 	assert_int_equal(c.verdict, 0);
 	assert_int_equal(backend_memory_count(b), 1);
 	assert_int_equal(b->ops->watch_fd(b), -1);
-	assert_int_equal(b->ops->watch(b), BACKEND_INTACT);
+	assert_int_equal(b->ops->watch(b, NULL, 0), BACKEND_INTACT);
 	assert_int_equal(b->ops->reload(b, NULL, NULL, 0), 0);
 	b->ops->close(b, false);
 }

@@ -29,10 +29,29 @@ static const char golden_accept[] =
     "000000000c0003800800010000000010300001800e000100696d6d6564696174650000001c0002800800010000000000"
     "100002800c0002800800010000000001";
 
+/* insert rule ip filter FORWARD meta mark & 0x10000000 == 0x10000000 accept comment "natpcpd"; and of ip6 */
+static const char *const golden_accepts[][3] = {
+    {"ip", "FORWARD",
+     "04010000060a01040200000000000000020000000b00010066696c74657200000c000200464f5257415244000e000700"
+     "00086e617470637064000000c800048024000180090001006d6574610000000014000280080002000000000308000100"
+     "00000001440001800c000100626974776973650034000280080001000000000108000200000000010800030000000004"
+     "0c00048008000100000000100c00058008000100000000002c00018008000100636d7000200002800800010000000001"
+     "08000200000000000c0003800800010000000010300001800e000100696d6d6564696174650000001c00028008000100"
+     "00000000100002800c0002800800010000000001"},
+    {"ip6", "forward",
+     "04010000060a010402000000000000000a0000000b00010066696c74657200000c000200666f7277617264000e000700"
+     "00086e617470637064000000c800048024000180090001006d6574610000000014000280080002000000000308000100"
+     "00000001440001800c000100626974776973650034000280080001000000000108000200000000010800030000000004"
+     "0c00048008000100000000100c00058008000100000000002c00018008000100636d7000200002800800010000000001"
+     "08000200000000000c0003800800010000000010300001800e000100696d6d6564696174650000001c00028008000100"
+     "00000000100002800c0002800800010000000001"},
+};
+
 /* Strings of a configuration are its own; these live in the test. */
 struct bed {
 	char table[16], lan[16], name[16], wan[16], family[16], filter[16], chain[16], empty[1];
 	char *interfaces[1];
+	struct conf_chain forward;
 	struct conf_external external;
 	struct conf_listen listen;
 	struct conf conf;
@@ -61,9 +80,8 @@ static struct bed *bed_new(void)
 	b->conf.listens = &b->listen;
 	b->conf.listens_n = 1;
 	b->conf.backend.table = b->table;
-	b->conf.backend.forward_family = b->family;
-	b->conf.backend.forward_table = b->filter;
-	b->conf.backend.forward_chain = b->chain;
+	b->forward = (struct conf_chain){.family = b->family, .table = b->filter, .chain = b->chain};
+	b->conf.backend.forward = (struct conf_chains){.v = &b->forward, .n = 1};
 	b->conf.backend.mark = 0x10000000;
 	b->conf.backend.hairpin_mark = 0x20000000;
 	b->batch.data = b->data;
@@ -217,7 +235,7 @@ static void accept_rule(void **state)
 	size_t length;
 
 	(void)state;
-	assert_int_equal(nft_ruleset_put_accept(&b->batch, &b->conf, 2), 0);
+	assert_int_equal(nft_ruleset_put_accept(&b->batch, &b->conf, &b->forward, 2), 0);
 	compare("accept", b->data, golden_accept);
 	/* It has no handle yet. With one it is recognised, under the same table's name only. */
 	assert_int_equal(nft_ruleset_is_accept(h, &b->conf), 0);
@@ -236,11 +254,26 @@ static void accept_rule(void **state)
 	}
 	memset(b->data, 0, sizeof(b->data));
 	b->batch.length = 0;
-	nft_ruleset_delete_accept(&b->batch, &b->conf, 0x2a, 7);
+	nft_ruleset_delete_accept(&b->batch, &b->forward, 0x2a, 7);
 	compare("deletion", b->data,
 		"38000000080a010007000000000000000100"
 		"00000b00010066696c74657200000c000200666f7277617264000c000300000000000000002a");
 	free(b);
+}
+
+/* Chains of one family, as iptables has them, see the packet's mark: it knows that match. */
+static void accept_rule_of_family(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(golden_accepts) / sizeof(golden_accepts[0]); i++) {
+		struct bed *b = bed_new();
+
+		strcpy(b->family, golden_accepts[i][0]);
+		strcpy(b->chain, golden_accepts[i][1]);
+		assert_int_equal(nft_ruleset_put_accept(&b->batch, &b->conf, &b->forward, 2), 0);
+		compare(golden_accepts[i][0], b->data, golden_accepts[i][2]);
+		free(b);
+	}
 }
 
 /* Three messages: a table with an owner alone, a chain, and a rule that looks at a connection. */
@@ -287,7 +320,7 @@ static void out_of_memory(void **state)
 		failmalloc_in = nth;
 		rc = nft_ruleset_put(&b->batch, &b->conf, NFT_RULESET_KEPT, false, 2);
 		if (rc == 0)
-			rc = nft_ruleset_put_accept(&b->batch, &b->conf, 99);
+			rc = nft_ruleset_put_accept(&b->batch, &b->conf, &b->forward, 99);
 		if (rc == 0)
 			rc = nft_ruleset_put_hooks(&b->batch, &b->conf, 199);
 		assert_true(rc == -ENOMEM || (rc == 0 && failmalloc_in > 0));
@@ -314,8 +347,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whole_ruleset), cmocka_unit_test(variants),    cmocka_unit_test(two_externals),
-	    cmocka_unit_test(too_small),     cmocka_unit_test(accept_rule), cmocka_unit_test(out_of_memory),
-	    cmocka_unit_test(hooks),	     cmocka_unit_test(families),
+	    cmocka_unit_test(too_small),     cmocka_unit_test(accept_rule), cmocka_unit_test(accept_rule_of_family),
+	    cmocka_unit_test(out_of_memory), cmocka_unit_test(hooks),	    cmocka_unit_test(families),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

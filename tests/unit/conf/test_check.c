@@ -218,6 +218,8 @@ static void test_refused(void **state)
 	    {BASE "lifetime {\n max = 60 }", "f:4: lifetime: max: 60: is less than min, 120"},
 	    {BASE "backend {\n mark = 0x20000000 }", "f:4: backend: mark: is the same bit as hairpin-mark"},
 	    {BASE "backend {\n mark = 4\n hairpin-mark = 4 }", "f:5: backend: hairpin-mark: is the same bit as mark"},
+	    {BASE "backend {\n table = \"inet x\"\n forward-chain = { \"ip x forward\", \"inet x forward\" } }",
+	     "f:5: backend: forward-chain: a chain of yours is needed, not one of the daemon's own table"},
 	    {BASE "backend {\n table = \"inet x\"\n forward-chain = \"inet x forward\" }",
 	     "f:5: backend: forward-chain: a chain of yours is needed, not one of the daemon's own table"},
 	};

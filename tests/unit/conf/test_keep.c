@@ -42,8 +42,6 @@ static const char *another(const struct schema_key *key)
 		return "/another";
 	case SCHEMA_TABLE:
 		return "inet another";
-	case SCHEMA_CHAIN:
-		return "inet another chain";
 	case SCHEMA_LOOPBACK:
 		return "127.0.0.1:4711";
 	default:
@@ -53,8 +51,7 @@ static const char *another(const struct schema_key *key)
 
 static bool is_pointer(const struct schema_key *key)
 {
-	return key->type == SCHEMA_STRING || key->type == SCHEMA_TABLE || key->type == SCHEMA_LOOPBACK ||
-	       key->type == SCHEMA_CHAIN;
+	return key->type == SCHEMA_STRING || key->type == SCHEMA_TABLE || key->type == SCHEMA_LOOPBACK;
 }
 
 static bool same(const struct schema_key *key, const struct conf *a, const struct conf *b)

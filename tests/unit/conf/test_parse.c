@@ -46,6 +46,11 @@ static void test_taken(void **state)
 	    "lifetime { min = 2m max = 1d hold = 0 }",
 	    "backend { forward-chain = \"ip6 filter FORWARD\" table = \"inet  my_table\" on-exit = clear }",
 	    "backend { forward-chain = \"\" }",
+	    "backend { forward-chain = { } }",
+	    "backend { forward-chain = { \"ip filter FORWARD\", \"ip6 filter FORWARD\", } }",
+	    "backend { forward-chain = { \"ip a a\", \"ip a b\", \"ip a c\", \"ip a d\", \"ip a e\", \"ip a f\", \"ip "
+	    "a g\", "
+	    "\"ip a h\" } }",
 	    "external \"a b\" { interface = wan0 ports = { 5-6, 1-2, 3-4 } private-address = refuse nat = off }",
 	    "listen x { nonce-check = same-address pcp = no }",
 	};
@@ -212,6 +217,11 @@ static const struct {
 						 "CHAIN\" with the family inet, ip or ip6"},
     {"backend { forward-chain = \"ip a {b}\" }", "f:1: backend: forward-chain: \"ip a {b}\": a name is a letter, "
 						 "then letters, digits, \"_\", \"-\" and \".\", 63 at most"},
+    {"backend { forward-chain = { \"ip filter FORWARD\",\n\"ip6 filter forward\", \"ip  filter  FORWARD\" } }",
+     "f:2: backend: forward-chain: \"ip  filter  FORWARD\": stands twice in the list"},
+    {"backend { forward-chain = { \"ip a a\", \"ip a b\", \"ip a c\", \"ip a d\", \"ip a e\", \"ip a f\", \"ip a g\", "
+     "\"ip a h\", \"ip a i\" } }",
+     "f:1: backend: forward-chain: \"ip a i\": more than 8 chains"},
     {"backend { mark = 0x3 }", "f:1: backend: mark: \"0x3\": not a single bit, like 0x10000000"},
     {"control { socket = "
      "\"/a2345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234"
@@ -267,7 +277,7 @@ static void test_cut(void **state)
 	}
 	assert_true(parse_text(&p, text, sizeof(text) - 1, name, why));
 	assert_string_equal(p.conf->rules[0].name, "a\"");
-	assert_string_equal(p.conf->backend.forward_table, "a");
+	assert_string_equal(p.conf->backend.forward.v[0].table, "a");
 	parse_clear(&p);
 }
 

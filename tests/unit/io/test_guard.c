@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,9 +39,11 @@ static bool drain(struct backend *b)
 	return s->concerned;
 }
 
-static int watch(struct backend *b)
+static int watch(struct backend *b, char *why, size_t size)
 {
 	struct scene *s = (struct scene *)b;
+
+	snprintf(why, size, "\"ip filter FORWARD\"");
 
 	s->looks_ms[s->looks] = loop_now_ms(s->loop) - s->begin_ms;
 	return s->events[s->looks++];
