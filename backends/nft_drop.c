@@ -14,10 +14,13 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "backends/nft_final.h"
 #include "backends/nft_ruleset.h"
 
 #define DUMP_TRIES 50
 #define LIST_MAX   256
+
+enum { CANDIDATES_MAX = 16, CANDIDATE_NAME_MAX = 64 };
 
 struct chain {
 	const char *table, *name;
@@ -25,9 +28,18 @@ struct chain {
 	int32_t priority;
 };
 
+/* A chain whose policy accepts, but whose rules may end with one that drops the rest. */
+struct candidate {
+	uint8_t family;
+	char table[CANDIDATE_NAME_MAX], name[CANDIDATE_NAME_MAX];
+	bool drops;
+};
+
 /* Chains that drop and that conf does not name, as conf would list them. */
 struct search {
 	const struct conf *conf;
+	struct candidate candidates[CANDIDATES_MAX];
+	size_t candidates_n;
 	unsigned n;
 	bool v6; /* the first one is of IPv6 alone */
 	char names[LIST_MAX];
@@ -78,27 +90,66 @@ static const char *family_name(uint8_t family)
 	return NULL;
 }
 
+static void note(struct search *s, uint8_t family, const char *table, const char *name)
+{
+	size_t length = strlen(s->names);
+
+	if (snprintf(s->names + length, sizeof(s->names) - length, "%s\"%s %s %s\"", length ? ", " : "",
+		     family_name(family), table, name) >= (int)(sizeof(s->names) - length)) {
+		s->names[length] = '\0'; /* whoever named those will hear of the others */
+		return;
+	}
+	if (s->n++ == 0)
+		s->v6 = family == NFPROTO_IPV6;
+}
+
+/* What rules say of the rest of the packets is looked at later. */
+static void remember(struct search *s, uint8_t family, const struct chain *c)
+{
+	struct candidate *m = &s->candidates[s->candidates_n];
+
+	if (s->candidates_n == CANDIDATES_MAX || strlen(c->table) >= sizeof(m->table) ||
+	    strlen(c->name) >= sizeof(m->name))
+		return;
+	*m = (struct candidate){.family = family};
+	strcpy(m->table, c->table);
+	strcpy(m->name, c->name);
+	s->candidates_n++;
+}
+
 static void look(void *context, const struct nlmsghdr *message)
 {
 	struct search *s = context;
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(message);
 	struct chain c = {.hook = UINT32_MAX, .policy = NF_ACCEPT};
 	const char *family = family_name(g->nfgen_family);
-	size_t length;
 
 	if (!family || mnl_attr_parse(message, sizeof(*g), read_chain, &c) != MNL_CB_OK || !c.table || !c.name)
 		return;
-	if (c.hook != NF_INET_FORWARD || c.policy != NF_DROP ||
-	    conf_chains_have(&s->conf->backend.forward, family, c.table, c.name))
+	if (c.hook != NF_INET_FORWARD || conf_chains_have(&s->conf->backend.forward, family, c.table, c.name))
 		return;
-	length = strlen(s->names);
-	if (snprintf(s->names + length, sizeof(s->names) - length, "%s\"%s %s %s\"", length ? ", " : "", family,
-		     c.table, c.name) >= (int)(sizeof(s->names) - length)) {
-		s->names[length] = '\0'; /* whoever named those will hear of the others */
-		return;
+	if (c.policy == NF_DROP)
+		note(s, g->nfgen_family, c.table, c.name);
+	else
+		remember(s, g->nfgen_family, &c);
+}
+
+static void look_at_rule(void *context, const struct nlmsghdr *message)
+{
+	struct candidate *m = context;
+
+	m->drops = m->drops || nft_final_drops(message);
+}
+
+static void look_at_rules(struct nft *n, struct candidate *m)
+{
+	int rc = -EINTR;
+
+	for (int tries = 0; rc == -EINTR && tries < DUMP_TRIES; tries++) {
+		m->drops = false;
+		nft_question(n, NFT_MSG_GETRULE, NLM_F_DUMP, m->family, m->table, m->name);
+		rc = nft_query(n, look_at_rule, m);
 	}
-	if (s->n++ == 0)
-		s->v6 = g->nfgen_family == NFPROTO_IPV6;
 }
 
 /* What is to be written, so that all are named; as much of it as fits. */
@@ -135,6 +186,11 @@ void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t siz
 		n->batch.length = 0;
 		nft_msg_close(&n->batch, nft_msg_open(&n->batch, NFT_MSG_GETCHAIN, NLM_F_DUMP, AF_UNSPEC, n->seq++));
 		rc = nft_query(n, look, &s);
+	}
+	for (size_t i = 0; i < s.candidates_n; i++) {
+		look_at_rules(n, &s.candidates[i]);
+		if (s.candidates[i].drops)
+			note(&s, s.candidates[i].family, s.candidates[i].table, s.candidates[i].name);
 	}
 	if (s.n)
 		advise(&s, why, size);

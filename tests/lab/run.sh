@@ -25,12 +25,15 @@ fi
 tests/lab/deps.sh build || exit 1
 ${MAKE:-make} --no-print-directory -j"${JOBS:-1}" all || exit 1
 
-# each chain that drops what is forwarded has to let in what was mapped; more than 8 cannot be named
-chain=$(nft -j list chains 2>/dev/null | python3 -c '
+# each chain that drops what is forwarded, by its policy or a last rule, has to let in what was mapped; 8 can be named
+chain=$(nft -j list ruleset 2>/dev/null | python3 -c '
 import json, sys
-chains = [o["chain"] for o in json.load(sys.stdin)["nftables"] if "chain" in o]
-names = ["\"{family} {table} {name}\"".format(**c) for c in chains
-         if c.get("hook") == "forward" and c.get("policy") == "drop" and c["family"] in ("inet", "ip", "ip6")]
+objects = json.load(sys.stdin)["nftables"]
+ends = {(r["family"], r["table"], r["chain"]) for r in (o["rule"] for o in objects if "rule" in o)
+        if {"drop", "reject"} & set().union(*r.get("expr", [])) and set().union(*r["expr"]) <= {"counter", "log", "drop", "reject"}}
+names = ["\"{family} {table} {name}\"".format(**c) for c in (o["chain"] for o in objects if "chain" in o)
+         if c.get("hook") == "forward" and c["family"] in ("inet", "ip", "ip6")
+         and (c.get("policy") == "drop" or (c["family"], c["table"], c["name"]) in ends)]
 if names:
     print("  forward-chain =", "{ " + ", ".join(names[:8]) + " }" if names[1:] else names[0])' 2>/dev/null)
 mkdir -p /run/natpcpd

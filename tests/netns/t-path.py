@@ -485,6 +485,31 @@ def test_two_families_warned(net):
         assert f'write backend {{ forward-chain = {expected} }}' in said if expected else said == '', (named, said)
 
 
+def test_final_rule_warned(net):
+    """Where the policy accepts, but a last rule drops or rejects, the log says so as well; a condition makes it none"""
+    if net.run('gw', 'iptables-nft', '-P', 'FORWARD', 'ACCEPT').returncode:
+        raise lab.Skip('iptables-nft is not installed')
+    net.nft('delete table inet filter; add table inet f; add chain inet f fw { type filter hook forward priority 1; }')
+    d = net.daemon(conf(backend='backend { type = "nftables" }'))
+
+    def warned():
+        start = len(d.lines)
+        d.reload(conf(backend='backend { type = "nftables" }'))
+        return [line for line in d.lines[start:] if 'event=ruleset-drops' in line]
+
+    assert 'ruleset-drops' not in d.log(), d.log()
+    for rule in ('-i br-lan -j DROP', '-p udp -j REJECT', '-j LOG', '-m limit --limit 1/s -j DROP'):
+        net.sh('gw', 'iptables-nft', '-A', 'FORWARD', *rule.split())
+    net.nft('add rule inet f fw meta nfproto ipv4 counter drop; add rule inet f fw counter')
+    assert not warned(), d.log()
+    for end in ('-j DROP', '-j REJECT --reject-with icmp-host-prohibited'):
+        net.sh('gw', 'iptables-nft', '-A', 'FORWARD', *end.split())
+        assert 'forward-chain = \\"ip filter FORWARD\\"' in warned()[0], d.log()
+        net.sh('gw', 'iptables-nft', '-D', 'FORWARD', *end.split())
+    net.nft('add rule inet f fw counter log group 1 reject with icmpx admin-prohibited')
+    assert 'forward-chain = \\"inet f fw\\"' in warned()[0], d.log()
+
+
 def test_make_run(net):
     """What make run makes of two names of interfaces works on a router that drops what it forwards, by several chains"""
     net.nft('-f', '-', input='''table ip6 filter {
@@ -492,6 +517,15 @@ def test_make_run(net):
             type filter hook forward priority filter; policy drop;
             ct state established accept
         }
+    }
+    table inet fw {
+        chain forward {
+            type filter hook forward priority 10;
+            ct state established accept
+            iifname "br-lan" drop
+            counter reject
+        }
+        chain other { type filter hook forward priority 11; iifname "wan1" drop; }
     }''')
     os.symlink(os.path.realpath(os.path.join(lab.BUILD, 'natpcpd')), os.path.join(net.dir, 'natpcpd'))
     script = os.path.join(lab.HERE, 'run.sh')
@@ -508,7 +542,7 @@ def test_make_run(net):
         assert c.map(UDP, 4000, 40000).result == SUCCESS and c.natpmp(TCP, 4001, 40001).result == SUCCESS
         net.through('lan', (LAN, 4000), (EXT, 40000))
         net.through('lan', (LAN, 4001), (EXT, 40001), 'tcp')
-        assert any('forward-chain = { "inet filter forward", "ip6 filter FORWARD" }' in line for line in seen), seen
+        assert any('forward-chain = { "inet filter forward", "ip6 filter FORWARD", "inet fw forward" }' in line for line in seen), seen
         assert net.client('lan', lab.GW6).map(UDP, 4000, address='::').result == SUCCESS
         net.through('lan', (LAN6, 4000), (LAN6, 4000))
     finally:
