@@ -294,4 +294,4 @@ uninstall: uninstall-lib
 clean:
 	rm -rf build build-san build-clang build-fuzz
 
--include $(shell [ -d $(O) ] && find $(O) -name '*.d')
+-include $(shell [ -d $(O) ] && find $(O) -name '*.d' -type f)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check targets clients clients-all
 #                    bench all
-# Two more are only unpacked, since they would be started: bench compares with another server in $PEER (build/peer), and check has
-# Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
+# Some more are only unpacked, since they would be started: bench and check have another server and a firewall, to be compared with
+# and to work beside, in $PEER (build/peer), and check has Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
 set -eu
 table='
@@ -60,17 +60,18 @@ clients-all syncthing                            cmd:syncthing
 clients-all baresip-core                         cmd:baresip
 '
 declare -A want
-strict=0 peer=0 judge=0
+strict=0 peer='' judge=0
 for g in "$@"; do
 	case $g in
 	build) want[build]=1 ;;
 	demo) want[build]=1 want[demo]=1 ;;
-	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=1 ;;
+	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=miniupnpd-nftables ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
 	targets) want[build]=1 want[targets]=1 ;;
 	clients-all) want[clients-all]=1 ;;
 	check | all)
 		[ "$g" = check ] || strict=1
+		peer='miniupnpd-nftables ufw'
 		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1 want[targets]=1 judge=1
 		;;
 	*) echo "deps: no group $g" >&2; exit 2 ;;
@@ -92,24 +93,32 @@ while read -r group package probe; do
 	case $group in clients* | targets) optional+=("$package") ;; *) missing+=("$package") ;; esac
 done <<<"$table"
 
-# PACKAGE DIRECTORY FILE PART LEFT-OUT: unpacks a part of a package, for a file in it. Without a network what needs it is left out.
+# PACKAGE DIRECTORY FILE PART: unpacks a part of a package, for a file in it. Without a network what needs it is left out.
 unpack() {
 	local into
-	[ ! -e "$2/$3" ] && command -v apt-get >/dev/null || return 0
+	compgen -G "$2/$3" >/dev/null && return 0
+	command -v apt-get >/dev/null || return 0
 	into=$(mktemp -d)
 	chmod 755 "$into" # apt fetches as a user of its own
 	[ "$(id -u)" != 0 ] || chown _apt "$into" 2>/dev/null || true
 	if (cd "$into" && { apt-get download -q "$1" || { apt-get update -q && apt-get download -q "$1"; }; }) \
-		>/dev/null 2>&1 && mkdir -p "$2" && dpkg-deb --fsys-tarfile "$into/$1"_*.deb | tar -x -C "$2" "./$4"; then
+		>/dev/null 2>&1 && dpkg-deb --fsys-tarfile "$into/$1"_*.deb | tar -x -C "$into" "./$4" && rm "$into"/*.deb && mkdir -p "$2"; then
+		# /lib is a link to usr/lib where it is to be laid over
+		[ ! -d "$into/lib" ] || { mkdir -p "$into/usr" && cp -a "$into/lib" "$into/usr" && rm -r "${into:?}/lib"; }
+		rm -rf "$into"/etc/*.d "$into"/usr/share/{doc,man,locale,lintian,bash-completion} "$into"/usr/share/ufw/messages
+		cp -a "$into/." "$2" && chmod 755 "$2"
 		echo "unpacked $1 into $2"
 	else
-		echo "deps: could not get $1; $5"
+		echo "deps: could not get $1; what needs it is left out"
 	fi
 	rm -rf "$into"
 }
 unpack_some() {
-	[ $peer = 0 ] || unpack miniupnpd-nftables "${PEER:-build/peer}" usr/sbin/miniupnpd '' 'the rows of make bench that need it are left out'
-	[ $judge = 0 ] || command -v promtool >/dev/null || unpack prometheus "${TOOLS:-build/tools}" usr/bin/promtool usr/bin/promtool 'what it judges is skipped'
+	local package
+	for package in $peer; do
+		unpack "$package" "${PEER:-build/peer}" "usr/sbin/${package%-nftables}" ''
+	done
+	[ $judge = 0 ] || command -v promtool >/dev/null || unpack prometheus "${TOOLS:-build/tools}" usr/bin/promtool usr/bin/promtool
 }
 
 [ ${#missing[@]} -gt 0 ] || [ ${#optional[@]} -gt 0 ] || { unpack_some; exit 0; }
