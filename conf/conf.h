@@ -88,6 +88,7 @@ struct conf_rule {
 	bool wildcard;			   /* also allows all ports of a protocol, and all protocols, at once */
 	uint32_t lifetime_max_s;	   /* 0: the global one */
 	uint32_t mappings_max;		   /* per client address; 0: the global one */
+	uint32_t mappings_total;	   /* of all clients of the rule together; 0: no limit of its own */
 };
 
 struct conf_static {
@@ -129,7 +130,8 @@ struct conf {
 	} lifetime;
 	struct {
 		uint32_t mappings_per_client;
-		uint32_t mappings;     /* all clients together */
+		uint32_t mappings_per_network; /* IPv6 /64 */
+		uint32_t mappings;	       /* all clients together */
 		uint32_t port_set_max; /* ports of a set that takes an entry for each; 0 = sets are not served */
 		uint32_t requests_per_second;
 		uint32_t burst;

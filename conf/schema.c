@@ -104,6 +104,9 @@ const struct schema_key schema_keys[] = {
 	{RULE(mappings_max), .name = "mappings-max", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
 	 .unit = "mappings", .live = true,
 	 .text = "mappings of one client address; mappings-per-client of the limits section unless given"},
+	{RULE(mappings_total), .name = "mappings-total", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
+	 .unit = "mappings", .live = true,
+	 .text = "mappings of all clients of the rule together; mappings of the limits section unless given"},
 
 	{STATIC(protocol), .name = "protocol", .type = SCHEMA_PROTOCOL, .required = true, .live = true,
 	 .text = "tcp, udp, sctp, dccp or udplite"},
@@ -135,6 +138,9 @@ const struct schema_key schema_keys[] = {
 
 	{ONE(LIMITS, limits.mappings_per_client), .name = "mappings-per-client", .type = SCHEMA_NUMBER, .min = 1,
 	 .max = MANY, .initial = "256", .unit = "mappings", .live = true, .text = "of one client address"},
+	{ONE(LIMITS, limits.mappings_per_network), .name = "mappings-per-network", .type = SCHEMA_NUMBER, .min = 1,
+	 .max = MANY, .initial = "4096", .unit = "mappings", .live = true,
+	 .text = "of one IPv6 network of 64 bits, in which a host may take any number of addresses"},
 	{ONE(LIMITS, limits.mappings), .name = "mappings", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
 	 .initial = "1000000", .unit = "mappings", .live = true, .text = "of all clients together"},
 	{ONE(LIMITS, limits.port_set_max), .name = "port-set-max", .type = SCHEMA_NUMBER, .min = 0, .max = 65535,

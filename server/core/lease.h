@@ -42,7 +42,7 @@ struct lease {
 	uint8_t origin;	   /* enum engine_origin */
 	uint8_t flags;	   /* enum lease_flag */
 	uint8_t external;  /* index into conf.externals */
-	uint16_t rule;	   /* index into conf.rules or conf.statics; UINT16_MAX = unknown */
+	uint16_t rule; /* index into conf.rules or conf.statics; UINT16_MAX = unknown; changed by lease_rule() alone */
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */
@@ -64,8 +64,8 @@ struct lease_client {
 	struct in6_addr address;
 	uint32_t active; /* leases in state ACTIVE or REMOVING */
 	uint32_t held;
-	uint32_t first; /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
-	uint32_t next;	/* the table's own */
+	uint32_t first;	  /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
+	uint32_t network; /* the table's own */
 };
 
 struct lease_table;
@@ -123,6 +123,8 @@ uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers
 
 /* Replaces what the lease has beside its keys, not the peer; the table takes a reference of its own. */
 void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra);
+/* Changes the rule that it counts for. */
+void lease_rule(struct lease_table *t, uint32_t i, uint16_t rule);
 /* Changes the due time (expires_ms). */
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
 /* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()
@@ -135,6 +137,11 @@ void lease_free(struct lease_table *t, uint32_t i);
 
 /* The client's record or NULL. Valid until its last lease is freed. */
 const struct lease_client *lease_client(const struct lease_table *t, const struct in6_addr *address);
+
+/* Leases in ACTIVE or REMOVING of all clients in the IPv6 network of 64 bits that an address is in; 0 for IPv4. */
+uint32_t lease_network_active(const struct lease_table *t, const struct in6_addr *address);
+/* Those, of all clients, that a rule allowed; static ones are of none. */
+uint32_t lease_rule_active(const struct lease_table *t, uint16_t rule);
 
 /*
  * Turns the wheel to now_ms and returns a lease whose due time has come, LEASE_NONE if there is none. It stays due

@@ -241,15 +241,52 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 	floor_renew(w, l, now_ms, p);
 }
 
-void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+/* What is left of a share of which some is used. */
+static uint32_t left_of(uint32_t most, size_t used)
+{
+	return used < most ? (uint32_t)(most - used) : 0;
+}
+
+uint32_t mapper_left(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p,
+		     enum mapper_result *result, const char **why)
 {
 	const struct lease_client *client = lease_client(e->leases, &w->internal_address);
-	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
+	const struct conf_rule *rule = p->policy.rule < e->conf->rules_n ? &e->conf->rules[p->policy.rule] : NULL;
+	const struct {
+		uint32_t left;
+		enum mapper_result result;
+		const char *why;
+	} shares[] = {
+	    {left_of(mapper_most(e, p), client ? client->active : 0), MAPPER_QUOTA,
+	     "the client has as many mappings as it may"},
+	    {codec_is_v4(&w->internal_address)
+		 ? UINT32_MAX
+		 : left_of(e->conf->limits.mappings_per_network, lease_network_active(e->leases, &w->internal_address)),
+	     MAPPER_QUOTA, "the hosts of the client's network have as many mappings as they may"},
+	    {rule && rule->mappings_total ? left_of(rule->mappings_total, lease_rule_active(e->leases, p->policy.rule))
+					  : UINT32_MAX,
+	     MAPPER_QUOTA, "the clients of the rule have as many mappings as they may"},
+	    {left_of(e->conf->limits.mappings, lease_count(e->leases)), MAPPER_NO_RESOURCES,
+	     "there are as many mappings as there may be"},
+	};
+	uint32_t left = UINT32_MAX;
 
-	if (client && client->active >= most)
-		refuse(p, MAPPER_QUOTA, "the client has as many mappings as it may");
-	else if (lease_count(e->leases) >= e->conf->limits.mappings)
-		refuse(p, MAPPER_NO_RESOURCES, "there are as many mappings as there may be");
+	for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++)
+		if (shares[i].left < left) {
+			left = shares[i].left;
+			*result = shares[i].result;
+			*why = shares[i].why;
+		}
+	return left;
+}
+
+void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
+{
+	enum mapper_result result = MAPPER_OK;
+	const char *why = NULL;
+
+	if (mapper_left(e, w, p, &result, &why) == 0)
+		refuse(p, result, why);
 }
 
 /* RFC 6887 11.3, RFC 6886 3.3: a host that is seen at a port for some peer gets the same one for everybody. False if it

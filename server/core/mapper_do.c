@@ -26,7 +26,7 @@ static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w
 	l->nonce = w->nonce;
 	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
 			     (w->third_party ? LEASE_THIRD_PARTY : 0));
-	l->rule = p->policy.rule;
+	portset_rule(e, i, p->policy.rule);
 	l->listen = w->listen;
 	l->reply_port = w->reply_port;
 }
@@ -118,8 +118,8 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 			     .kind = p->kind,
 			     .origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP,
 			     .external = (uint8_t)p->external,
+			     .rule = p->policy.rule,
 			     .extra = p->extra};
-	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
 	uint32_t i, n = mapper_set_size(p);
 	struct round_step s;
 
@@ -127,7 +127,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 		refuse(p, MAPPER_NO_RESOURCES, "out of memory");
 		return;
 	}
-	portset_trim_held(e, &w->internal_address, most - (n - 1));
+	portset_trim_held(e, &w->internal_address, mapper_most(e, p) - (n - 1));
 	portset_free_held(e, &init);
 	engine_set_generation(&init, e->generation);
 	i = portset_new(e, &init);

@@ -19,6 +19,15 @@ struct choice mapper_choice(const struct mapper_want *w, struct mapper_plan *p);
  * cannot have any. */
 bool mapper_choose(const struct engine *e, const struct mapper_want *w, const struct choice *c, struct mapper_plan *p);
 
+/* How many mappings the limits leave the client, and what the nearest of them says if that is none. */
+uint32_t mapper_left(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p,
+		     enum mapper_result *result, const char **why);
+/* Mappings that the client may have in all. */
+static inline uint32_t mapper_most(const struct engine *e, const struct mapper_plan *p)
+{
+	return p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
+}
+
 /* In one group the old place is cleared and the new one taken, so that there is no gap and no half of it. */
 void mapper_replace(struct engine *e, uint32_t i, const struct in6_addr *address, uint16_t port, uint64_t timeout_ms,
 		    bool clear, const struct round_step *s, struct round *r);

@@ -54,7 +54,7 @@ static void restore(struct engine *e, const struct round_step *s)
 	l->nonce = b->nonce;
 	l->origin = b->origin;
 	l->flags = b->flags;
-	l->rule = b->rule;
+	portset_rule(e, s->lease, b->rule);
 	l->listen = b->listen;
 	l->reply_port = b->reply_port;
 	lease_due(e->leases, s->lease, b->expires_ms);
