@@ -273,6 +273,12 @@ static bool check_listens(struct parse *p)
 	return true;
 }
 
+static bool only_if_allowed(struct parse *p, size_t rule, const char *key)
+{
+	parse_blame_key(p, SCHEMA_RULE, rule, key);
+	return say(p, "has a meaning only in a rule that allows");
+}
+
 static bool check_rules(struct parse *p)
 {
 	const struct conf *c = p->conf;
@@ -288,13 +294,19 @@ static bool check_rules(struct parse *p)
 			parse_blame_key(p, SCHEMA_RULE, i, "lifetime-max");
 			text_add(&p->why, "is less than min of section \"lifetime\", ");
 			text_number(&p->why, c->lifetime.min_s);
+			if (!parse_has(p, SCHEMA_RULE, i, "lifetime-max"))
+				text_add(&p->why, "; the rule has it from its preset, unless it says so itself");
 			return false;
 		}
+		if (r->preset && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "preset");
+		if (r->reject_ports.n && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "reject-ports");
+		if (r->mappings_total && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "mappings-total");
 		/* what a rule denies of a host it denies of all of it, too */
-		if (r->wildcard && r->action == CONF_DENY) {
-			parse_blame_key(p, SCHEMA_RULE, i, "wildcard");
-			return say(p, "has a meaning only in a rule that allows");
-		}
+		if (r->wildcard && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "wildcard");
 		/* a misspelt name in a rule that denies would open what it was to close */
 		for (size_t k = 0; !bound && k < r->interfaces.n; k++)
 			if (!listens_have(c, r->interfaces.v[k], c->listens_n, &which)) {

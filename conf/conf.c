@@ -74,6 +74,7 @@ void conf_free(struct conf *c)
 		free_strings(&c->rules[i].interfaces);
 		free(c->rules[i].macs.v);
 		free(c->rules[i].internal_ports.v);
+		free(c->rules[i].reject_ports.v);
 		free(c->rules[i].external_ports.v);
 	}
 	free(c->rules);

@@ -73,10 +73,13 @@ struct conf_listen {
 
 enum conf_action { CONF_DENY, CONF_ALLOW };
 
+enum conf_preset { CONF_PRESET_NONE, CONF_PRESET_HOME, CONF_PRESET_GUEST, CONF_PRESET_GAMING };
+
 /* Empty lists match everything. */
 struct conf_rule {
 	char *name;
 	unsigned line;
+	enum conf_preset preset; /* its values are in the other members already */
 	enum conf_action action;
 	struct conf_prefixes clients;
 	struct conf_strings interfaces;
@@ -84,6 +87,7 @@ struct conf_rule {
 	bool protocols_set;
 	struct conf_protocols protocols;
 	struct conf_ranges internal_ports;
+	struct conf_ranges reject_ports;   /* internal ports that it refuses, whatever internal_ports says */
 	struct conf_ranges external_ports; /* empty: every port of the external */
 	bool wildcard;			   /* also allows all ports of a protocol, and all protocols, at once */
 	uint32_t lifetime_max_s;	   /* 0: the global one */

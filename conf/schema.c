@@ -26,6 +26,8 @@ static const struct schema_choice private_choices[] = {
 static const struct schema_choice nonce_choices[] = {
     {"strict", CONF_NONCE_STRICT}, {"same-address", CONF_NONCE_SAME_ADDRESS}, {"off", CONF_NONCE_OFF}, {NULL, 0}};
 static const struct schema_choice action_choices[] = {{"allow", CONF_ALLOW}, {"deny", CONF_DENY}, {NULL, 0}};
+static const struct schema_choice preset_choices[] = {
+    {"home", CONF_PRESET_HOME}, {"guest", CONF_PRESET_GUEST}, {"gaming", CONF_PRESET_GAMING}, {NULL, 0}};
 static const struct schema_choice backend_choices[] = {
     {"nftables", CONF_BACKEND_NFTABLES}, {"memory", CONF_BACKEND_MEMORY}, {NULL, 0}};
 static const struct schema_choice exit_choices[] = {{"keep", CONF_EXIT_KEEP}, {"clear", CONF_EXIT_CLEAR}, {NULL, 0}};
@@ -83,8 +85,10 @@ const struct schema_key schema_keys[] = {
 	 .initial = "strict", .live = true,
 	 .text = "who may change a PCP mapping: the holder of its nonce, also its own host with another nonce, or no check"},
 
+	{RULE(preset), .name = "preset", .type = SCHEMA_ENUM, .choices = preset_choices, .live = true,
+	 .text = "a name for values of the rule's other keys; those that the rule gives itself count before these"},
 	{RULE(action), .name = "action", .type = SCHEMA_ENUM, .choices = action_choices, .required = true, .live = true,
-	 .text = "whether the request is granted"},
+	 .text = "whether the request is granted; a preset allows"},
 	{RULE(clients), .name = "clients", .type = SCHEMA_PREFIXES, .some = true, .live = true,
 	 .text = "addresses that get the mapping; any unless given"},
 	{RULE(interfaces), .name = "interfaces", .type = SCHEMA_INTERFACES, .some = true, .live = true,
@@ -95,6 +99,8 @@ const struct schema_key schema_keys[] = {
 	 .some = true, .live = true, .text = "protocols by name or number; any unless given"},
 	{RULE(internal_ports), .name = "internal-ports", .type = SCHEMA_RANGES, .some = true, .live = true,
 	 .text = "ports of the client; any unless given"},
+	{RULE(reject_ports), .name = "reject-ports", .type = SCHEMA_RANGES, .live = true,
+	 .text = "ports of the client that are refused, whatever internal-ports and the rules below say; none unless given"},
 	{RULE(external_ports), .name = "external-ports", .type = SCHEMA_RANGES, .some = true, .live = true,
 	 .text = "outside ports that are given to these clients, whatever they wish for; any unless given"},
 	{RULE(wildcard), .name = "wildcard", .type = SCHEMA_BOOL, .initial = "false", .live = true,

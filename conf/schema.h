@@ -52,7 +52,7 @@ enum schema_type {				     /* what the key takes, and the type of its member */
 		   SCHEMA_PROTOCOLS,		     /* struct conf_protocols */
 };
 
-enum { SCHEMA_KEYS_MAX = 12 }; /* keys of one section at most */
+enum { SCHEMA_KEYS_MAX = 16 }; /* keys of one section at most */
 
 struct schema_choice {
 	const char *name; /* NULL ends the list */

@@ -259,20 +259,27 @@ void portset_pick(struct engine *e, const struct choice *c, struct portset_choic
 	s->port = n > 1 ? first : 0;
 }
 
+/* The first port beyond one at which ranges begin or end, if it comes before border. */
+static uint32_t border_of(const struct conf_ranges *r, uint32_t port, uint32_t border)
+{
+	for (size_t k = 0; k < r->n; k++) {
+		if (r->v[k].first > port)
+			border = least(border, r->v[k].first);
+		if (r->v[k].last >= port)
+			border = least(border, r->v[k].last + 1u);
+	}
+	return border;
+}
+
 /* The next port at which a rule may decide otherwise, beyond a port. */
 static uint32_t next_border(const struct conf *conf, uint32_t port)
 {
 	uint32_t border = UINT16_MAX + 1u;
 
-	for (size_t i = 0; i < conf->rules_n; i++)
-		for (size_t k = 0; k < conf->rules[i].internal_ports.n; k++) {
-			const struct conf_range *v = &conf->rules[i].internal_ports.v[k];
-
-			if (v->first > port)
-				border = least(border, v->first);
-			if (v->last >= port)
-				border = least(border, v->last + 1u);
-		}
+	for (size_t i = 0; i < conf->rules_n; i++) {
+		border = border_of(&conf->rules[i].internal_ports, port, border);
+		border = border_of(&conf->rules[i].reject_ports, port, border);
+	}
 	return border;
 }
 

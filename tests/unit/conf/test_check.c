@@ -169,6 +169,17 @@ static void test_refused(void **state)
 	     "f:4: rule \"a\": interfaces: \"lan1\": no listen section has this interface"},
 	    {BASE "rule a { action = deny\n wildcard = true }",
 	     "f:4: rule \"a\": wildcard: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n preset = home }",
+	     "f:4: rule \"a\": preset: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n reject-ports = 445 }",
+	     "f:4: rule \"a\": reject-ports: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n mappings-total = 9 }",
+	     "f:4: rule \"a\": mappings-total: has a meaning only in a rule that allows"},
+	    {BASE "rule a {\n preset = guest }\nlifetime { min = 2h }",
+	     "f:3: rule \"a\": lifetime-max: is less than min of section \"lifetime\", 7200; the rule has it from its "
+	     "preset, unless it says so itself"},
+	    {BASE "rule a { preset = office }",
+	     "f:3: rule \"a\": preset: \"office\": not one of \"home\", \"guest\", \"gaming\""},
 	    {BASE "rule a { action = allow\n lifetime-max = 60 }",
 	     "f:4: rule \"a\": lifetime-max: is less than min of section \"lifetime\", 120"},
 

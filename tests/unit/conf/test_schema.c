@@ -179,8 +179,8 @@ static void test_shipped_says_what_is_absent(void **state)
 /* A setting that stands commented out, and says nothing else, shows the default. */
 static void test_shipped_defaults(void **state)
 {
-	static const char *const shows_another[] = {"tcp",	    "udp",	    "clients",	     "forward-chain",
-						    "lifetime-max", "mappings-max", "mappings-total"};
+	static const char *const shows_another[] = {"tcp",	    "udp",	    "clients",	      "forward-chain",
+						    "lifetime-max", "mappings-max", "mappings-total", "reject-ports"};
 	char why[CONF_LOCATION_MAX];
 	size_t length;
 	char *text = shipped(&length);
