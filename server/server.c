@@ -214,18 +214,21 @@ static void woken(void *context)
 static int external_apply(struct server *s, size_t i, bool always)
 {
 	struct external *o = &s->externals[i];
+	const struct in6_addr *told;
 	uint64_t again_ms;
-	int news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
+	size_t n;
+	int error, news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
 
 	if (s->wan_settled)
 		loop_timer_by(s->wan_settled, again_ms);
 	if (news < 0 || (!news && !always))
 		return news;
-	news = engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
-	if (news < 0)
+	told = external_told(o, &n);
+	error = engine_wan(s->engine, i, told, n, loop_now_ms(s->loop), s->round);
+	if (error < 0)
 		o->known = false; /* so that it is news the next time, too */
 	server_round(s);
-	return news;
+	return error;
 }
 
 static void external_forget(struct server *s)

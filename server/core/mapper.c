@@ -48,7 +48,7 @@ static bool wish_differs(const struct mapper_want *w, const struct lease *l)
 void mapper_tell(const struct engine *e, const struct lease *l, uint32_t i, uint32_t lifetime_s, struct mapper_plan *p)
 {
 	if (!mapper_has_address(e, p)) {
-		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+		refuse(p, MAPPER_NETWORK_FAILURE, outside_none(e, p->external));
 		return;
 	}
 	if (mapper_stale(e, l)) {
@@ -170,7 +170,7 @@ bool mapper_choose(const struct engine *e, const struct mapper_want *w, const st
 	}
 	switch (choice_find(e, c, &p->verdict.external_address, &p->verdict.external_port)) {
 	case CHOICE_NO_ADDRESS:
-		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+		refuse(p, MAPPER_NETWORK_FAILURE, outside_none(e, p->external));
 		break;
 	case CHOICE_REFUSED:
 		refuse(p, MAPPER_CANNOT_PROVIDE, "the external port cannot be had");
@@ -376,7 +376,7 @@ void mapper_plan(const struct engine *e, const struct mapper_want *w, uint64_t n
 	if (l && !mapper_set_allowed(e, w, l))
 		refuse(p, MAPPER_NOT_AUTHORIZED, "not all ports of the set are allowed");
 	else if (!mapper_has_address(e, p))
-		refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address");
+		refuse(p, MAPPER_NETWORK_FAILURE, outside_none(e, p->external));
 	else if (l)
 		plan_renewal(e, w, i, now_ms, p);
 	else
