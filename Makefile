@@ -135,7 +135,7 @@ $(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o) $(NATPCPC)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
-$(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard external history parking natpcpctl_table \
+$(eval $(call unit_layer,io,server/io,$(patsubst %,$(O)/server/%.o,report views settings guard external history hooks hook_event parking natpcpctl_table \
 	natpcpctl_row natpcpctl_result natpcpctl_journal natpcpctl_say)))
 $(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 

@@ -9,6 +9,7 @@
 enum {
 	POOL_MAX = 4096,      /* outside addresses of one external */
 	EXTERNALS_MAX = 255,  /* a lease keeps the index in 8 bits */
+	HOOKS_MAX = 32,	      /* each is asked about each event */
 	SECTIONS_MAX = 65535, /* and that of a rule, listen or static in 16, without the last */
 };
 
@@ -94,8 +95,11 @@ static bool check_titles(struct parse *p, enum schema_section section, size_t mo
 static bool check_sections(struct parse *p)
 {
 	if (!check_titles(p, SCHEMA_EXTERNAL, EXTERNALS_MAX) || !check_titles(p, SCHEMA_LISTEN, SECTIONS_MAX) ||
-	    !check_titles(p, SCHEMA_RULE, SECTIONS_MAX) || !check_titles(p, SCHEMA_STATIC, SECTIONS_MAX))
+	    !check_titles(p, SCHEMA_RULE, SECTIONS_MAX) || !check_titles(p, SCHEMA_STATIC, SECTIONS_MAX) ||
+	    !check_titles(p, SCHEMA_HOOK, HOOKS_MAX))
 		return false;
+	for (size_t i = 0; i < p->conf->hooks_n; i++)
+		p->conf->hooks[i].exec_line = parse_line(p, SCHEMA_HOOK, i, "exec");
 	if (!p->conf->externals_n) {
 		parse_blame_key(p, SCHEMA_EXTERNAL, 0, NULL);
 		return say(p, "there is no such section; it names the interface to the outside");

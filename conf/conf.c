@@ -81,6 +81,11 @@ void conf_free(struct conf *c)
 	for (size_t i = 0; i < c->statics_n; i++)
 		free(c->statics[i].name);
 	free(c->statics);
+	for (size_t i = 0; i < c->hooks_n; i++) {
+		free(c->hooks[i].name);
+		free(c->hooks[i].exec);
+	}
+	free(c->hooks);
 	free(c->reserved.tcp.v);
 	free(c->reserved.udp.v);
 	free(c->reserved.sctp.v);

@@ -105,6 +105,27 @@ struct conf_static {
 	uint16_t to_port;
 };
 
+/* What a hook may be told of: bits of a set. */
+enum conf_event {
+	CONF_EVENT_MADE = 1,
+	CONF_EVENT_RENEWED = 2,
+	CONF_EVENT_ENDED = 4,
+	CONF_EVENT_MOVED = 8,
+	CONF_EVENT_ADOPTED = 16,
+	CONF_EVENT_REFUSED = 32,
+	CONF_EVENT_EXTERNAL = 64,
+	CONF_EVENT_RELOAD = 128,
+};
+
+struct conf_hook {
+	char *name;
+	unsigned line;
+	char *exec;	    /* the path of a program, from "/" on; nobody looked yet whether it is there */
+	unsigned exec_line; /* where that stands */
+	unsigned events;    /* enum conf_event, one or more */
+	uint32_t timeout_s; /* that one run may take */
+};
+
 struct conf_reserved {
 	struct conf_ranges tcp, udp, sctp, dccp, udplite;
 };
@@ -125,6 +146,8 @@ struct conf {
 	size_t rules_n;
 	struct conf_static *statics;
 	size_t statics_n;
+	struct conf_hook *hooks;
+	size_t hooks_n;
 	struct conf_reserved reserved;
 	struct {
 		struct conf_prefixes clients;
@@ -140,6 +163,7 @@ struct conf {
 		uint32_t requests_per_second;
 		uint32_t burst;
 		uint32_t filters_per_mapping;
+		uint32_t hooks;		  /* processes of hooks at the same time */
 		uint32_t filters;	  /* all mappings together */
 		uint32_t description_max; /* octets, 0 = texts are not kept */
 	} limits;

@@ -326,8 +326,11 @@ static void *new_section(struct conf *c, enum schema_section section, char *titl
 	case SCHEMA_RULE:
 		NEW(rules);
 		break;
-	default:
+	case SCHEMA_STATIC:
 		NEW(statics);
+		break;
+	default:
+		NEW(hooks);
 		break;
 	}
 	return slot;

@@ -12,6 +12,7 @@
 #include "server/flows.h"
 #include "server/guard.h"
 #include "server/history.h"
+#include "server/hooks.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
 #include "server/io/loop.h"
@@ -47,6 +48,7 @@ void server_round(struct server *s)
 	flows_take(s->flows, s->round);
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
+	hooks_round(s->hooks, events, n);
 	replies = round_replies(s->round, &n);
 	replies_send(replies, n, s->listeners, s->wan, s->settings->between, &s->replies);
 	round_clear(s->round);
@@ -227,6 +229,8 @@ static int external_apply(struct server *s, size_t i, bool always)
 	error = engine_wan(s->engine, i, told, n, loop_now_ms(s->loop), s->round);
 	if (error < 0)
 		o->known = false; /* so that it is news the next time, too */
+	else if (news)
+		hooks_external(s->hooks, &s->conf->externals[i], o);
 	server_round(s);
 	return error;
 }
@@ -327,6 +331,7 @@ int server_run(struct server *s)
 {
 	int error;
 
+	hooks_start(s->hooks);
 	notify("READY=1");
 	woken(s);
 	error = loop_run(s->loop, woken, s);
@@ -348,6 +353,7 @@ void server_close(struct server *s)
 	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
+	hooks_close(s->hooks);
 	flows_close(s->flows);
 	waiting_close(s->waiting);
 	if (s->settings->between && s->loop)

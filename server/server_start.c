@@ -12,6 +12,7 @@
 #include "server/api.h"
 #include "server/flows.h"
 #include "server/history.h"
+#include "server/hooks.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
 #include "server/io/loop.h"
@@ -148,6 +149,9 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 			  s->conf->process.user);
 	if (*s->conf->control.http)
 		log_print(CONF_LOG_WARNING, "ignored", "control.http: this version serves no HTTP over TCP");
+	error = hooks_open(&s->hooks, s->loop, s->conf);
+	if (error)
+		return failed(why, "hooks", error);
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);
