@@ -14,18 +14,16 @@ static bool has_v4(const struct external *o)
 	return o->n && codec_is_v4(&o->v[0]);
 }
 
-const char *external_state(const struct external *o)
+const char *external_state(const struct external *o, const char **why)
 {
-	return has_v4(o) ? "ok" : o->refused ? "private" : "no-address";
-}
-
-const char *external_why(const struct external *o)
-{
-	const char *why = o->refused ? outside_private(&o->refused_address) : NULL;
-
+	*why = "";
 	if (has_v4(o))
-		return "";
-	return why ? why : "there is no IPv4 address; requests for one are answered with a network failure";
+		return "ok";
+	*why = o->refused ? outside_private(&o->refused_address) : NULL;
+	if (*why)
+		return "private";
+	*why = "there is no IPv4 address; requests for one are answered with a network failure";
+	return "no-address";
 }
 
 const struct in6_addr *external_told(const struct external *o, size_t *n)
@@ -38,7 +36,8 @@ const struct in6_addr *external_told(const struct external *o, size_t *n)
 
 static void report(const struct external *o, const struct conf_external *x)
 {
-	bool good = has_v4(o);
+	const char *why;
+	bool good = !strcmp(external_state(o, &why), "ok");
 	struct log_line l;
 
 	log_begin(&l, good ? CONF_LOG_INFO : CONF_LOG_WARNING, "external-address");
@@ -53,7 +52,7 @@ static void report(const struct external *o, const struct conf_external *x)
 		log_text(&l, "advice", "private-address = \"allow\" would take it");
 	}
 	if (!good)
-		log_text(&l, "why", external_why(o));
+		log_text(&l, "why", why);
 	log_end(&l);
 }
 

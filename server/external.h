@@ -41,10 +41,9 @@ struct external {
  */
 int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
 		  uint64_t *again_ms);
-/* "ok", "no-address", or "private": there is an IPv4 address, but not one that the internet knows. */
-const char *external_state(const struct external *o);
-/* In words for people, and what to do; "" if all is well. */
-const char *external_why(const struct external *o);
+/* "ok"; "no-address"; or "private": there is an IPv4 address, but not one that the internet knows. *why says so in words,
+ * "" if it is ok. */
+const char *external_state(const struct external *o, const char **why);
 /* The addresses that the engine is told of: also one that is refused, so that it can say so to those who ask. */
 const struct in6_addr *external_told(const struct external *o, size_t *n);
 void external_clear(struct external *o);

@@ -61,6 +61,8 @@ void hook_event_mapping(struct hook_event *v, const struct round_event *e)
 
 void hook_event_external(struct hook_event *v, const struct conf_external *x, const struct external *o)
 {
+	const char *why;
+
 	memset(v, 0, sizeof(*v));
 	v->what = CONF_EVENT_EXTERNAL;
 	v->key.protocol = KEY_EXTERNAL;
@@ -69,8 +71,8 @@ void hook_event_external(struct hook_event *v, const struct conf_external *x, co
 		v->key.address.s6_addr[i % 16] = (uint8_t)(v->key.address.s6_addr[i % 16] * 31 + x->name[i]);
 	copy(v->external, sizeof(v->external), x->name);
 	copy(v->interface, sizeof(v->interface), x->interface);
-	copy(v->why, sizeof(v->why), external_why(o));
-	v->state = external_state(o);
+	v->state = external_state(o, &why);
+	copy(v->why, sizeof(v->why), why);
 	v->has_address = o->n && codec_is_v4(&o->v[0]);
 	v->refused = o->refused;
 	v->address = v->has_address ? o->v[0] : o->refused_address;

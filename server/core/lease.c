@@ -391,15 +391,17 @@ void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra)
 	extra_drop(old);
 }
 
-void lease_rule(struct lease_table *t, uint32_t i, uint16_t rule)
+void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t rule)
 {
 	struct lease *l = at(t, i);
-	if (in_force(l)) {
+	if (l->origin == origin && l->rule == rule)
+		return;
+	if (in_force(l))
 		count_rule(t, l, -1);
-		l->rule = rule;
-		count_rule(t, l, 1);
-	}
+	l->origin = origin;
 	l->rule = rule;
+	if (in_force(l))
+		count_rule(t, l, 1);
 }
 
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)

@@ -39,10 +39,11 @@ struct lease {
 	uint8_t kind;	   /* enum mapping_kind */
 	uint8_t state : 4; /* enum lease_state */
 	uint8_t cause : 4; /* enum round_cause: why it was last to be removed */
-	uint8_t origin;	   /* enum engine_origin */
+	uint8_t origin;	   /* enum engine_origin; changed by lease_judged() alone */
 	uint8_t flags;	   /* enum lease_flag */
 	uint8_t external;  /* index into conf.externals */
-	uint16_t rule; /* index into conf.rules or conf.statics; UINT16_MAX = unknown; changed by lease_rule() alone */
+	uint16_t
+	    rule; /* index into conf.rules or conf.statics; UINT16_MAX = unknown; changed by lease_judged() alone */
 	uint16_t listen;
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	/* the table's own */
@@ -123,13 +124,13 @@ uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers
 
 /* Replaces what the lease has beside its keys, not the peer; the table takes a reference of its own. */
 void lease_extra(struct lease_table *t, uint32_t i, struct extra *extra);
-/* Changes the rule that it counts for. */
-void lease_rule(struct lease_table *t, uint32_t i, uint16_t rule);
 /* Changes the due time (expires_ms). */
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
 /* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()
  * is called after it); from HELD to ACTIVE only if the internal key is not taken. */
 void lease_state(struct lease_table *t, uint32_t i, enum lease_state state);
+/* Says who asked for it, and which rule it is by now: it counts for that one. */
+void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t rule);
 /* Gives it another external side; the new key must be free. */
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port);
 /* Forgets it; the client's record goes with its last lease. */

@@ -16,17 +16,16 @@ static void take_terms(struct engine *e, uint32_t i, const struct mapper_want *w
 {
 	struct lease *l = lease_at(e->leases, i);
 	uint8_t origin = w->pcp ? ENGINE_ORIGIN_PCP : ENGINE_ORIGIN_NATPMP;
+	bool other = l->origin != origin;
 
-	if (l->origin != origin) {
-		/* NAT-PMP reserves the companion port, PCP does not */
-		l->origin = origin;
+	portset_judged(e, i, origin, p->policy.rule);
+	/* NAT-PMP reserves the companion port, PCP does not */
+	if (other)
 		engine_refresh(e, l);
-	}
 	lease_due(e->leases, i, p->due_ms ? p->due_ms : now_ms + (uint64_t)p->verdict.lifetime_s * 1000);
 	l->nonce = w->nonce;
 	l->flags = (uint8_t)((l->flags & LEASE_GENERATION) | (w->prefer_failure ? LEASE_PREFER_FAILURE : 0) |
 			     (w->third_party ? LEASE_THIRD_PARTY : 0));
-	portset_rule(e, i, p->policy.rule);
 	l->listen = w->listen;
 	l->reply_port = w->reply_port;
 }

@@ -95,14 +95,15 @@ void portset_extra(struct engine *e, uint32_t head, struct extra *extra)
 		lease_extra(e->leases, portset_at(e, head, i), extra);
 }
 
-void portset_rule(struct engine *e, uint32_t head, uint16_t rule)
+void portset_judged(struct engine *e, uint32_t head, uint8_t origin, uint16_t rule)
 {
-	uint32_t n = portset_more(lease_peek(e->leases, head));
+	const struct lease *l = lease_peek(e->leases, head);
+	uint32_t n = portset_more(l);
 
-	if (lease_peek(e->leases, head)->rule == rule)
+	if (l->origin == origin && l->rule == rule)
 		return;
 	for (uint32_t i = 0; i <= n; i++)
-		lease_rule(e->leases, portset_at(e, head, i), rule);
+		lease_judged(e->leases, portset_at(e, head, i), origin, rule);
 }
 
 void portset_state(struct engine *e, uint32_t head, enum lease_state state)

@@ -52,9 +52,8 @@ static void restore(struct engine *e, const struct round_step *s)
 	portset_external(e, s->lease, b->external);
 	portset_extra(e, s->lease, b->extra);
 	l->nonce = b->nonce;
-	l->origin = b->origin;
 	l->flags = b->flags;
-	portset_rule(e, s->lease, b->rule);
+	portset_judged(e, s->lease, b->origin, b->rule);
 	l->listen = b->listen;
 	l->reply_port = b->reply_port;
 	lease_due(e->leases, s->lease, b->expires_ms);

@@ -87,15 +87,15 @@ static void test_shares(void **state)
 	fixed.origin = ENGINE_ORIGIN_STATIC;
 	uint32_t i = lease_new(t, &init), k = lease_new(t, &fixed);
 	assert_int_equal(1, lease_rule_active(t, 3));
-	lease_rule(t, i, 7);
-	lease_rule(t, k, 7);
+	lease_judged(t, i, 0, 7);
+	lease_judged(t, k, ENGINE_ORIGIN_STATIC, 7);
 	assert_int_equal(0, lease_rule_active(t, 3));
 	assert_int_equal(1, lease_rule_active(t, 7));
 	lease_state(t, i, LEASE_REMOVING);
 	assert_int_equal(1, lease_rule_active(t, 7));
 	lease_state(t, i, LEASE_HELD);
 	assert_int_equal(0, lease_rule_active(t, 7));
-	lease_rule(t, i, UINT16_MAX);
+	lease_judged(t, i, 0, UINT16_MAX);
 	assert_int_equal(0, lease_rule_active(t, UINT16_MAX));
 	lease_state(t, i, LEASE_ACTIVE);
 	assert_int_equal(1, lease_rule_active(t, UINT16_MAX));
