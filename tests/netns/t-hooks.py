@@ -14,7 +14,7 @@ from pcp import NOT_AUTHORIZED, SUCCESS, TCP, UDP
 
 PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-# A run is a line of JSON, written at its beginning or, with pause, another at its end.
+# A run is a line of JSON, or, of one that waits at the gate, one at its beginning and one at its end.
 REPORT = '''#!/usr/bin/python3 -IS
 import json, os, time
 def say(**more):
@@ -30,10 +30,10 @@ fds = {n: os.readlink('/proc/self/fd/' + n) for n in os.listdir('/proc/self/fd')
 env = dict(x.split('=', 1) for x in open('/proc/self/environ').read().split('\\0') if x)
 say(argv=sys.argv, env=env, status=status(), fds=fds, cwd=os.getcwd(), group=os.getpgid(0))
 '''
-PAUSE = REPORT + '''e = os.environ
+GATE = REPORT + '''e = os.environ
 what = [e['NATPCPD_EVENT'], e['NATPCPD_INTERNAL_ADDRESS'], e['NATPCPD_INTERNAL_PORT']]
 say(begin=what)
-time.sleep(@PAUSE@)
+os.close(os.open('@DIR@/gate', os.O_RDONLY))
 say(end=what)
 '''
 # Neither the process nor the one that it leaves in its group ends when it is asked to.
@@ -53,16 +53,28 @@ else:
 '''
 
 
-def script(net, name, text, pause=0):
+def script(net, name, text):
     """Makes a program, which others than root can read and run; its path."""
     path = os.path.join(net.dir, name)
     with open(path, 'w') as f:
-        f.write(text.replace('@DIR@', net.dir).replace('@PAUSE@', str(pause)))
+        f.write(text.replace('@DIR@', net.dir))
     os.chmod(path, 0o755)
     with open(os.path.join(net.dir, 'told'), 'a') as f:
         os.chmod(f.name, 0o666)
     os.chmod(net.dir, 0o777)
     return path
+
+
+class Gate:
+    """Programs wait at it until it is opened; those that come later pass."""
+
+    def __init__(self, net):
+        self.path = os.path.join(net.dir, 'gate')
+        os.mkfifo(self.path)
+
+    def open(self):
+        # opened for reading and writing, a FIFO has both ends
+        self.fd = os.open(self.path, os.O_RDWR)
 
 
 def hook(path, *events, name='test', more=''):
@@ -168,17 +180,19 @@ def test_nothing_is_passed_on(net):
 
 def test_order(net):
     """Of one mapping one event is told at a time, in order; of several, so many at once as limits.hooks says"""
-    path = script(net, 'pause', PAUSE, 0.1)
+    gate, path = Gate(net), script(net, 'wait', GATE)
     net.daemon(conf(hook(path, 'made', 'renewed', 'ended') + '\nlimits { hooks = 3 }'))
     c = net.client()
-    for i in range(6):
-        assert c.natpmp(UDP, 4000 + i, 40000 + i).result == SUCCESS
+    assert c.natpmp(UDP, 4000, 40000).result == SUCCESS
     for _ in range(5):
         assert c.natpmp(UDP, 4000, 40000, lifetime=700).result == SUCCESS
+    for i in range(1, 6):
+        assert c.natpmp(UDP, 4000 + i, 40000 + i).result == SUCCESS
     assert c.natpmp(UDP, 4000, 0, lifetime=0).result == SUCCESS
     assert c.natpmp(UDP, 4000, 40000).result == SUCCESS
-    wait(lambda: sum('end' in x and x['end'][0] == 'ended' for x in told(net)) == 1, 10)
-    wait(lambda: sum('end' in x for x in told(net)) == sum('begin' in x for x in told(net)) >= 9, 10)
+    told(net, 3)
+    gate.open()
+    wait(lambda: sum('end' in x for x in told(net)) == sum('begin' in x for x in told(net)) == 9, 10)
     running, most, of_4000 = [], 0, []
     for x in told(net):
         if 'begin' in x:
@@ -222,7 +236,8 @@ def test_leaves_none(net):
 
 def test_flood(net):
     """Many refusals of a host are one in a while, and what is too much for the queue is dropped, and said; hosts are served"""
-    path = script(net, 'pause', PAUSE, 0.3)
+    Gate(net)
+    path = script(net, 'wait', GATE)
     tell = script(net, 'tell', TELL)
     d = net.daemon(conf(hook(path, 'made', 'ended') + hook(tell, 'refused', name='refusals') +
                         '\nlimits { hooks = 1  requests-per-second = 0  mappings-per-client = 2000 }',

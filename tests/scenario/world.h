@@ -170,7 +170,7 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 }
 
 /* True if what is counted as leases come and go is what there is: by rule, and by IPv6 network. */
-static inline bool world_counts(const struct world *w)
+static inline bool world_shares(const struct world *w)
 {
 	const struct lease_table *t = w->engine->leases;
 	uint32_t rules = (uint32_t)w->engine->conf->rules_n, *n = calloc(rules + 1, sizeof(*n));
@@ -237,7 +237,7 @@ static inline bool world_agrees(const struct world *w)
 		same = c.missing == 0;
 	}
 	free(v);
-	return same && world_counts(w);
+	return same && world_shares(w);
 }
 
 /* Lets time pass up to now_ms: a tick whenever the engine wants one, each in a round of its own. after (may be NULL) is
