@@ -69,23 +69,34 @@ static int become(const char *path, char *const argv[], char *const envp[])
 	return errno;
 }
 
-/* By vfork(): a copy of the page tables of a daemon with a million leases would take longer than everything else. */
+/* By vfork(): a copy of the page tables of a daemon with a million leases would take longer than everything else. Why it
+ * failed comes by a pipe that the program's start closes, as there are places where vfork() is fork(). The child's number,
+ * *failure being 0 or an errno; or -errno. */
 __attribute__((noinline)) static pid_t spawn(const char *path, char *const argv[], char *const envp[], int *failure)
 {
-	volatile int error = 0;
 	sigset_t all, before;
+	int pipe_fds[2], error;
 	pid_t pid;
 
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = vfork();
 	if (pid == 0) {
 		error = become(path, argv, envp);
+		if (write(pipe_fds[1], &error, sizeof(error)) < 0)
+			_exit(126);
 		_exit(127);
 	}
-	*failure = pid < 0 ? errno : error;
+	error = pid < 0 ? -errno : 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return pid;
+	close(pipe_fds[1]);
+	*failure = 0;
+	if (pid > 0 && read(pipe_fds[0], failure, sizeof(*failure)) != (ssize_t)sizeof(*failure))
+		*failure = 0;
+	close(pipe_fds[0]);
+	return pid < 0 ? error : pid;
 }
 
 static void arm(struct exec *x)
@@ -114,7 +125,7 @@ int exec_run(struct exec *x, uint32_t id, const char *path, char *const argv[], 
 		return -EAGAIN;
 	pid = spawn(path, argv, envp, &error);
 	if (pid < 0)
-		return -error;
+		return pid;
 	if (error) {
 		waitpid(pid, NULL, 0);
 		return -error;
