@@ -9,6 +9,7 @@
 enum {
 	POOL_MAX = 4096,      /* outside addresses of one external */
 	EXTERNALS_MAX = 255,  /* a lease keeps the index in 8 bits */
+	HOOKS_MAX = 32,	      /* each is asked about each event */
 	SECTIONS_MAX = 65535, /* and that of a rule, listen or static in 16, without the last */
 };
 
@@ -94,8 +95,11 @@ static bool check_titles(struct parse *p, enum schema_section section, size_t mo
 static bool check_sections(struct parse *p)
 {
 	if (!check_titles(p, SCHEMA_EXTERNAL, EXTERNALS_MAX) || !check_titles(p, SCHEMA_LISTEN, SECTIONS_MAX) ||
-	    !check_titles(p, SCHEMA_RULE, SECTIONS_MAX) || !check_titles(p, SCHEMA_STATIC, SECTIONS_MAX))
+	    !check_titles(p, SCHEMA_RULE, SECTIONS_MAX) || !check_titles(p, SCHEMA_STATIC, SECTIONS_MAX) ||
+	    !check_titles(p, SCHEMA_HOOK, HOOKS_MAX))
 		return false;
+	for (size_t i = 0; i < p->conf->hooks_n; i++)
+		p->conf->hooks[i].exec_line = parse_line(p, SCHEMA_HOOK, i, "exec");
 	if (!p->conf->externals_n) {
 		parse_blame_key(p, SCHEMA_EXTERNAL, 0, NULL);
 		return say(p, "there is no such section; it names the interface to the outside");
@@ -273,6 +277,12 @@ static bool check_listens(struct parse *p)
 	return true;
 }
 
+static bool only_if_allowed(struct parse *p, size_t rule, const char *key)
+{
+	parse_blame_key(p, SCHEMA_RULE, rule, key);
+	return say(p, "has a meaning only in a rule that allows");
+}
+
 static bool check_rules(struct parse *p)
 {
 	const struct conf *c = p->conf;
@@ -288,13 +298,19 @@ static bool check_rules(struct parse *p)
 			parse_blame_key(p, SCHEMA_RULE, i, "lifetime-max");
 			text_add(&p->why, "is less than min of section \"lifetime\", ");
 			text_number(&p->why, c->lifetime.min_s);
+			if (!parse_has(p, SCHEMA_RULE, i, "lifetime-max"))
+				text_add(&p->why, "; the rule has it from its preset, unless it says so itself");
 			return false;
 		}
+		if (r->preset && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "preset");
+		if (r->reject_ports.n && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "reject-ports");
+		if (r->mappings_total && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "mappings-total");
 		/* what a rule denies of a host it denies of all of it, too */
-		if (r->wildcard && r->action == CONF_DENY) {
-			parse_blame_key(p, SCHEMA_RULE, i, "wildcard");
-			return say(p, "has a meaning only in a rule that allows");
-		}
+		if (r->wildcard && r->action == CONF_DENY)
+			return only_if_allowed(p, i, "wildcard");
 		/* a misspelt name in a rule that denies would open what it was to close */
 		for (size_t k = 0; !bound && k < r->interfaces.n; k++)
 			if (!listens_have(c, r->interfaces.v[k], c->listens_n, &which)) {

@@ -84,12 +84,18 @@ void conf_free(struct conf *c)
 		free_strings(&c->rules[i].interfaces);
 		free(c->rules[i].macs.v);
 		free(c->rules[i].internal_ports.v);
+		free(c->rules[i].reject_ports.v);
 		free(c->rules[i].external_ports.v);
 	}
 	free(c->rules);
 	for (size_t i = 0; i < c->statics_n; i++)
 		free(c->statics[i].name);
 	free(c->statics);
+	for (size_t i = 0; i < c->hooks_n; i++) {
+		free(c->hooks[i].name);
+		free(c->hooks[i].exec);
+	}
+	free(c->hooks);
 	free(c->reserved.tcp.v);
 	free(c->reserved.udp.v);
 	free(c->reserved.sctp.v);

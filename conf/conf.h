@@ -84,10 +84,13 @@ struct conf_listen {
 
 enum conf_action { CONF_DENY, CONF_ALLOW };
 
+enum conf_preset { CONF_PRESET_NONE, CONF_PRESET_HOME, CONF_PRESET_GUEST, CONF_PRESET_GAMING };
+
 /* Empty lists match everything. */
 struct conf_rule {
 	char *name;
 	unsigned line;
+	enum conf_preset preset; /* its values are in the other members already */
 	enum conf_action action;
 	struct conf_prefixes clients;
 	struct conf_strings interfaces;
@@ -95,10 +98,12 @@ struct conf_rule {
 	bool protocols_set;
 	struct conf_protocols protocols;
 	struct conf_ranges internal_ports;
+	struct conf_ranges reject_ports;   /* internal ports that it refuses, whatever internal_ports says */
 	struct conf_ranges external_ports; /* empty: every port of the external */
 	bool wildcard;			   /* also allows all ports of a protocol, and all protocols, at once */
 	uint32_t lifetime_max_s;	   /* 0: the global one */
 	uint32_t mappings_max;		   /* per client address; 0: the global one */
+	uint32_t mappings_total;	   /* of all clients of the rule together; 0: no limit of its own */
 };
 
 struct conf_static {
@@ -109,6 +114,27 @@ struct conf_static {
 	size_t external; /* index into conf.externals; the first one unless named */
 	struct in6_addr to_address;
 	uint16_t to_port;
+};
+
+/* What a hook may be told of: bits of a set. */
+enum conf_event {
+	CONF_EVENT_MADE = 1,
+	CONF_EVENT_RENEWED = 2,
+	CONF_EVENT_ENDED = 4,
+	CONF_EVENT_MOVED = 8,
+	CONF_EVENT_ADOPTED = 16,
+	CONF_EVENT_REFUSED = 32,
+	CONF_EVENT_EXTERNAL = 64,
+	CONF_EVENT_RELOAD = 128,
+};
+
+struct conf_hook {
+	char *name;
+	unsigned line;
+	char *exec;	    /* the path of a program, from "/" on; nobody looked yet whether it is there */
+	unsigned exec_line; /* where that stands */
+	unsigned events;    /* enum conf_event, one or more */
+	uint32_t timeout_s; /* that one run may take */
 };
 
 struct conf_reserved {
@@ -131,6 +157,8 @@ struct conf {
 	size_t rules_n;
 	struct conf_static *statics;
 	size_t statics_n;
+	struct conf_hook *hooks;
+	size_t hooks_n;
 	struct conf_reserved reserved;
 	struct {
 		struct conf_prefixes clients;
@@ -140,11 +168,13 @@ struct conf {
 	} lifetime;
 	struct {
 		uint32_t mappings_per_client;
-		uint32_t mappings;     /* all clients together */
+		uint32_t mappings_per_network; /* IPv6 /64 */
+		uint32_t mappings;	       /* all clients together */
 		uint32_t port_set_max; /* ports of a set that takes an entry for each; 0 = sets are not served */
 		uint32_t requests_per_second;
 		uint32_t burst;
 		uint32_t filters_per_mapping;
+		uint32_t hooks;		  /* processes of hooks at the same time */
 		uint32_t filters;	  /* all mappings together */
 		uint32_t description_max; /* octets, 0 = texts are not kept */
 	} limits;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/preset.h"
 #include "conf/store.h"
 #include "conf/token.h"
 
@@ -50,6 +51,14 @@ unsigned parse_line(const struct parse *p, enum schema_section section, size_t i
 		return 0;
 	first = schema_first(section, &n);
 	return row && o->v[i].lines[row - first] ? o->v[i].lines[row - first] : o->v[i].line;
+}
+
+bool parse_has(const struct parse *p, enum schema_section section, size_t i, const char *key)
+{
+	const struct parse_origins *o = &p->origins[section];
+	size_t n;
+
+	return i < o->n && o->v[i].lines[schema_key(section, key) - schema_first(section, &n)];
 }
 
 bool parse_blame_key(struct parse *p, enum schema_section section, size_t i, const char *key)
@@ -251,6 +260,21 @@ static bool parse_key(struct parse *p, struct token_reader *r, const struct plac
 	}
 }
 
+/* What the preset of a rule says of a key; *told: it says something. */
+static bool set_preset(struct parse *p, const struct place *in, const struct schema_key *key, bool *told)
+{
+	const struct conf_rule *rule = in->base;
+	const char *const *value = in->section == SCHEMA_RULE ? preset_values(rule->preset, key->name) : NULL;
+
+	*told = value != NULL;
+	if (value && key->told)
+		*(bool *)((char *)in->base + key->told) = true;
+	for (; value && *value; value++)
+		if (store_value(key, in->base, *value, &p->why) != STORE_DONE)
+			return no_memory(p, in, in->line, key->name);
+	return true;
+}
+
 /* The defaults of the keys that the file does not have. */
 static bool set_defaults(struct parse *p, const struct place *in, const struct parse_origin *origin)
 {
@@ -258,7 +282,13 @@ static bool set_defaults(struct parse *p, const struct place *in, const struct p
 	const struct schema_key *key = schema_first(in->section, &n);
 
 	for (size_t i = 0; i < n; i++, key++) {
+		bool told;
+
 		if (origin && origin->lines[i])
+			continue;
+		if (!set_preset(p, in, key, &told))
+			return false;
+		if (told)
 			continue;
 		if (key->required) {
 			blame(p, in, in->line, key->name);
@@ -296,8 +326,11 @@ static void *new_section(struct conf *c, enum schema_section section, char *titl
 	case SCHEMA_RULE:
 		NEW(rules);
 		break;
-	default:
+	case SCHEMA_STATIC:
 		NEW(statics);
+		break;
+	default:
+		NEW(hooks);
 		break;
 	}
 	return slot;

@@ -43,6 +43,8 @@ void parse_clear(struct parse *p);
 bool parse_blame(struct parse *p, unsigned line, const char *section, const char *title, const char *key);
 /* The same for key (NULL = the section) of the i-th section of a kind, at the line of that key if it stands there. */
 bool parse_blame_key(struct parse *p, enum schema_section section, size_t i, const char *key);
+/* True if that key stands in the file. */
+bool parse_has(const struct parse *p, enum schema_section section, size_t i, const char *key);
 /* The line of that key; of its section if the key is not there; 0 if that is not there either. */
 unsigned parse_line(const struct parse *p, enum schema_section section, size_t i, const char *key);
 

@@ -10,6 +10,7 @@ const struct schema_section_row schema_sections[SCHEMA_SECTIONS] = {
     [SCHEMA_LISTEN] = {"listen", "an inside: where requests are heard and answered"},
     [SCHEMA_RULE] = {"rule", "who may map what; the first rule that matches decides, no match is a refusal"},
     [SCHEMA_STATIC] = {"static", "a mapping that is always there"},
+    [SCHEMA_HOOK] = {"hook", "a program that is run when something happens"},
     [SCHEMA_RESERVED] = {"reserved-ports", "outside ports that are never handed out"},
     [SCHEMA_THIRD_PARTY] = {"third-party", "who may map for other hosts"},
     [SCHEMA_LIFETIME] = {"lifetime", "how long mappings live"},
@@ -26,6 +27,12 @@ static const struct schema_choice private_choices[] = {
 static const struct schema_choice nonce_choices[] = {
     {"strict", CONF_NONCE_STRICT}, {"same-address", CONF_NONCE_SAME_ADDRESS}, {"off", CONF_NONCE_OFF}, {NULL, 0}};
 static const struct schema_choice action_choices[] = {{"allow", CONF_ALLOW}, {"deny", CONF_DENY}, {NULL, 0}};
+static const struct schema_choice preset_choices[] = {
+    {"home", CONF_PRESET_HOME}, {"guest", CONF_PRESET_GUEST}, {"gaming", CONF_PRESET_GAMING}, {NULL, 0}};
+static const struct schema_choice event_choices[] = {
+    {"made", CONF_EVENT_MADE},	       {"renewed", CONF_EVENT_RENEWED}, {"ended", CONF_EVENT_ENDED},
+    {"moved", CONF_EVENT_MOVED},       {"adopted", CONF_EVENT_ADOPTED}, {"refused", CONF_EVENT_REFUSED},
+    {"external", CONF_EVENT_EXTERNAL}, {"reload", CONF_EVENT_RELOAD},	{NULL, 0}};
 static const struct schema_choice backend_choices[] = {
     {"nftables", CONF_BACKEND_NFTABLES}, {"memory", CONF_BACKEND_MEMORY}, {NULL, 0}};
 static const struct schema_choice exit_choices[] = {{"keep", CONF_EXIT_KEEP}, {"clear", CONF_EXIT_CLEAR}, {NULL, 0}};
@@ -49,6 +56,7 @@ static const struct schema_choice target_choices[] = {
 #define LISTEN(m)   SCHEMA_LISTEN, .offset = offsetof(struct conf_listen, m)
 #define RULE(m)	    SCHEMA_RULE, .offset = offsetof(struct conf_rule, m)
 #define STATIC(m)   SCHEMA_STATIC, .offset = offsetof(struct conf_static, m)
+#define HOOK(m)	    SCHEMA_HOOK, .offset = offsetof(struct conf_hook, m)
 #define ONE(s, m)   SCHEMA_##s, .offset = offsetof(struct conf, m)
 
 /* clang-format off */
@@ -61,7 +69,7 @@ const struct schema_key schema_keys[] = {
 	 .text = "outside ports that are ours to give; a part of them where a provider shares the address (MAP-E)"},
 	{EXTERNAL(private_address), .name = "private-address", .type = SCHEMA_ENUM, .choices = private_choices,
 	 .initial = "auto", .live = true,
-	 .text = "whether to map on an outside address that is itself private, behind another NAT"},
+	 .text = "whether to map on an outside address that is itself private, behind another NAT; auto: only if it is listed"},
 	{EXTERNAL(nat), .name = "nat", .type = SCHEMA_BOOL, .initial = "true", .live = true,
 	 .text = "false: IPv4 is not translated, mappings only open the firewall, as for IPv6"},
 
@@ -83,8 +91,10 @@ const struct schema_key schema_keys[] = {
 	 .initial = "strict", .live = true,
 	 .text = "who may change a PCP mapping: the holder of its nonce, also its own host with another nonce, or no check"},
 
+	{RULE(preset), .name = "preset", .type = SCHEMA_ENUM, .choices = preset_choices, .live = true,
+	 .text = "a name for values of the rule's other keys; those that the rule gives itself count before these"},
 	{RULE(action), .name = "action", .type = SCHEMA_ENUM, .choices = action_choices, .required = true, .live = true,
-	 .text = "whether the request is granted"},
+	 .text = "whether the request is granted; a preset allows"},
 	{RULE(clients), .name = "clients", .type = SCHEMA_PREFIXES, .some = true, .live = true,
 	 .text = "addresses that get the mapping; any unless given"},
 	{RULE(interfaces), .name = "interfaces", .type = SCHEMA_INTERFACES, .some = true, .live = true,
@@ -95,6 +105,8 @@ const struct schema_key schema_keys[] = {
 	 .some = true, .live = true, .text = "protocols by name or number; any unless given"},
 	{RULE(internal_ports), .name = "internal-ports", .type = SCHEMA_RANGES, .some = true, .live = true,
 	 .text = "ports of the client; any unless given"},
+	{RULE(reject_ports), .name = "reject-ports", .type = SCHEMA_RANGES, .live = true,
+	 .text = "ports of the client that are refused, whatever internal-ports and the rules below say; none unless given"},
 	{RULE(external_ports), .name = "external-ports", .type = SCHEMA_RANGES, .some = true, .live = true,
 	 .text = "outside ports that are given to these clients, whatever they wish for; any unless given"},
 	{RULE(wildcard), .name = "wildcard", .type = SCHEMA_BOOL, .initial = "false", .live = true,
@@ -104,6 +116,9 @@ const struct schema_key schema_keys[] = {
 	{RULE(mappings_max), .name = "mappings-max", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
 	 .unit = "mappings", .live = true,
 	 .text = "mappings of one client address; mappings-per-client of the limits section unless given"},
+	{RULE(mappings_total), .name = "mappings-total", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
+	 .unit = "mappings", .live = true,
+	 .text = "mappings of all clients of the rule together; mappings of the limits section unless given"},
 
 	{STATIC(protocol), .name = "protocol", .type = SCHEMA_PROTOCOL, .required = true, .live = true,
 	 .text = "tcp, udp, sctp, dccp or udplite"},
@@ -113,6 +128,13 @@ const struct schema_key schema_keys[] = {
 	 .text = "the external section that it is opened on; the first one unless given"},
 	{STATIC(to_address), .name = "to", .type = SCHEMA_ENDPOINT, .offset_2 = offsetof(struct conf_static, to_port),
 	 .required = true, .live = true, .text = "inside address and port: \"192.0.2.10:443\", \"[2001:db8::1]:443\""},
+
+	{HOOK(exec), .name = "exec", .type = SCHEMA_PROGRAM, .max = PATH_MAX_OCTETS, .required = true, .live = true,
+	 .text = "the program: a path that begins with /, without arguments; it is run without a shell"},
+	{HOOK(events), .name = "events", .type = SCHEMA_FLAGS, .choices = event_choices, .required = true, .some = true,
+	 .live = true, .text = "when: made, renewed, ended, moved, adopted, refused, external, reload"},
+	{HOOK(timeout_s), .name = "timeout", .type = SCHEMA_DURATION, .min = 1, .max = 3600, .initial = "10", .unit = "s",
+	 .live = true, .text = "one run is ended after this time, with all processes of its process group"},
 
 	{ONE(RESERVED, reserved.tcp), .name = "tcp", .type = SCHEMA_RANGES, .live = true, .text = "TCP ports"},
 	{ONE(RESERVED, reserved.udp), .name = "udp", .type = SCHEMA_RANGES, .live = true,
@@ -135,6 +157,9 @@ const struct schema_key schema_keys[] = {
 
 	{ONE(LIMITS, limits.mappings_per_client), .name = "mappings-per-client", .type = SCHEMA_NUMBER, .min = 1,
 	 .max = MANY, .initial = "256", .unit = "mappings", .live = true, .text = "of one client address"},
+	{ONE(LIMITS, limits.mappings_per_network), .name = "mappings-per-network", .type = SCHEMA_NUMBER, .min = 1,
+	 .max = MANY, .initial = "4096", .unit = "mappings", .live = true,
+	 .text = "of one IPv6 network of 64 bits, in which a host may take any number of addresses"},
 	{ONE(LIMITS, limits.mappings), .name = "mappings", .type = SCHEMA_NUMBER, .min = 1, .max = MANY,
 	 .initial = "1000000", .unit = "mappings", .live = true, .text = "of all clients together"},
 	{ONE(LIMITS, limits.port_set_max), .name = "port-set-max", .type = SCHEMA_NUMBER, .min = 0, .max = 65535,
@@ -154,6 +179,8 @@ const struct schema_key schema_keys[] = {
 	{ONE(LIMITS, limits.description_max), .name = "description-max", .type = SCHEMA_NUMBER, .min = 0, .max = 1016,
 	 .initial = "128", .unit = "octets", .live = true,
 	 .text = "kept of the text that a client may give a mapping; longer ones are cut; 0 = none is kept"},
+	{ONE(LIMITS, limits.hooks), .name = "hooks", .type = SCHEMA_NUMBER, .min = 1, .max = 64, .initial = "4",
+	 .unit = "processes", .live = true, .text = "of hooks that run at the same time"},
 
 	{ONE(BACKEND, backend.type), .name = "type", .type = SCHEMA_ENUM, .choices = backend_choices,
 	 .initial = "nftables", .text = "nftables, or memory: no packet filter at all, to test clients"},

@@ -15,6 +15,7 @@ enum schema_section {
 	SCHEMA_LISTEN,
 	SCHEMA_RULE,
 	SCHEMA_STATIC,
+	SCHEMA_HOOK,
 	SCHEMA_TITLED, /* the sections above have a title and may stand several times, the others once */
 	SCHEMA_RESERVED = SCHEMA_TITLED,
 	SCHEMA_THIRD_PARTY,
@@ -37,6 +38,7 @@ enum schema_type {				     /* what the key takes, and the type of its member */
 		   SCHEMA_PORT,			     /* uint16_t, 1-65535 */
 		   SCHEMA_PROTOCOL,		     /* uint8_t, a protocol with ports */
 		   SCHEMA_STRING,		     /* char *: at most max octets */
+		   SCHEMA_PROGRAM,		     /* char *: a path that begins with "/" */
 		   SCHEMA_INTERFACE,		     /* char * */
 		   SCHEMA_TABLE,		     /* char *: "inet NAME" */
 		   SCHEMA_LOOPBACK,		     /* char *: "ADDRESS:PORT" on loopback */
@@ -49,10 +51,11 @@ enum schema_type {				     /* what the key takes, and the type of its member */
 		   SCHEMA_RANGES,		     /* struct conf_ranges: "N" or "N-M", 1-65535 */
 		   SCHEMA_MACS,			     /* struct conf_macs */
 		   SCHEMA_PROTOCOLS,		     /* struct conf_protocols */
+		   SCHEMA_FLAGS,		     /* unsigned: the bits of some of choices */
 		   SCHEMA_CHAINS,		     /* struct conf_chains: "FAMILY TABLE CHAIN", or "" for none */
 };
 
-enum { SCHEMA_KEYS_MAX = 12 }; /* keys of one section at most */
+enum { SCHEMA_KEYS_MAX = 16 }; /* keys of one section at most */
 
 struct schema_choice {
 	const char *name; /* NULL ends the list */

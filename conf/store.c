@@ -245,6 +245,23 @@ static enum store_result store_protocols(const char *text, struct conf_protocols
 	return STORE_DONE;
 }
 
+static enum store_result store_program(const struct schema_key *key, const char *text, char **to, struct text *why)
+{
+	if (text[0] == '/' && text[1])
+		return store_limited(key, text, to, why);
+	text_add(why, "not a path that begins with \"/\"");
+	return STORE_REFUSED;
+}
+
+static enum store_result store_flag(const struct schema_key *key, const char *text, unsigned *set, struct text *why)
+{
+	unsigned flag = 0;
+	enum store_result result = store_enum(key, text, &flag, why);
+
+	*set |= flag;
+	return result;
+}
+
 enum store_result store_value(const struct schema_key *key, void *base, const char *text, struct text *why)
 {
 	void *to = (char *)base + key->offset;
@@ -267,6 +284,8 @@ enum store_result store_value(const struct schema_key *key, void *base, const ch
 		return done(value_protocol(text, to, why));
 	case SCHEMA_STRING:
 		return store_limited(key, text, to, why);
+	case SCHEMA_PROGRAM:
+		return store_program(key, text, to, why);
 	case SCHEMA_INTERFACE:
 		return *text && !value_interface(text, why) ? STORE_REFUSED : store_string(text, strlen(text), to);
 	case SCHEMA_TABLE:
@@ -286,6 +305,8 @@ enum store_result store_value(const struct schema_key *key, void *base, const ch
 		return store_mac(text, to, why);
 	case SCHEMA_PROTOCOLS:
 		return store_protocols(text, to, why);
+	case SCHEMA_FLAGS:
+		return store_flag(key, text, to, why);
 	case SCHEMA_CHAINS:
 		return store_chain(key, text, to, why);
 	case SCHEMA_REFERENCE:

@@ -6,32 +6,69 @@
 #include <string.h>
 
 #include "codec/codec.h"
+#include "server/core/outside.h"
 #include "server/io/log.h"
 
-static void report(const struct external *o, const struct conf_external *x, const struct in6_addr *private_address)
+static bool has_v4(const struct external *o)
 {
-	bool has_v4 = o->n && codec_is_v4(&o->v[0]);
+	return o->n && codec_is_v4(&o->v[0]);
+}
+
+const char *external_state(const struct external *o, const char **why)
+{
+	*why = "";
+	if (has_v4(o))
+		return "ok";
+	*why = o->refused ? outside_private(&o->refused_address) : NULL;
+	if (*why)
+		return "private";
+	*why = "there is no IPv4 address; requests for one are answered with a network failure";
+	return "no-address";
+}
+
+const struct in6_addr *external_told(const struct external *o, size_t *n)
+{
+	bool alone = o->refused && !has_v4(o);
+
+	*n = alone ? 1 : o->n;
+	return alone ? &o->refused_address : o->v;
+}
+
+static void report(const struct external *o, const struct conf_external *x)
+{
+	const char *why;
+	bool good = !strcmp(external_state(o, &why), "ok");
 	struct log_line l;
 
-	log_begin(&l, has_v4 ? CONF_LOG_INFO : CONF_LOG_WARNING, "external-address");
+	log_begin(&l, good ? CONF_LOG_INFO : CONF_LOG_WARNING, "external-address");
 	log_text(&l, "external", x->name);
 	log_text(&l, "interface", *x->interface ? x->interface : NULL);
 	if (o->n)
 		log_address(&l, "address", &o->v[0]);
 	if (o->n > 1)
 		log_number(&l, "more", o->n - 1);
-	if (!has_v4 && private_address) {
-		log_address(&l, "private", private_address);
-		log_text(&l, "why", "the IPv4 address is not a public one; private-address = \"allow\" would take it");
-	} else if (!has_v4) {
-		log_text(&l, "why", "there is no IPv4 address; requests for one are answered with a network failure");
+	if (!good && o->refused) {
+		log_address(&l, "private", &o->refused_address);
+		log_text(&l, "advice", "private-address = \"allow\" would take it");
 	}
+	if (!good)
+		log_text(&l, "why", why);
 	log_end(&l);
 }
 
-static bool same(const struct in6_addr *v, size_t v_n, const struct in6_addr *w, size_t w_n)
+/* What one reading found. */
+struct reading {
+	struct in6_addr *v;
+	size_t n;
+	bool refused;
+	struct in6_addr refused_address;
+};
+
+static bool same(const struct reading *a, const struct in6_addr *v, size_t n, bool refused,
+		 const struct in6_addr *refused_address)
 {
-	return v_n == w_n && (!v_n || !memcmp(v, w, v_n * sizeof(*v)));
+	return a->n == n && (!n || !memcmp(a->v, v, n * sizeof(*v))) && a->refused == refused &&
+	       (!refused || !memcmp(&a->refused_address, refused_address, sizeof(*refused_address)));
 }
 
 static void forget_next(struct external *o)
@@ -43,17 +80,19 @@ static void forget_next(struct external *o)
 }
 
 /* Keeps what was read, which is not what is known; returns when it counts. */
-static uint64_t keep_next(struct external *o, struct in6_addr *v, size_t n, uint64_t now_ms)
+static uint64_t keep_next(struct external *o, const struct reading *r, uint64_t now_ms)
 {
 	uint64_t rest_ms, end_ms;
 
 	if (!o->differs)
 		o->differs_ms = o->next_ms = now_ms;
-	else if (!same(v, n, o->next, o->next_n))
+	else if (!same(r, o->next, o->next_n, o->next_refused, &o->next_refused_address))
 		o->next_ms = now_ms;
 	free(o->next);
-	o->next = v;
-	o->next_n = n;
+	o->next = r->v;
+	o->next_n = r->n;
+	o->next_refused = r->refused;
+	o->next_refused_address = r->refused_address;
 	o->differs = true;
 	rest_ms = o->next_ms + EXTERNAL_HOLD_MS;
 	end_ms = o->differs_ms + EXTERNAL_HOLD_MAX_MS;
@@ -63,50 +102,33 @@ static uint64_t keep_next(struct external *o, struct in6_addr *v, size_t n, uint
 int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
 		  uint64_t *again_ms)
 {
-	struct in6_addr *v = calloc(WAN_ADDRESSES_MAX, sizeof(*v)), private_address;
+	struct reading r = {.v = calloc(WAN_ADDRESSES_MAX, sizeof(*r.v))};
 	uint64_t due_ms;
-	bool refused;
-	size_t n;
 
 	*again_ms = UINT64_MAX;
-	if (!v)
+	if (!r.v)
 		return -ENOMEM;
-	n = wan_external(w, x, v, WAN_ADDRESSES_MAX, &refused, &private_address);
-	o->refused = refused;
-	if (refused)
-		o->refused_address = private_address;
-	if (o->known && same(v, n, o->v, o->n)) {
+	r.n = wan_external(w, x, r.v, WAN_ADDRESSES_MAX, &r.refused, &r.refused_address);
+	r.refused = r.refused && !(r.n && codec_is_v4(&r.v[0]));
+	if (o->known && same(&r, o->v, o->n, o->refused, &o->refused_address)) {
 		forget_next(o);
-		free(v);
+		free(r.v);
 		return 0;
 	}
-	due_ms = keep_next(o, v, n, now_ms);
+	due_ms = keep_next(o, &r, now_ms);
 	if (o->known && !at_once && now_ms < due_ms) {
 		*again_ms = due_ms;
 		return 0;
 	}
 	free(o->v);
-	*o = (struct external){.v = v,
-			       .n = n,
-			       .since_ms = now_ms,
-			       .refused = refused,
-			       .refused_address = o->refused_address,
-			       .known = true};
-	report(o, x, refused ? &private_address : NULL);
+	*o = (struct external){.v = r.v,
+			       .n = r.n,
+			       .known = true,
+			       .refused = r.refused,
+			       .refused_address = r.refused_address,
+			       .since_ms = now_ms};
+	report(o, x);
 	return 1;
-}
-
-const char *external_state(const struct external *o, const char **why)
-{
-	*why = "";
-	if (o->refused && !(o->n && codec_is_v4(&o->v[0]))) {
-		*why = "the IPv4 address is not a public one; private-address = \"allow\" would take it";
-		return "private";
-	}
-	if (o->n)
-		return "ok";
-	*why = "there is no address";
-	return "no-address";
 }
 
 void external_clear(struct external *o)

@@ -22,13 +22,15 @@
 struct external {
 	struct in6_addr *v; /* IPv4 first */
 	size_t n;
-	uint64_t since_ms;		 /* when they came */
-	bool refused;			 /* others were left out because they are private, */
-	struct in6_addr refused_address; /* this one among them */
-	bool known;			 /* was read once */
-	bool differs;			 /* the last reading did, and is kept */
-	struct in6_addr *next;		 /* that reading */
+	bool known;   /* was read once */
+	bool refused; /* there is no IPv4 address but this one, which is not used for what it is */
+	struct in6_addr refused_address;
+	uint64_t since_ms;     /* when what is there was first read */
+	bool differs;	       /* the last reading did, and is kept */
+	struct in6_addr *next; /* that reading */
 	size_t next_n;
+	bool next_refused;
+	struct in6_addr next_refused_address;
 	uint64_t differs_ms, next_ms; /* since when something else is read, and since when next is */
 };
 
@@ -39,8 +41,11 @@ struct external {
  */
 int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
 		  uint64_t *again_ms);
-/* "ok", "no-address" or "private", which an address was that was not taken; *why in words, "" if it is ok. */
+/* "ok"; "no-address"; or "private": there is an IPv4 address, but not one that the internet knows. *why says so in words,
+ * "" if it is ok. */
 const char *external_state(const struct external *o, const char **why);
+/* The addresses that the engine is told of: also one that is refused, so that it can say so to those who ask. */
+const struct in6_addr *external_told(const struct external *o, size_t *n);
 void external_clear(struct external *o);
 
 #endif

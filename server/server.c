@@ -12,6 +12,7 @@
 #include "server/flows.h"
 #include "server/guard.h"
 #include "server/history.h"
+#include "server/hooks.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
 #include "server/io/loop.h"
@@ -65,6 +66,7 @@ void server_round(struct server *s)
 	flows_take(s->flows, s->round);
 	events = round_events(s->round, &n);
 	report_events(&s->report, events, n, now_ms);
+	hooks_round(s->hooks, events, n);
 	events_round(s->events, events, n, now_ms);
 	replies = round_replies(s->round, &n);
 	replies_send(replies, n, s->listeners, s->wan, s->settings->between, &s->replies);
@@ -237,22 +239,27 @@ static void woken(void *context)
 static int external_apply(struct server *s, size_t i, bool always)
 {
 	struct external *o = &s->externals[i];
+	const struct in6_addr *told;
 	uint64_t again_ms;
 	bool changed;
-	int news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
+	size_t n;
+	int error, news = external_read(o, &s->conf->externals[i], s->wan, always, loop_now_ms(s->loop), &again_ms);
 
 	if (s->wan_settled)
 		loop_timer_by(s->wan_settled, again_ms);
 	changed = news > 0;
 	if (news < 0 || (!news && !always))
 		return news;
-	news = engine_wan(s->engine, i, o->v, o->n, loop_now_ms(s->loop), s->round);
-	if (news < 0)
+	told = external_told(o, &n);
+	error = engine_wan(s->engine, i, told, n, loop_now_ms(s->loop), s->round);
+	if (error < 0)
 		o->known = false; /* so that it is news the next time, too */
+	else if (news)
+		hooks_external(s->hooks, &s->conf->externals[i], o);
 	server_round(s);
 	if (changed)
 		server_tell_external(s, i);
-	return news;
+	return error;
 }
 
 static void external_forget(struct server *s)
@@ -354,6 +361,7 @@ int server_run(struct server *s)
 {
 	int error;
 
+	hooks_start(s->hooks);
 	notify("READY=1");
 	woken(s);
 	error = loop_run(s->loop, woken, s);
@@ -377,6 +385,7 @@ void server_close(struct server *s)
 	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);
+	hooks_close(s->hooks);
 	flows_close(s->flows);
 	waiting_close(s->waiting);
 	if (s->settings->between && s->loop)

@@ -7,6 +7,7 @@
 
 #include "backends/backend.h"
 #include "server/history.h"
+#include "server/hooks.h"
 #include "server/io/listen.h"
 #include "server/io/loop.h"
 #include "server/io/notify.h"
@@ -65,6 +66,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 		return error;
 	}
 	server_use(s, wanted);
+	hooks_use(s->hooks, wanted);
 	server_round(s);
 	if (server_outside(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + SERVER_RETRY_MS);

@@ -30,6 +30,7 @@ struct server {
 	struct waiting *waiting;
 	struct guard *guard;
 	struct history *history;
+	struct hooks *hooks;
 	struct engine *engine;
 	struct round *round;
 	struct control *control, *http; /* on the unix socket, on a loopback address; NULL = none */

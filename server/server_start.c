@@ -12,6 +12,7 @@
 #include "server/api.h"
 #include "server/flows.h"
 #include "server/history.h"
+#include "server/hooks.h"
 #include "server/io/control.h"
 #include "server/io/listen.h"
 #include "server/io/loop.h"
@@ -149,6 +150,9 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	if (p.absent)
 		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
 			  s->conf->process.user);
+	error = hooks_open(&s->hooks, s->loop, s->conf);
+	if (error)
+		return failed(why, "hooks", error);
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);

@@ -2,9 +2,12 @@
 #include "server/settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "conf/keep.h"
 #include "server/io/log.h"
@@ -54,6 +57,34 @@ static int file_read(const char *name, char **text, size_t *length)
 	return error;
 }
 
+/* Why a program cannot be run; NULL = it seems that it can. */
+static const char *program_fault(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "is not a file";
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? "is not executable" : NULL;
+}
+
+/* What the parser cannot know: whether the programs of hooks are there. */
+static int hooks_check(const struct settings *s, const struct conf *conf, char why[CONF_LOCATION_MAX])
+{
+	for (size_t i = 0; i < conf->hooks_n; i++) {
+		const struct conf_hook *h = &conf->hooks[i];
+		const char *fault = program_fault(h->exec);
+
+		if (!fault)
+			continue;
+		snprintf(why, CONF_LOCATION_MAX, "%.200s:%u: hook \"%s\": exec: \"%.100s\": %s", s->file, h->exec_line,
+			 h->name, h->exec, fault);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LOCATION_MAX])
 {
 	char *text = NULL;
@@ -76,6 +107,12 @@ int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LO
 		free(text);
 		if (!*conf)
 			return -EINVAL;
+		error = hooks_check(s, *conf, why);
+		if (error) {
+			conf_free(*conf);
+			*conf = NULL;
+			return error;
+		}
 	}
 	if (s->memory_backend)
 		(*conf)->backend.type = CONF_BACKEND_MEMORY;

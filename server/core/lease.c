@@ -8,6 +8,7 @@
 #include "server/core/engine.h"
 #include "server/core/hash.h"
 #include "server/core/index.h"
+#include "server/core/network.h"
 #include "server/core/slab.h"
 #include "server/core/wheel.h"
 
@@ -26,7 +27,9 @@ struct lease_table {
 	struct index by_peers;	  /* protocol, internal address, port: those for one peer, while in force */
 	struct index by_client;	  /* address, of clients */
 	struct wheel wheel;
-	size_t filters; /* of those in force */
+	size_t filters;	   /* of those in force */
+	uint32_t *by_rule; /* how many of them each rule allowed; the last: nobody knows which */
+	struct networks networks;
 	const struct tally *tally;
 };
 
@@ -52,12 +55,14 @@ static bool in_force(const struct lease *l)
 	return l->state == LEASE_ACTIVE || l->state == LEASE_REMOVING;
 }
 
-/* One more, or one less, in force. Of a set, the first port stands for all. */
-static void count(const struct lease_table *t, const struct lease *l, int n)
+/* One more, or one less, in force: for its rule each port, in the tally a set as a whole, for which the first port stands. */
+static void count(struct lease_table *t, const struct lease *l, int n)
 {
 	const struct extra_parts *x = extra_parts(l->extra);
 	struct tally_rule *r;
 
+	if (l->origin != ENGINE_ORIGIN_STATIC)
+		t->by_rule[l->rule] += (uint32_t)n;
 	if (!t->tally || (x->more_ports && x->first_port != l->internal_port))
 		return;
 	r = l->origin == ENGINE_ORIGIN_STATIC ? tally_static(t->tally) : tally_of(t->tally, l->rule);
@@ -127,10 +132,11 @@ struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
 	t->key = hash_key_from(seed);
 	t->memo = calloc(1, sizeof(*t->memo));
 	slab_init(&t->leases, sizeof(struct lease), offsetof(struct lease, due_next));
-	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, next));
+	slab_init(&t->clients, sizeof(struct lease_client), offsetof(struct lease_client, network));
+	t->by_rule = calloc(UINT16_MAX + 1, sizeof(*t->by_rule));
 	wheel_init(&t->wheel, now_ms);
-	if (!t->memo || !index_init(&t->by_internal) || !index_init(&t->by_external) || !index_init(&t->by_peers) ||
-	    !index_init(&t->by_client)) {
+	if (!t->memo || !t->by_rule || !network_init(&t->networks) || !index_init(&t->by_internal) ||
+	    !index_init(&t->by_external) || !index_init(&t->by_peers) || !index_init(&t->by_client)) {
 		lease_table_free(t);
 		return NULL;
 	}
@@ -154,6 +160,8 @@ void lease_table_free(struct lease_table *t)
 	index_clear(&t->by_client);
 	slab_clear(&t->leases);
 	slab_clear(&t->clients);
+	network_clear(&t->networks);
+	free(t->by_rule);
 	free(t->memo);
 	free(t);
 }
@@ -169,16 +177,20 @@ static uint32_t find_client(const struct lease_table *t, uint32_t hash, const st
 
 static uint32_t find_or_make_client(struct lease_table *t, const struct in6_addr *address)
 {
-	uint32_t hash = client_hash(t, address);
+	uint32_t hash = client_hash(t, address), network;
 	uint32_t i = find_client(t, hash, address);
+	bool good;
 	if (i != LEASE_NONE)
 		return i;
 	if (!index_reserve(&t->by_client, t->by_client.entries + 1))
 		return LEASE_NONE;
-	i = slab_take(&t->clients, WHEEL_HEADS);
-	if (i == SLAB_NONE)
+	network = network_join(&t->networks, &t->key, address, &good);
+	i = good ? slab_take(&t->clients, WHEEL_HEADS) : SLAB_NONE;
+	if (i == SLAB_NONE) {
+		network_leave(&t->networks, &t->key, network);
 		return LEASE_NONE;
-	*client_at(t, i) = (struct lease_client){.address = *address, .first = LEASE_NONE};
+	}
+	*client_at(t, i) = (struct lease_client){.address = *address, .first = LEASE_NONE, .network = network};
 	index_add(&t->by_client, hash, i);
 	return i;
 }
@@ -189,6 +201,7 @@ static void drop_client_if_idle(struct lease_table *t, uint32_t i)
 	if (c->first != LEASE_NONE)
 		return;
 	index_remove(&t->by_client, client_hash(t, &c->address), i);
+	network_leave(&t->networks, &t->key, c->network);
 	slab_give(&t->clients, i);
 }
 
@@ -222,6 +235,7 @@ static void enter_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_add(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active++;
+	network_count(&t->networks, client_at(t, l->client)->network, 1);
 	count(t, l, 1);
 	t->filters += extra_parts(l->extra)->filters_n;
 }
@@ -233,6 +247,7 @@ static void leave_force(struct lease_table *t, uint32_t i)
 	if (lease_is_peer(l))
 		index_remove(&t->by_peers, peers_hash_of(t, l), i);
 	client_at(t, l->client)->active--;
+	network_count(&t->networks, client_at(t, l->client)->network, -1);
 	count(t, l, -1);
 	t->filters -= extra_parts(l->extra)->filters_n;
 }
@@ -409,6 +424,17 @@ void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t ru
 		count(t, l, 1);
 }
 
+void lease_renumber(struct lease_table *t, uint32_t i, uint16_t rule)
+{
+	struct lease *l = at(t, i);
+	bool counts = in_force(l) && l->origin != ENGINE_ORIGIN_STATIC;
+	if (counts)
+		t->by_rule[l->rule]--;
+	l->rule = rule;
+	if (counts)
+		t->by_rule[l->rule]++;
+}
+
 void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms)
 {
 	wheel_remove(&t->wheel, &t->leases, i);
@@ -466,6 +492,16 @@ const struct lease_client *lease_client(const struct lease_table *t, const struc
 {
 	uint32_t i = find_client(t, client_hash(t, address), address);
 	return i == LEASE_NONE ? NULL : client_at(t, i);
+}
+
+uint32_t lease_network_active(const struct lease_table *t, const struct in6_addr *address)
+{
+	return network_active(&t->networks, &t->key, address);
+}
+
+uint32_t lease_rule_active(const struct lease_table *t, uint16_t rule)
+{
+	return t->by_rule[rule];
 }
 
 uint32_t lease_next_due(struct lease_table *t, uint64_t now_ms)

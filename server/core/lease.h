@@ -67,8 +67,8 @@ struct lease_client {
 	struct in6_addr address;
 	uint32_t active; /* leases in state ACTIVE or REMOVING */
 	uint32_t held;
-	uint32_t first; /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
-	uint32_t next;	/* the table's own */
+	uint32_t first;	  /* of the client's leases in any state, LEASE_NONE = none; follow client_next */
+	uint32_t network; /* the table's own */
 };
 
 struct lease_table;
@@ -133,8 +133,10 @@ void lease_due(struct lease_table *t, uint32_t i, uint64_t at_ms);
 /* Changes the state between ACTIVE and REMOVING; to HELD (leaves the internal index and is never due until lease_due()
  * is called after it); from HELD to ACTIVE only if the internal key is not taken. */
 void lease_state(struct lease_table *t, uint32_t i, enum lease_state state);
-/* Says who asked for it, and which rule it is by now. */
+/* Says who asked for it, and which rule it is by now: it counts for that one. */
 void lease_judged(struct lease_table *t, uint32_t i, uint8_t origin, uint16_t rule);
+/* Its rule has another number; the caller sees to the tally. */
+void lease_renumber(struct lease_table *t, uint32_t i, uint16_t rule);
 /* Gives it another external side; the new key must be free. */
 void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *external_address, uint16_t external_port);
 /* Forgets it; the client's record goes with its last lease. */
@@ -142,6 +144,11 @@ void lease_free(struct lease_table *t, uint32_t i);
 
 /* The client's record or NULL. Valid until its last lease is freed. */
 const struct lease_client *lease_client(const struct lease_table *t, const struct in6_addr *address);
+
+/* Leases in ACTIVE or REMOVING of all clients in the IPv6 network of 64 bits that an address is in; 0 for IPv4. */
+uint32_t lease_network_active(const struct lease_table *t, const struct in6_addr *address);
+/* Those, of all clients, that a rule allowed; static ones are of none. */
+uint32_t lease_rule_active(const struct lease_table *t, uint16_t rule);
 
 /*
  * Turns the wheel to now_ms and returns a lease whose due time has come, LEASE_NONE if there is none. It stays due

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/core/mapper_set.h"
 
+#include "server/core/mapper_self.h"
 #include "server/core/peer.h"
 
 void mapper_set_tell(struct mapper_plan *p, const struct lease *l)
@@ -40,24 +41,20 @@ static bool is_occupied(const struct engine *e, const struct mapper_want *w, uin
 /* How many ports a set could have by what the rules, the limits and the client's other mappings say. */
 static uint32_t room(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p)
 {
-	uint32_t most = p->policy.mappings_max ? p->policy.mappings_max : e->conf->limits.mappings_per_client;
-	size_t all = lease_count(e->leases);
-	const struct lease_client *client;
-	uint32_t active, n = w->ports, i = 0;
+	enum mapper_result result;
+	const char *why;
+	uint32_t left, n = w->ports, i = 0;
 	struct policy_request q;
 
 	if (!w->pcp || n < 2)
 		return 1;
-	client = lease_client(e->leases, &w->internal_address);
-	active = client ? client->active : 0;
-	if (active >= most || all >= e->conf->limits.mappings)
+	left = mapper_left(e, w, p, &result, &why);
+	if (left == 0)
 		return 1;
 	if (n > UINT16_MAX - w->internal_port + 1u)
 		n = UINT16_MAX - w->internal_port + 1u;
-	if (n > most - active)
-		n = most - active;
-	if (n > e->conf->limits.mappings - all)
-		n = (uint32_t)(e->conf->limits.mappings - all);
+	if (n > left)
+		n = left;
 	q = question_of(w, w->internal_port);
 	n = portset_allowed(e->conf, &q, n, true);
 	while (i < n && !is_occupied(e, w, (uint16_t)(w->internal_port + i)))

@@ -54,7 +54,7 @@ static void answer_address(struct engine *e, struct round_answer *a, uint64_t no
 	if (outside_at(e, external, 0, &m.external_address))
 		send_success(e, a, &m, now_ms, r);
 	else
-		natpmp_refuse(e, a, MAPPER_NETWORK_FAILURE, "there is no external address", now_ms, r);
+		natpmp_refuse(e, a, MAPPER_NETWORK_FAILURE, outside_none(e, external), now_ms, r);
 }
 
 static void answer_map(struct engine *e, struct round_answer *a, const struct mapper_want *w, uint64_t now_ms,

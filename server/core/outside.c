@@ -25,21 +25,29 @@ static bool has_pool(const struct conf_external *c)
 	return c->addresses.n > 0;
 }
 
-/* Addresses that nobody on the Internet can send to. The documentation ranges count as public: labs use them. */
-static bool is_private(const struct in6_addr *address)
+const char *outside_private(const struct in6_addr *address)
 {
+	static const char lan[] = "the external address is a private one: another NAT is in front of this router";
+	static const char other[] = "the external address is none that the internet knows";
 	static const struct {
 		uint32_t prefix, mask;
+		const char *why;
 	} ranges[] = {
-	    {0x00000000, 0xff000000}, {0x0a000000, 0xff000000}, {0x64400000, 0xffc00000}, {0x7f000000, 0xff000000},
-	    {0xa9fe0000, 0xffff0000}, {0xac100000, 0xfff00000}, {0xc0a80000, 0xffff0000}, {0xe0000000, 0xe0000000},
+	    {0x00000000, 0xff000000, other},
+	    {0x0a000000, 0xff000000, lan},
+	    {0x64400000, 0xffc00000, "the external address is of the provider's NAT (CGN, 100.64.0.0/10)"},
+	    {0x7f000000, 0xff000000, other},
+	    {0xa9fe0000, 0xffff0000, "the external address is link-local: the provider has given none"},
+	    {0xac100000, 0xfff00000, lan},
+	    {0xc0a80000, 0xffff0000, lan},
+	    {0xe0000000, 0xe0000000, other},
 	};
 	uint32_t v4 = codec_to_v4(address);
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
 		if ((v4 & ranges[i].mask) == ranges[i].prefix)
-			return true;
-	return false;
+			return ranges[i].why;
+	return NULL;
 }
 
 /* An address that the operator wrote down is meant, unless private ones are refused in words. */
@@ -49,7 +57,7 @@ static bool may_use(const struct conf_external *c, const struct in6_addr *addres
 		return false;
 	if (c->private_address == CONF_PRIVATE_ALLOW || (c->private_address == CONF_PRIVATE_AUTO && has_pool(c)))
 		return true;
-	return !is_private(address);
+	return !outside_private(address);
 }
 
 const char *outside_unreachable(const struct engine *e, size_t external, const struct in6_addr *internal_address)
@@ -247,6 +255,20 @@ bool outside_at(const struct engine *e, size_t external, size_t n, struct in6_ad
 		n -= size;
 	}
 	return false;
+}
+
+const char *outside_none(const struct engine *e, size_t external)
+{
+	const struct outside *o = &e->outsides[external];
+	const struct conf_external *c = &e->conf->externals[external];
+	const char *why = NULL;
+
+	/* one that could be used is there, or none that could not */
+	if (o->pool_up && codec_is_v4(&c->addresses.v[0].address))
+		why = outside_private(&c->addresses.v[0].address);
+	else if (!has_pool(c) && o->given_n > 0)
+		why = outside_private(&o->given[0]);
+	return why ? why : "there is no external address";
 }
 
 size_t outside_owner(const struct engine *e, const struct in6_addr *address)

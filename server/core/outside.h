@@ -43,6 +43,12 @@ void outside_free(struct outside *v, size_t n);
 /* 1 to 5 for a protocol with ports that a NAT can map (TCP, UDP, SCTP, DCCP, UDP-Lite), 0 for any other. */
 unsigned outside_mappable(uint8_t protocol);
 
+/* What is wrong with an IPv4 address as an outside one, in words: nobody on the internet can send to it. NULL = nothing.
+ * The documentation ranges count as public: labs use them. */
+const char *outside_private(const struct in6_addr *address);
+/* Why an external has no address to give: there is none, or what keeps the one that there is from being used. */
+const char *outside_none(const struct engine *e, size_t external);
+
 /* Takes what the interface has. Returns 1 if addresses that can be used changed since the last time, 0 if not or if
  * it is the first time, -ENOMEM with nothing changed. */
 int outside_tell(struct engine *e, size_t external, const struct in6_addr *addresses, size_t n);

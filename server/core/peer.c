@@ -109,7 +109,7 @@ static void choose(const struct engine *e, const struct mapper_want *w, struct m
 
 	switch (choice_find(e, &c, address, &p->verdict.external_port)) {
 	case CHOICE_NO_ADDRESS:
-		mapper_refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address", 0);
+		mapper_refuse(p, MAPPER_NETWORK_FAILURE, outside_none(e, p->external), 0);
 		break;
 	case CHOICE_REFUSED:
 		mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "the external port cannot be had", 0);
@@ -242,7 +242,7 @@ void peer_plan(const struct engine *e, const struct mapper_want *w, uint64_t now
 	if (!mapper_judge(e, w, p))
 		return;
 	if (!mapper_has_address(e, p)) {
-		mapper_refuse(p, MAPPER_NETWORK_FAILURE, "there is no external address", 0);
+		mapper_refuse(p, MAPPER_NETWORK_FAILURE, outside_none(e, p->external), 0);
 	} else if (w->lifetime_s == 0) {
 		p->verdict.lifetime_s = 0;
 		plan_question(e, w, i, now_ms, p);

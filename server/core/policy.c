@@ -50,6 +50,17 @@ static bool covers_all(const struct conf_rule *r, const struct policy_request *q
 	       is_whole(&r->internal_ports) && is_whole(&r->external_ports);
 }
 
+/* True if a rule that allows refuses an inside port that is asked for, or one of all that are. */
+static bool rejects(const struct conf_rule *r, const struct policy_request *q)
+{
+	if (!r->reject_ports.n ||
+	    (q->protocol != 0 && r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol)))
+		return false;
+	if (q->internal_port == 0)
+		return q->protocol == 0 || has_ports(q->protocol);
+	return conf_ranges_have(&r->reject_ports, q->internal_port);
+}
+
 static bool touches_any(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (q->protocol == 0)
@@ -59,13 +70,19 @@ static bool touches_any(const struct conf_rule *r, const struct policy_request *
 	return has_ports(q->protocol) || (is_whole(&r->internal_ports) && is_whole(&r->external_ports));
 }
 
-static bool matches(const struct conf_rule *r, const struct policy_request *q)
+/* True if a rule is about this host. */
+static bool concerns(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (r->clients.n && !conf_prefixes_have(&r->clients, &q->client))
 		return false;
 	if (r->interfaces.n && !interface_listed(&r->interfaces, q->interface))
 		return false;
-	if (r->macs.n && !(q->mac_known && mac_listed(&r->macs, &q->mac)))
+	return !r->macs.n || (q->mac_known && mac_listed(&r->macs, &q->mac));
+}
+
+static bool matches(const struct conf_rule *r, const struct policy_request *q)
+{
+	if (!concerns(r, q))
 		return false;
 	if (q->internal_port == 0)
 		return r->action == CONF_ALLOW ? covers_all(r, q) : touches_any(r, q);
@@ -144,11 +161,13 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 	v->mappings_max = conf->limits.mappings_per_client;
 	for (size_t i = 0; i < conf->rules_n; i++) {
 		const struct conf_rule *r = &conf->rules[i];
-		if (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0))
+		bool rejected = rejects(r, q) && concerns(r, q);
+		if (!rejected &&
+		    (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0)))
 			continue;
 		v->rule = (uint16_t)i;
-		v->allowed = r->action == CONF_ALLOW;
-		v->why = v->allowed ? "allowed by rule" : "denied by rule";
+		v->allowed = r->action == CONF_ALLOW && !rejected;
+		v->why = v->allowed ? "allowed by rule" : rejected ? "a port that the rule rejects" : "denied by rule";
 		if (v->allowed)
 			v->given = &r->external_ports;
 		if (r->lifetime_max_s)

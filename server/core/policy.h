@@ -34,6 +34,8 @@ struct policy_verdict {
 };
 
 /*
+ * A rule that allows and rejects ports is, for its hosts and protocols, also one that denies these.
+ *
  * All ports, or all protocols, are allowed by a rule that says so and allows all that is asked for, and denied by one that
  * denies any of it.
  *

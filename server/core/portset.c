@@ -95,6 +95,17 @@ void portset_extra(struct engine *e, uint32_t head, struct extra *extra)
 		lease_extra(e->leases, portset_at(e, head, i), extra);
 }
 
+void portset_judged(struct engine *e, uint32_t head, uint8_t origin, uint16_t rule)
+{
+	const struct lease *l = lease_peek(e->leases, head);
+	uint32_t n = portset_more(l);
+
+	if (l->origin == origin && l->rule == rule)
+		return;
+	for (uint32_t i = 0; i <= n; i++)
+		lease_judged(e->leases, portset_at(e, head, i), origin, rule);
+}
+
 void portset_state(struct engine *e, uint32_t head, enum lease_state state)
 {
 	uint32_t n = portset_more(lease_peek(e->leases, head));
@@ -249,20 +260,27 @@ void portset_pick(struct engine *e, const struct choice *c, struct portset_choic
 	s->port = n > 1 ? first : 0;
 }
 
+/* The first port beyond one at which ranges begin or end, if it comes before border. */
+static uint32_t border_of(const struct conf_ranges *r, uint32_t port, uint32_t border)
+{
+	for (size_t k = 0; k < r->n; k++) {
+		if (r->v[k].first > port)
+			border = least(border, r->v[k].first);
+		if (r->v[k].last >= port)
+			border = least(border, r->v[k].last + 1u);
+	}
+	return border;
+}
+
 /* The next port at which a rule may decide otherwise, beyond a port. */
 static uint32_t next_border(const struct conf *conf, uint32_t port)
 {
 	uint32_t border = UINT16_MAX + 1u;
 
-	for (size_t i = 0; i < conf->rules_n; i++)
-		for (size_t k = 0; k < conf->rules[i].internal_ports.n; k++) {
-			const struct conf_range *v = &conf->rules[i].internal_ports.v[k];
-
-			if (v->first > port)
-				border = least(border, v->first);
-			if (v->last >= port)
-				border = least(border, v->last + 1u);
-		}
+	for (size_t i = 0; i < conf->rules_n; i++) {
+		border = border_of(&conf->rules[i].internal_ports, port, border);
+		border = border_of(&conf->rules[i].reject_ports, port, border);
+	}
 	return border;
 }
 

@@ -45,6 +45,7 @@ void portset_change(struct round *r, enum change_op op, const struct lease *l, u
 /* As the functions of lease.h, for every lease of the set. */
 uint32_t portset_new(struct engine *e, const struct lease *init);
 void portset_extra(struct engine *e, uint32_t head, struct extra *extra);
+void portset_judged(struct engine *e, uint32_t head, uint8_t origin, uint16_t rule);
 void portset_state(struct engine *e, uint32_t head, enum lease_state state);
 /* They count as on this external, wherever they are. */
 void portset_external(struct engine *e, uint32_t head, uint8_t external);

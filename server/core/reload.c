@@ -64,7 +64,7 @@ static void apply(struct engine *e, const struct renumbering *n, const struct co
 		l->external = (uint8_t)look_up(n->externals, from->externals_n, l->external);
 		l->listen = look_up(n->listens, from->listens_n, l->listen);
 		if (l->origin != ENGINE_ORIGIN_STATIC)
-			l->rule = look_up(n->rules, from->rules_n, l->rule);
+			lease_renumber(e->leases, i, look_up(n->rules, from->rules_n, l->rule));
 	}
 }
 

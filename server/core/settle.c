@@ -52,8 +52,8 @@ static void restore(struct engine *e, const struct round_step *s)
 	portset_external(e, s->lease, b->external);
 	portset_extra(e, s->lease, b->extra);
 	l->nonce = b->nonce;
-	lease_judged(e->leases, s->lease, b->origin, b->rule);
 	l->flags = b->flags;
+	portset_judged(e, s->lease, b->origin, b->rule);
 	l->lifetime_s = b->lifetime_s;
 	l->listen = b->listen;
 	l->reply_port = b->reply_port;

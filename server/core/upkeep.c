@@ -162,7 +162,7 @@ static bool visit(struct engine *e, uint32_t i, uint64_t now_ms, struct round *r
 	if (l->origin != ENGINE_ORIGIN_STATIC) {
 		if (!still_served(e, l) || !judge_lease(e, l, &v) || !side_allowed(e, l, engine_home(e, l), &v))
 			return mapper_end_own(e, i, ROUND_FORBIDDEN, r);
-		lease_judged(e->leases, i, l->origin, v.rule);
+		portset_judged(e, i, l->origin, v.rule);
 	}
 	if (!engine_lost(e, l) && !engine_stranded(e, l))
 		return true;
@@ -451,7 +451,7 @@ int upkeep_adopt(struct engine *e, const struct mapping *m, uint64_t remaining_m
 	if (fixed && remaining_ms != 0)
 		keep_for_ever(e, i, r);
 	if (!fixed)
-		lease_judged(e->leases, i, l.origin, v.rule);
+		portset_judged(e, i, l.origin, v.rule);
 	round_event(r, &(struct round_event){.kind = ROUND_ADOPTED,
 					     .mapping = engine_mapping(lease_peek(e->leases, i)),
 					     .client = m->internal_address,

@@ -433,6 +433,22 @@ static size_t pool(const struct conf_external *x, struct in6_addr *v, size_t max
 	return n;
 }
 
+/* Of a pool only private IPv4 addresses that are refused in so many words are left out: the operator wrote them down. */
+static size_t leave_private(struct in6_addr *v, size_t n, bool *refused, struct in6_addr *private_address)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!codec_is_v4(&v[i]) || !wan_private(&v[i])) {
+			v[kept++] = v[i];
+		} else if (refused) {
+			*refused = true;
+			*private_address = v[i];
+		}
+	}
+	return kept;
+}
+
 static bool usable(const struct address *x, uint32_t ifindex, bool ipv6)
 {
 	return x->ifindex == ifindex && x->ipv6 == ipv6 && x->scope == RT_SCOPE_UNIVERSE &&
@@ -465,8 +481,12 @@ size_t wan_external(const struct wan *w, const struct conf_external *x, struct i
 		*refused = false;
 	if (*x->interface && (!l || !(l->flags & IFF_UP)))
 		return 0;
-	if (x->addresses.n)
-		return pool(x, v, max);
+	if (x->addresses.n) {
+		n = pool(x, v, max);
+		return x->nat && x->private_address == CONF_PRIVATE_REFUSE
+			   ? leave_private(v, n, refused, private_address)
+			   : n;
+	}
 	for (int ipv6 = 0; l && ipv6 < 2; ipv6++) {
 		for (size_t i = 0; i < w->now.addresses_n && n < max; i++) {
 			const struct address *a = &w->now.addresses[i];

@@ -69,6 +69,11 @@ static void must_be_complete(const struct conf *c)
 		must(c->statics[i].external < c->externals_n && c->statics[i].external_port && c->statics[i].to_port);
 		must(codec_protocol_name(c->statics[i].protocol) != NULL);
 	}
+	for (size_t i = 0; i < c->hooks_n; i++) {
+		must_be_shown(c->hooks[i].name);
+		must_be_shown(c->hooks[i].exec);
+		must(c->hooks[i].exec[0] == '/' && c->hooks[i].events && c->hooks[i].timeout_s);
+	}
 	must_be_ranges(&c->reserved.tcp);
 	must_be_ranges(&c->reserved.udp);
 	must(c->lifetime.min_s && c->lifetime.min_s <= c->lifetime.max_s);

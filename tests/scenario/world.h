@@ -170,7 +170,36 @@ static inline void world_find(void *context, const struct mapping *m, uint64_t r
 		c->missing++;
 }
 
-/* The invariant: after each settled round the engine's leases are what the packet filter has. */
+/* True if what is counted as leases come and go is what there is: by rule, and by IPv6 network. */
+static inline bool world_shares(const struct world *w)
+{
+	const struct lease_table *t = w->engine->leases;
+	uint32_t rules = (uint32_t)w->engine->conf->rules_n, *n = calloc(rules + 1, sizeof(*n));
+	bool same = n != NULL;
+
+	for (uint32_t i = 0; same && (i = lease_walk(t, i)) != LEASE_NONE; i++) {
+		const struct lease *l = lease_peek(t, i);
+		uint32_t of_network = 0;
+
+		if (l->state == LEASE_HELD)
+			continue;
+		if (l->origin != ENGINE_ORIGIN_STATIC)
+			n[l->rule < rules ? l->rule : rules]++;
+		if (codec_is_v4(&l->internal_address))
+			continue;
+		for (uint32_t k = 0; (k = lease_walk(t, k)) != LEASE_NONE; k++)
+			of_network += lease_peek(t, k)->state != LEASE_HELD &&
+				      memcmp(&lease_peek(t, k)->internal_address, &l->internal_address, 8) == 0 &&
+				      !codec_is_v4(&lease_peek(t, k)->internal_address);
+		same = of_network == lease_network_active(t, &l->internal_address);
+	}
+	for (uint32_t i = 0; same && i < rules; i++)
+		same = n[i] == lease_rule_active(t, (uint16_t)i);
+	same = same && n[rules] == lease_rule_active(t, UINT16_MAX);
+	free(n);
+	return same;
+}
+
 /* What is counted by rule, protocol and origin is what there is. */
 static inline bool world_counts(const struct world *w)
 {
@@ -191,6 +220,7 @@ static inline bool world_counts(const struct world *w)
 	return same;
 }
 
+/* The invariant: after each settled round the engine's leases are what the packet filter has. */
 static inline bool world_agrees(const struct world *w)
 {
 	size_t n = 0, capacity = backend_memory_count(w->backend) + 1;
@@ -228,7 +258,7 @@ static inline bool world_agrees(const struct world *w)
 		same = c.missing == 0;
 	}
 	free(v);
-	return same && world_counts(w);
+	return same && world_counts(w) && world_shares(w);
 }
 
 /* Lets time pass up to now_ms: a tick whenever the engine wants one, each in a round of its own. after (may be NULL) is

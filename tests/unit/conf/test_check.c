@@ -64,6 +64,8 @@ static void test_taken(void **state)
 	    "external wan { interface = wan0 nat = false ports = 1-100 }\nlisten lan { interfaces = lan0 }\n"
 	    "static a { protocol = tcp external-port = 443 to = 203.0.113.1:443 }\n"
 	    "static b { protocol = tcp external-port = 443 to = 203.0.113.2:443 }\n",
+	    BASE "hook a { exec = \"/bin/true\" events = made }\nhook b { exec = \"/x\" events = { refused, external } "
+		 "timeout = 1m }",
 	    BASE "lifetime { min = 60 max = 60 }",
 	    BASE "backend { mark = 0x20000000 hairpin-mark = 0x10000000 }",
 	    BASE "backend { forward-chain = \"ip natpcpd forward\" }",
@@ -169,6 +171,17 @@ static void test_refused(void **state)
 	     "f:4: rule \"a\": interfaces: \"lan1\": no listen section has this interface"},
 	    {BASE "rule a { action = deny\n wildcard = true }",
 	     "f:4: rule \"a\": wildcard: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n preset = home }",
+	     "f:4: rule \"a\": preset: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n reject-ports = 445 }",
+	     "f:4: rule \"a\": reject-ports: has a meaning only in a rule that allows"},
+	    {BASE "rule a { action = deny\n mappings-total = 9 }",
+	     "f:4: rule \"a\": mappings-total: has a meaning only in a rule that allows"},
+	    {BASE "rule a {\n preset = guest }\nlifetime { min = 2h }",
+	     "f:3: rule \"a\": lifetime-max: is less than min of section \"lifetime\", 7200; the rule has it from its "
+	     "preset, unless it says so itself"},
+	    {BASE "rule a { preset = office }",
+	     "f:3: rule \"a\": preset: \"office\": not one of \"home\", \"guest\", \"gaming\""},
 	    {BASE "rule a { action = allow\n lifetime-max = 60 }",
 	     "f:4: rule \"a\": lifetime-max: is less than min of section \"lifetime\", 120"},
 
@@ -211,6 +224,22 @@ static void test_refused(void **state)
 		  "static b { protocol = tcp external-port = 443 to = [2001:db8::1]:443 }\n",
 	     "f:4: static \"b\": to: the same inside address and port as in static \"a\""},
 
+	    /* hook */
+	    {BASE "hook a { events = made }", "f:3: hook \"a\": exec: is missing"},
+	    {BASE "hook a { exec = \"/x\" }", "f:3: hook \"a\": events: is missing"},
+	    {BASE "hook a { exec = \"x\"\n events = made }",
+	     "f:3: hook \"a\": exec: \"x\": not a path that begins with \"/\""},
+	    {BASE "hook a { exec = \"/\" }", "f:3: hook \"a\": exec: \"/\": not a path that begins with \"/\""},
+	    {BASE "hook a { exec = \"/x\" events = { } }",
+	     "f:3: hook \"a\": events: an empty list; leave the key out if nothing is to be said"},
+	    {BASE "hook a { exec = \"/x\" events = { made, mad } }",
+	     "f:3: hook \"a\": events: \"mad\": not one of \"made\", \"renewed\", \"ended\", \"moved\", \"adopted\", "
+	     "\"refused\", \"external\", \"reload\""},
+	    {BASE "hook a { exec = \"/x\" events = made timeout = 0 }",
+	     "f:3: hook \"a\": timeout: \"0\": not between 1 and 3600 seconds"},
+	    {BASE "hook a { exec = \"/x\" events = made }\nhook a { exec = \"/y\" events = made }",
+	     "f:4: hook \"a\": the name stands twice, first in line 3"},
+
 	    /* sections that stand once */
 	    {BASE "lifetime { min = 600 max = 300 }", "f:3: lifetime: min: 600: is more than max, 300"},
 	    {BASE "lifetime { min = 100000 }", "f:3: lifetime: min: 100000: is more than max, 86400"},
@@ -242,9 +271,11 @@ static void test_many(void **state)
 	static const struct {
 		const char *kind, *inside;
 		unsigned most;
+		const char *told;
 	} cases[] = {
-	    {"external", "interface = e", 255},
-	    {"rule", "action = deny", 65535},
+	    {"external", "interface = e", 255, "f:256: external \"e255\": more than 255 sections"},
+	    {"rule", "action = deny", 65535, "f:65537: rule \"e65535\": more than 65535"},
+	    {"hook", "exec = \"/x\" events = made", 32, "f:34: hook \"e32\": more than 32 sections"},
 	};
 
 	(void)state;
@@ -267,9 +298,7 @@ static void test_many(void **state)
 				conf_free(c);
 			} else {
 				assert_null(c);
-				assert_non_null(strstr(why, externals
-								? "f:256: external \"e255\": more than 255 sections"
-								: "f:65537: rule \"e65535\": more than 65535"));
+				assert_non_null(strstr(why, cases[i].told));
 			}
 		}
 }

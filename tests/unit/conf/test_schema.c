@@ -34,7 +34,8 @@ static void test_table(void **state)
 		for (size_t i = 0; i < n; i++) {
 			assert_ptr_equal(schema_key((enum schema_section)s, key[i].name), &key[i]);
 			assert_non_null(key[i].text);
-			assert_true((key[i].type == SCHEMA_ENUM) == (key[i].choices != NULL));
+			assert_true((key[i].type == SCHEMA_ENUM || key[i].type == SCHEMA_FLAGS) ==
+				    (key[i].choices != NULL));
 			if (key[i].type == SCHEMA_NUMBER || key[i].type == SCHEMA_DURATION)
 				assert_true(key[i].min < key[i].max);
 			assert_false(key[i].required && key[i].initial);
@@ -146,8 +147,8 @@ static void test_shipped_says_all(void **state)
 /* A setting that stands commented out, and says nothing else, shows the default. */
 static void test_shipped_defaults(void **state)
 {
-	static const char *const shows_another[] = {"tcp",	     "udp",	     "clients",
-						    "forward-chain", "lifetime-max", "mappings-max"};
+	static const char *const shows_another[] = {"tcp",	    "udp",	    "clients",	      "forward-chain",
+						    "lifetime-max", "mappings-max", "mappings-total", "reject-ports"};
 	char why[CONF_LOCATION_MAX];
 	size_t length;
 	char *text = shipped(&length);

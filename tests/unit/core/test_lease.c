@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "server/core/engine.h"
 #include "tests/unit/core/failmalloc.h"
 
 static const uint8_t seed[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -72,6 +73,45 @@ static void test_life(void **state)
 	assert_int_equal(LEASE_NONE, lease_walk(t, 0));
 	lease_table_free(t);
 	lease_table_free(NULL);
+}
+
+/* decision-26: leases in force count for the rule that allowed them, and for their IPv6 network; static ones for no rule */
+static void test_shares(void **state)
+{
+	(void)state;
+	struct lease_table *t = lease_table_new(seed, 1000);
+	struct lease init = sample(1, 80, 1, 8080, 6, 5000), fixed = sample(1, 81, 1, 8081, 6, UINT64_MAX);
+	struct in6_addr host = init.internal_address, neighbour;
+	init.rule = 3;
+	fixed.rule = 3;
+	fixed.origin = ENGINE_ORIGIN_STATIC;
+	uint32_t i = lease_new(t, &init), k = lease_new(t, &fixed);
+	assert_int_equal(1, lease_rule_active(t, 3));
+	lease_judged(t, i, 0, 7);
+	lease_judged(t, k, ENGINE_ORIGIN_STATIC, 7);
+	assert_int_equal(0, lease_rule_active(t, 3));
+	assert_int_equal(1, lease_rule_active(t, 7));
+	lease_state(t, i, LEASE_REMOVING);
+	assert_int_equal(1, lease_rule_active(t, 7));
+	lease_state(t, i, LEASE_HELD);
+	assert_int_equal(0, lease_rule_active(t, 7));
+	lease_judged(t, i, 0, UINT16_MAX);
+	assert_int_equal(0, lease_rule_active(t, UINT16_MAX));
+	lease_state(t, i, LEASE_ACTIVE);
+	assert_int_equal(1, lease_rule_active(t, UINT16_MAX));
+	lease_free(t, i);
+	assert_int_equal(0, lease_rule_active(t, UINT16_MAX));
+	assert_int_equal(0, lease_network_active(t, &host));
+
+	assert_true(codec_address_parse("2001:db8:1::1", 13, &init.internal_address));
+	assert_true(codec_address_parse("2001:db8:1::2", 13, &neighbour));
+	init.external_address = init.internal_address;
+	i = lease_new(t, &init);
+	assert_int_equal(1, lease_network_active(t, &neighbour));
+	lease_state(t, i, LEASE_HELD);
+	assert_int_equal(0, lease_network_active(t, &neighbour));
+	lease_free(t, i);
+	lease_table_free(t);
 }
 
 /* Filters count while the lease is in force, and are those of its latest terms. */
@@ -396,6 +436,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_million),

@@ -113,6 +113,46 @@ static void test_conditions(void **state)
 	conf_free(conf);
 }
 
+/* A rule that rejects ports denies them to its hosts, whatever it and those below list. */
+static void test_rejected(void **state)
+{
+	static const struct {
+		struct policy_request q;
+		int rule;
+		bool allowed;
+		const char *why;
+	} cases[] = {
+	    {{.protocol = 6, .internal_port = 2000}, 0, true, "allowed by rule"},
+	    {{.protocol = 6, .internal_port = 445}, 0, false, "a port that the rule rejects"}, /* outside the list */
+	    {{.protocol = 6, .internal_port = 3389}, 0, false, "a port that the rule rejects"},
+	    {{.protocol = 17, .internal_port = 445}, 1, true, "allowed by rule"},
+	    {{.protocol = 6, .internal_port = 0}, 0, false, "a port that the rule rejects"},
+	    {{.protocol = 17, .internal_port = 0}, 1, true, "allowed by rule"},
+	    {{.protocol = 47, .internal_port = 0}, 1, true, "allowed by rule"},
+	    {{.protocol = 0, .internal_port = 0}, 0, false, "a port that the rule rejects"},
+	};
+	struct conf *conf = parse("rule \"a\" { action = allow clients = { 192.0.2.0/24 } protocols = { tcp }\n"
+				  "  internal-ports = { 1024-65535 } reject-ports = { 445, 3389 } }\n"
+				  "rule \"b\" { action = allow wildcard = true }\n");
+	struct policy_verdict v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct policy_request q = cases[i].q;
+
+		q.interface = "lan0";
+		q.client = address("192.0.2.1");
+		policy_judge(conf, &q, &v);
+		if (v.rule != cases[i].rule || v.allowed != cases[i].allowed || strcmp(v.why, cases[i].why))
+			fail_msg("case %zu: rule %u, %s", i, v.rule, v.why);
+		/* another host is not concerned */
+		q.client = address("198.51.100.1");
+		policy_judge(conf, &q, &v);
+		assert_true(v.allowed && v.rule == 1);
+	}
+	conf_free(conf);
+}
+
 /* decision-25: all ports of a protocol, and all there is (0 and 0), only where a rule says so, allows all of
  * it, and no earlier one denies a part */
 static void test_wildcards(void **state)
@@ -304,7 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_no_rule),	   cmocka_unit_test(test_conditions),
 	    cmocka_unit_test(test_external_ports), cmocka_unit_test(test_lifetimes_and_limits),
-	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_wildcards),
+	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_rejected),
+	    cmocka_unit_test(test_wildcards),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

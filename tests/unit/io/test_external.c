@@ -55,37 +55,6 @@ static void comes_to_rest(void **state)
 	external_clear(&b.external);
 }
 
-static void says(const struct bed *b, const char *state, bool ok)
-{
-	const char *why;
-
-	assert_string_equal(external_state(&b->external, &why), state);
-	assert_int_equal(*why == '\0', ok);
-}
-
-/* What is there, or why nothing is, and since when. */
-static void states(void **state)
-{
-	struct bed b = {0};
-
-	(void)state;
-	look(&b, 0, true, 1000);
-	says(&b, "no-address", false);
-	look(&b, 1, true, 2000);
-	says(&b, "ok", true);
-	assert_int_equal(b.external.since_ms, 2000);
-	look(&b, 1, true, 9000);
-	assert_int_equal(b.external.since_ms, 2000);
-	/* IPv4 is what a private address is in the way of */
-	b.external.refused = true;
-	says(&b, "ok", true);
-	b.external.v[0] = (struct in6_addr){.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}};
-	says(&b, "private", false);
-	b.external.refused = false;
-	says(&b, "ok", true);
-	external_clear(&b.external);
-}
-
 static void given_again(void **state)
 {
 	struct bed b = {0};
@@ -136,6 +105,94 @@ static void configured(void **state)
 	external_clear(&b.external);
 }
 
+/* What is wrong with the address is known, and said in words. */
+static void states(void **state)
+{
+	static const struct {
+		const char *address;
+		enum conf_private private_address;
+		const char *state, *why;
+	} cases[] = {
+	    {"198.51.100.1", CONF_PRIVATE_REFUSE, "ok", ""},
+	    {"10.0.0.1", CONF_PRIVATE_AUTO, "ok", ""}, /* written down, so meant */
+	    {"10.0.0.1", CONF_PRIVATE_ALLOW, "ok", ""},
+	    {"10.0.0.1", CONF_PRIVATE_REFUSE, "private",
+	     "the external address is a private one: another NAT is in front of this router"},
+	    {"172.31.255.1", CONF_PRIVATE_REFUSE, "private",
+	     "the external address is a private one: another NAT is in front of this router"},
+	    {"192.168.1.1", CONF_PRIVATE_REFUSE, "private",
+	     "the external address is a private one: another NAT is in front of this router"},
+	    {"100.127.0.1", CONF_PRIVATE_REFUSE, "private",
+	     "the external address is of the provider's NAT (CGN, 100.64.0.0/10)"},
+	    {"169.254.7.1", CONF_PRIVATE_REFUSE, "private",
+	     "the external address is link-local: the provider has given none"},
+	    {"100.128.0.1", CONF_PRIVATE_REFUSE, "ok", ""},
+	    {NULL, CONF_PRIVATE_AUTO, "no-address",
+	     "there is no IPv4 address; requests for one are answered with a network failure"},
+	};
+	char empty[] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct conf_prefix prefix = {.length = 128};
+		struct conf_external x = {.name = empty,
+					  .interface = empty,
+					  .nat = true,
+					  .private_address = cases[i].private_address,
+					  .addresses = {&prefix, cases[i].address != NULL}};
+		struct external o = {0};
+		const struct in6_addr *v;
+		const char *why;
+		uint64_t again_ms;
+		size_t n;
+
+		if (cases[i].address)
+			assert_true(codec_address_parse(cases[i].address, strlen(cases[i].address), &prefix.address));
+		assert_int_equal(external_read(&o, &x, NULL, true, 1000, &again_ms), 1);
+		assert_string_equal(external_state(&o, &why), cases[i].state);
+		assert_string_equal(why, cases[i].why);
+		assert_true(o.since_ms == 1000);
+		/* the engine hears of the address in any case, and judges by itself */
+		v = external_told(&o, &n);
+		assert_int_equal(n, cases[i].address != NULL);
+		if (n)
+			assert_memory_equal(v, &prefix.address, sizeof(*v));
+		assert_int_equal(o.n, !strcmp(cases[i].state, "ok"));
+		assert_int_equal(external_read(&o, &x, NULL, true, 2000, &again_ms), 0);
+		assert_true(o.since_ms == 1000);
+		external_clear(&o);
+	}
+}
+
+/* From none to one that is refused, and to another: that is news, though neither is used. */
+static void refused_is_news(void **state)
+{
+	struct conf_prefix prefix = {codec_from_v4(0x0a000001), 128};
+	char empty[] = "";
+	struct conf_external x = {.name = empty,
+				  .interface = empty,
+				  .nat = true,
+				  .private_address = CONF_PRIVATE_REFUSE,
+				  .addresses = {&prefix, 0}};
+	struct external o = {0};
+	const char *why;
+	uint64_t again_ms;
+
+	(void)state;
+	assert_int_equal(external_read(&o, &x, NULL, false, 0, &again_ms), 1);
+	x.addresses.n = 1;
+	assert_int_equal(external_read(&o, &x, NULL, false, 1000, &again_ms), 0);
+	assert_true(again_ms == 1250);
+	prefix.address = codec_from_v4(0x64400001);
+	assert_int_equal(external_read(&o, &x, NULL, false, 1100, &again_ms), 0);
+	assert_true(again_ms == 1350);
+	assert_int_equal(external_read(&o, &x, NULL, false, 1350, &again_ms), 1);
+	assert_string_equal(external_state(&o, &why), "private");
+	assert_string_equal(why, "the external address is of the provider's NAT (CGN, 100.64.0.0/10)");
+	assert_true(o.since_ms == 1350);
+	external_clear(&o);
+}
+
 static void out_of_memory(void **state)
 {
 	(void)state;
@@ -158,8 +215,9 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(comes_to_rest), cmocka_unit_test(states),	   cmocka_unit_test(given_again),
-	    cmocka_unit_test(restless),	     cmocka_unit_test(configured), cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(comes_to_rest), cmocka_unit_test(given_again), cmocka_unit_test(restless),
+	    cmocka_unit_test(configured),    cmocka_unit_test(states),	    cmocka_unit_test(refused_is_news),
+	    cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,6 +218,18 @@ static void externals(void **state)
 	a = at("203.0.113.15");
 	assert_memory_equal(&v[7], &a, sizeof(a));
 	assert_int_equal(wan_external(w, &x, v, 3, NULL, NULL), 3);
+	/* private ones, too, unless they are refused in so many words */
+	prefix = (struct conf_prefix){at("10.0.0.8"), 127};
+	x.nat = true;
+	x.private_address = CONF_PRIVATE_AUTO;
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 2);
+	assert_false(refused);
+	x.private_address = CONF_PRIVATE_REFUSE;
+	assert_int_equal(wan_external(w, &x, v, 16, &refused, &private_address), 0);
+	a = at("10.0.0.9");
+	assert_true(refused);
+	assert_memory_equal(&private_address, &a, sizeof(a));
+	prefix = (struct conf_prefix){at("203.0.113.8"), 125};
 	x.interface = empty;
 	assert_int_equal(wan_external(w, &x, v, 16, NULL, NULL), 8);
 	x.interface = absent;
