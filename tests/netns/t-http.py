@@ -230,6 +230,21 @@ def test_readers(net):
     assert get(net, '/v1/events?types=frob')[0] == 400
 
 
+def test_backend(net):
+    """Others empty our map: that it is put back is told, and counted"""
+    net.nft('add', 'table', 'inet', 'natpcpd')
+    net.daemon(conf(control=HTTP))
+    e = Events(net, '?types=backend')
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
+    n = net.elements()
+    net.nft('flush', 'map', 'inet', 'natpcpd', 'dnat4')
+    e.until('"state":"reinstalled"')
+    wait(lambda: net.elements() == n)
+    health = shown(net, '/v1/status')['backend_health']
+    assert (health['ok'], health['reinstalls']) == (True, 1), health
+    assert b'\nnatpcpd_reinstalls_total 1\n' in get(net, '/metrics')[2]
+
+
 def test_filters(net):
     """Thousands of leases: in pages, and those only that are asked for; what each rule did"""
     net.daemon(conf('limits { requests-per-second = 0  mappings-per-client = 4000 }\n'

@@ -139,6 +139,7 @@ static void test_engine(void **state)
 	assert_int_equal(tally_mappings(tally_static(t)), 1);
 	engine_free(w.engine);
 	round_free(w.round);
+	free(w.journal);
 	w.backend->ops->close(w.backend, false);
 	conf_free(conf);
 	conf_free(other);
