@@ -112,10 +112,18 @@ $(EXAMPLES:%.c=$(O)/%.o): $(LIB_API)
 $(O)/codec/examples/%: $(O)/codec/examples/%.o $(O)/libnatpcp.a
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
 
-$(O)/natpcpd: $(O)/server/main.o $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
+# the status page, and the policy that it is served with
+PAGE := $(O)/server/page_html.o
+$(O)/server/page_html.c: server/page.html server/page.sh
+	@mkdir -p $(@D)
+	$(call say,PAGE)server/page.sh $< >$@
+$(PAGE): $(O)/server/page_html.c Makefile
+	$(call say,CC)$(CC) $(XCFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/natpcpd: $(O)/server/main.o $(SERVER:%.c=$(O)/%.o) $(PAGE) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
 # the same server with faults between it and its sockets
-$(O)/natpcp-labd: $(O)/server/lab/main.o $(LAB:%.c=$(O)/%.o) $(SERVER:%.c=$(O)/%.o) $(call archives,server/io)
+$(O)/natpcp-labd: $(O)/server/lab/main.o $(LAB:%.c=$(O)/%.o) $(SERVER:%.c=$(O)/%.o) $(PAGE) $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
 $(O)/natpcpctl: $(CTL:%.c=$(O)/%.o) $(O)/server/views.o $(O)/server/settings.o $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(call pc,jansson libcurl zlib libmnl libnftnl) -lm
