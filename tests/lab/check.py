@@ -286,7 +286,9 @@ def main():
         work += [(lambda: lines('natpcpc', loopback, a.build, key=loopback + ':{}'),)]
     if everything:
         work += [(lines, 'library', sys.executable, 'tests/library/library.py', a.build),
-                 (lines, 'library elsewhere', sys.executable, 'tests/library/targets.py')]
+                 (lines, 'library elsewhere', sys.executable, 'tests/library/targets.py'),
+                 (lambda: lines('page', sys.executable, 'tests/page/page.py', env={'NATPCP_BUILD': os.path.abspath(a.build), 'PYTHONDONTWRITEBYTECODE': '1'},
+                                key='tests/page/page.py:{}'),)]
         work += judges(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []
         work += [

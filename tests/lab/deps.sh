@@ -54,6 +54,8 @@ clients     python3-libtorrent                   file:/usr/lib/python3/dist-pack
 clients     net-tools                            cmd:netstat
 clients     nodejs                               cmd:node
 clients     npm                                  cmd:npm
+clients     chromium                             cmd:chromium
+clients     chromium-driver                      cmd:chromedriver
 clients-all qbittorrent-nox                      cmd:qbittorrent-nox
 clients-all transmission-daemon                  cmd:transmission-daemon
 clients-all syncthing                            cmd:syncthing

@@ -12,7 +12,9 @@ import tempfile
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--mute-audio',
              '--disable-extensions', '--disable-component-update', '--disable-background-networking', '--disable-sync',
-             '--disable-default-apps', '--force-color-profile=srgb', '--window-size=1280,900']
+             '--disable-default-apps', '--force-color-profile=srgb', '--no-proxy-server', '--window-size=1280,900',
+             # nobody answers for names in a namespace, and it would wait for half a minute
+             '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1']
 
 
 def there():
