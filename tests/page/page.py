@@ -221,6 +221,7 @@ def t_looks(w):
         w.flawless(name)
         assert w.browser.js("return document.getAnimations().length") == 0
         if name in ('light', 'dark', 'phone', 'phone-dark'):
+            w.until("return document.querySelector('#rate-line polyline')")
             w.picture(name, whole=name.startswith('phone'))
     assert w.browser.js('return violations') == [] and w.browser.log() == []
 
