@@ -178,6 +178,7 @@ def t_live(w):
     w.until("return document.querySelector('#rate-line polyline') && document.querySelector('#time-line polyline')")
     w.has('#rate', '/s')
     wait(lambda: w.text('#time').endswith(('µs', 'ms')))
+    assert w.fetches('/v1/leases') == 2, w.fetches('/v1/leases')
     assert w.browser.js('return window.same')
 
 
@@ -227,8 +228,11 @@ def t_hostile(w):
 
 def t_looks(w):
     """Light, dark and on phones: contrast of WCAG AA, nothing beyond the screen; still with reduced motion"""
-    w.opened(pcp.UDP, 3074, 13074, 120, host=OTHER[2], text='PlayStation 5')
     w.show(motion='reduce')
+    wait(lambda: len(w.rows()) == HOME)
+    w.opened(pcp.UDP, 3074, 13074, 120, host=OTHER[2], text='PlayStation 5')
+    w.row(13074)
+    assert w.browser.js('return document.getAnimations().length') == 0
     wait(lambda: len(w.rows()) == HOME + 1)
     w.has('#health-list', 'nftables')
     w.has('#refusals', 'guests')
@@ -238,7 +242,6 @@ def t_looks(w):
                                                  ('narrow', 320, 640, 'light', {'mobile': True}), ('middle', 800, 900, 'light', {})):
         w.browser.view(width, height, scheme, motion='reduce', **options)
         w.flawless(name)
-        assert w.browser.js("return document.getAnimations().length") == 0
         if name in ('light', 'dark', 'phone', 'phone-dark'):
             w.picture(name, whole=name.startswith('phone'))
     assert w.browser.js('return violations') == [] and w.browser.log() == []
@@ -339,12 +342,14 @@ def t_away(w):
     assert w.daemon.stop() == 0
     w.has('#state', 'natpcpd has not answered since')
     w.has('#say', 'natpcpd does not answer')
+    assert w.browser.js("return document.getElementById('away').checkVisibility()")
     assert len(w.rows()) == rows
     w.flawless('away')
     w.daemon = w.net.daemon(CONF)
     w.until("return document.body.dataset.state === 'live'", seconds=15)
     w.opened(pcp.TCP, 8001, 18001, 120)
     w.row(18001)
+    assert not w.browser.js("return document.getElementById('away').checkVisibility()")
     assert w.browser.js('return window.same')
     # the console tells of the connections that were refused, and of nothing else
     assert all('/v1/' in line for line in w.browser.log())
