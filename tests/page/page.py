@@ -372,15 +372,21 @@ def t_many(w):
             for s in sockets:
                 assert pcp.decode(s.recv(64)).result == 0
     w.show()
-    begin = time.monotonic()
+    w.browser.write('#what', 'udp')
+    wait(lambda: w.rows() and all(r['protocol'] == 'udp' for r in w.rows()), what='only udp is shown')
+    fetches, begin = w.fetches('/v1/leases'), time.monotonic()
     storm(7200)
+    fetches, seconds = w.fetches('/v1/leases') - fetches, time.monotonic() - begin
+    assert fetches <= seconds + 2, (fetches, seconds)
+    w.browser.write('#what', '')
     wait(lambda: w.daemon.status()['leases'] >= n + HOME)
     w.has('#count', '10,0', seconds=15)
     w.until("return !document.getElementById('pager').hidden")
-    storm(7300)
     w.has('#where', '1–50 of 10,0')
-    seconds = time.monotonic() - begin
-    assert w.fetches('/v1/leases') <= seconds + 3, (w.fetches('/v1/leases'), seconds)
+    fetches, begin = w.fetches('/v1/leases'), time.monotonic()
+    storm(7300)
+    fetches, seconds = w.fetches('/v1/leases') - fetches, time.monotonic() - begin
+    assert fetches <= seconds + 2, (fetches, seconds)
     wait(lambda: len(w.rows()) == 50)
     w.picture('ten-thousand')
 
