@@ -231,7 +231,7 @@ def t_looks(w):
     """Light, dark and on phones: contrast of WCAG AA, nothing beyond the screen; still with reduced motion"""
     w.show(motion='reduce')
     wait(lambda: len(w.rows()) == HOME)
-    w.opened(pcp.UDP, 3074, 13074, 120, host=OTHER[2], text='PlayStation 5')
+    w.opened(pcp.UDP, 3074, 13074, 600, host=OTHER[2], text='PlayStation 5')
     w.row(13074)
     assert w.browser.js('return document.getAnimations().length') == 0
     wait(lambda: len(w.rows()) == HOME + 1)
@@ -351,7 +351,7 @@ def t_away(w):
     w.flawless('away')
     w.daemon = w.net.daemon(CONF)
     w.until("return document.body.dataset.state === 'live'", seconds=15)
-    w.opened(pcp.TCP, 8001, 18001, 120)
+    w.opened(pcp.TCP, 8001, 18001, 600)
     w.row(18001)
     assert not w.browser.js("return document.getElementById('away').checkVisibility()")
     assert w.browser.js('return window.same')
