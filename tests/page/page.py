@@ -43,7 +43,9 @@ def wait(condition, seconds=5.0, what=None):
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f'not within {seconds} s: {what or inspect.getsource(condition).strip()}'
+        if time.monotonic() > deadline:
+            what = what() if callable(what) else what or inspect.getsource(condition).strip()
+            raise AssertionError(f'not within {seconds} s: {what}')
         threading.Event().wait(0.1)
 
 
@@ -114,7 +116,7 @@ class World:
         return self.browser.js('return document.querySelector(arguments[0]).textContent', selector)
 
     def has(self, selector, part, seconds=10):
-        return wait(lambda: part in self.text(selector), seconds, f'{part!r} in {selector}: {self.text(selector)!r}')
+        return wait(lambda: part in self.text(selector), seconds, lambda: f'{part!r} in {selector}: {self.text(selector)!r}')
 
     def flawless(self, where):
         flaws = self.browser.js('return flaws()')
@@ -308,7 +310,7 @@ def t_search(w):
                            ('443', {'443', '443not translated'}), ('static', {'443'}), ('ipv6', {'443not translated'}),
                            ('rule:"hosts" udp 192.0.2.0/24 nat-pmp', {'3074'}), ('203.0.113.1', set())):
         w.browser.write('#what', text)
-        wait(lambda: {r['out'] for r in w.rows()} == expected, what=f'{text}: {expected}, not {w.rows()}')
+        wait(lambda: {r['out'] for r in w.rows()} == expected, what=lambda: f'{text}: {expected}, not {w.rows()}')
         assert w.text('#hint') == '', w.text('#hint')
     assert w.text('#empty') == 'Nothing that is open fits.'
     w.browser.write('#what', 'all sorts')
@@ -322,19 +324,26 @@ def t_search(w):
 def t_outside(w):
     """Another outside address is shown at once; that there is none, or a private one, with what that means"""
     w.show()
-    w.net.ip('gw', 'addr', 'add', lab.EXT2 + '/24', 'dev', 'wan0')
-    w.net.ip('gw', 'addr', 'del', lab.EXT + '/24', 'dev', 'wan0')
-    wait(lambda: w.text('.address') == lab.EXT2, what='the new address')
-    w.has('#say', f'Outside: {lab.EXT2}')
-    w.net.ip('gw', 'addr', 'del', lab.EXT2 + '/24', 'dev', 'wan0')
-    w.has('#outside', 'No IPv4 address')
-    w.has('#outside', lab.EXT6)
-    w.net.ip('gw', 'addr', 'add', '100.64.0.2/24', 'dev', 'wan0')
-    w.has('#outside', '100.64.0.2 is private')
-    w.has('#outside', 'NETWORK_FAILURE')
-    w.flawless('private')
-    w.net.ip('gw', 'addr', 'del', '100.64.0.2/24', 'dev', 'wan0')
-    w.net.ip('gw', 'addr', 'add', lab.EXT + '/24', 'dev', 'wan0')
+
+    def outside(*addresses):
+        for a in {lab.EXT, lab.EXT2, '100.64.0.2'} - set(addresses):
+            w.net.run('gw', 'ip', 'addr', 'del', a + '/24', 'dev', 'wan0')
+        for a in addresses:
+            w.net.run('gw', 'ip', 'addr', 'add', a + '/24', 'dev', 'wan0')
+    try:
+        outside(lab.EXT2)
+        wait(lambda: w.text('.address') == lab.EXT2, what='the new address')
+        w.has('#say', f'Outside: {lab.EXT2}')
+        outside()
+        w.has('#outside', 'No IPv4 address')
+        w.has('#outside', lab.EXT6)
+        w.flawless('no IPv4')
+        outside('100.64.0.2')
+        w.has('#outside', '100.64.0.2 is private')
+        w.has('#outside', 'NETWORK_FAILURE')
+        w.flawless('private')
+    finally:
+        outside(lab.EXT)
     wait(lambda: w.text('.address') == lab.EXT, what='the first address')
 
 
