@@ -22,6 +22,7 @@
 #include "server/io/turns.h"
 #include "server/io/udp.h"
 #include "server/io/wan.h"
+#include "server/io/watchdog.h"
 #include "server/lookup.h"
 #include "server/waiting.h"
 
@@ -352,6 +353,8 @@ int server_events(struct server *s)
 	s->signals[2] = loop_signal(s->loop, SIGHUP, hangup, s);
 	if (!s->tick || !s->wan_settled || !s->wan_readable || !s->signals[0] || !s->signals[1] || !s->signals[2])
 		return -ENOMEM;
+	if (watchdog_open(&s->watchdog, s->loop))
+		return -ENOMEM;
 	return guard_open(&s->guard, s->loop, s->backend, lost, s);
 }
 
@@ -382,6 +385,7 @@ void server_close(struct server *s)
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);
+	watchdog_close(s->watchdog);
 	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
 		loop_forget(s->signals[i]);

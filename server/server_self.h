@@ -37,6 +37,7 @@ struct server {
 	struct busy busy;
 	struct route *route;
 	uint64_t busy_next_ms;
+	struct watchdog *watchdog;  /* NULL: nobody wants to know */
 	struct external *externals; /* by index of conf.externals */
 	size_t externals_n;
 	bool macs; /* a rule asks for them */

@@ -241,6 +241,46 @@ def test_notify(net):
         assert b'READY=1' in s.recv(1000)
 
 
+def test_watchdog(net):
+    """WATCHDOG=1 goes there while the loop turns, and no more once it stands"""
+    import socket
+    path = net.dir + '/notify'
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(5)
+
+        def told():
+            while s.recv(1000) != b'WATCHDOG=1':
+                pass
+
+        def drained():
+            """What comes until nothing does for a second, which is ten times as long as it should take."""
+            s.settimeout(1)
+            try:
+                while True:
+                    s.recv(1000)
+            except TimeoutError:
+                s.settimeout(5)
+        d = net.daemon(conf(), prefix=('env', 'NOTIFY_SOCKET=' + path, 'WATCHDOG_USEC=200000'))
+        for _ in range(3):
+            told()
+        d.process.send_signal(signal.SIGSTOP)
+        drained()
+        d.process.send_signal(signal.SIGCONT)
+        told()
+        assert d.stop() == 0
+        # asked of another process: nobody wants to know
+        s.settimeout(5)
+        d = net.daemon(conf(), prefix=('env', 'NOTIFY_SOCKET=' + path, 'WATCHDOG_USEC=200000', 'WATCHDOG_PID=1'))
+        while s.recv(1000) != b'READY=1':
+            pass
+        s.settimeout(1)
+        try:
+            assert s.recv(1000) is None
+        except TimeoutError:
+            pass
+
+
 def test_two_daemons(net):
     """A second daemon on the same interface does not start, and the first goes on"""
     net.daemon()
