@@ -93,8 +93,12 @@ static inline bool failing(struct fault *f)
 	return now;
 }
 
+static _Atomic uint64_t bed_written; /* octets, into whatever file */
+
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 {
+	ssize_t end;
+
 	if (at == 0 && n == RECORD_SIZE && fail_header_error) {
 		errno = fail_header_error;
 		return -1;
@@ -105,7 +109,10 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at)
 	} else if (at != 0 && failing(&fail_pwrite)) {
 		return -1;
 	}
-	return syscall(SYS_pwrite64, fd, data, n, at);
+	end = syscall(SYS_pwrite64, fd, data, n, at);
+	if (end > 0)
+		bed_written += (uint64_t)end;
+	return end;
 }
 
 int fdatasync(int fd)

@@ -63,6 +63,37 @@ static void test_anew(void **state)
 	assert_true(bed_read(bed.path).clean);
 }
 
+static unsigned times_wanted;
+
+static bool rewritten_so_often(void)
+{
+	return bed_stats().rewritten >= times_wanted;
+}
+
+/* A home with 100 leases: a renewal costs its record and hardly more, and the file does not grow for ever. */
+static void test_flash(void **state)
+{
+	enum { LEASES = 100, RENEWALS = 30000, RECORDS_MAX = 2 * (LEASES + 2) + 8192 + 1 };
+	uint64_t begin;
+
+	(void)state;
+	bed_open(CONF_SYNC_NONE);
+	for (unsigned i = 0; i < LEASES; i++)
+		bed_put((uint16_t)i, 1);
+	begin = bed_written;
+	for (unsigned i = 0; i < RENEWALS; i++) {
+		bed_put((uint16_t)(i % LEASES), i + 2);
+		assert_true(bed_stats().records <= RECORDS_MAX);
+		if (bed_stats().records <= 2 * bed_stats().live + 8192)
+			continue;
+		times_wanted = bed_stats().rewritten + 1;
+		assert_true(bed_until(rewritten_so_often));
+	}
+	assert_in_range(bed_stats().rewritten, 3, 5);
+	assert_in_range(bed_written - begin, RENEWALS * RECORD_SIZE, RENEWALS * (RECORD_SIZE + 2));
+	assert_true(bed_is_whole(bed.path));
+}
+
 static bool slices_enough(void)
 {
 	return bed.slices >= slices_wanted;
@@ -316,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BED_TEST(test_anew),
+		BED_TEST(test_flash),
 		BED_TEST(test_end_while_it_is_written_anew),
 		BED_TEST(test_left_over),
 		BED_TEST(test_new_file_that_fails),
