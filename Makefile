@@ -20,6 +20,7 @@ UNITDIR  ?= $(PREFIX)/lib/systemd/system
 CFLAGS   ?= -O2 -g
 WERROR   ?=
 OBJCOPY  ?= objcopy
+STRIP    ?= strip
 
 Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(@:$(O)/%=%);)
@@ -30,7 +31,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 WARN += $(if $(findstring clang,$(CC)),-Wno-cast-qual)
 SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LANGUAGE = -std=gnu11 -pthread -D_GNU_SOURCE
-XCFLAGS  = $(LANGUAGE) -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CFLAGS)
+XCFLAGS  = $(LANGUAGE) -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(CPPFLAGS) $(CFLAGS)
 XLDFLAGS = -pthread $(SANF) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
@@ -54,7 +55,7 @@ LIBS_codec       :=
 LIBS_conf        :=
 LIBS_backends     = $(call pc,libmnl libnftnl)
 LIBS_server/core  = $(call pc,libmnl libnftnl zlib)
-LIBS_server/io    = $(call pc,libevent_core libevent_extra libmnl libnftnl jansson libcap-ng zlib)
+LIBS_server/io    = $(call pc,libevent_extra libevent_core libmnl libnftnl jansson libcap-ng zlib)
 BELOW_codec       := codec
 BELOW_conf        := conf codec
 BELOW_backends    := backends conf codec
@@ -74,7 +75,7 @@ LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
 .PHONY: all lib install-lib uninstall-lib objects unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench bench-parts fuzz \
-	install uninstall clean deps demo run
+	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGRAMS) $(LIBRARY)
@@ -154,6 +155,7 @@ $(eval $(call unit_layer,core,server/core,))
 $(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(patsubst %,$(O)/server/%.o,report views settings guard external history hooks hook_event parking histogram \
 	json_text event_text events meter grown metrics_text)))
 $(O)/tests/unit/io/test_natpcpctl_%: LIBS_server/io += $(call pc,libcurl) -lm
+$(O)/tests/unit/io/test_nameinfo: $(O)/server/nameinfo.o
 $(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 
 # the messages that tests/unit/codec/judge.sh lets another program read
@@ -178,7 +180,14 @@ $(TROUBLE): tests/netns/trouble.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SANF),$(XCFLAGS)) -fPIC -shared -o $@ $< -ldl
 
-unit: $(UNIT) $(EMIT) $(PLAYER) $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
+# the table of the configuration in mdoc, for tests/package/; make manual puts it into natpcpd.conf(5), beside the prose there
+KEYS := $(O)/tests/package/keys
+$(KEYS): $(KEYS).o $(call lib,conf)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^
+manual: $(KEYS)
+	$(Q)tests/package/manual.py $(KEYS) conf/natpcpd.conf.5 --write
+
+unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -189,7 +198,7 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 
 # every source, linked or not: what a second compiler is asked to look at
 SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
-	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c \
+	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c tests/package/*.c \
 	codec/examples/*.c))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h server/lab/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
@@ -257,6 +266,31 @@ demo:
 run:
 	+$(Q)MAKE='$(MAKE)' JOBS=$(JOBS) tests/lab/run.sh $(O) '$(WAN)' '$(LAN)'
 
+# Debian packages, source and binary, in build-deb; DEB_VERSION=0.1.1 makes them of that version
+DEB         := $(abspath $(O))-deb
+DEB_VERSION ?= $(VERSION)
+deb:
+	$(Q)conf/deb.sh $(DEB) $(DEB_VERSION) $(DEB_OPTIONS)
+	$(Q)! command -v lintian >/dev/null || lintian --fail-on warning $(DEB)/natpcpd_$(DEB_VERSION)_*.changes
+# they are installed, upgraded, removed and purged in a Debian of their own; takes minutes
+check-deb:
+	$(Q)tests/lab/deps.sh package
+	+$(Q)$(MAKE) --no-print-directory deb
+	$(Q)tests/package/chroot.sh $(DEB)
+
+# natpcpd, natpcpctl and natpcpc for a box with little memory: one file each, linked with musl and the libraries of conf/static.sh.
+# STATIC_SRC=DIR has the sources of libraries that are not to be fetched, as DIR/libmnl and so on
+STATIC     := $(abspath $(O))-static
+STATIC_CC  ?= musl-gcc
+STATIC_OUT := $(STATIC)/out/natpcpd $(STATIC)/out/natpcpctl $(STATIC)/out/natpcpc
+static:
+	$(Q)STATIC_CC='$(STATIC_CC)' conf/static.sh $(STATIC) $(STATIC_SRC)
+	+$(Q)PKG_CONFIG_LIBDIR=$(STATIC)/lib/pkgconfig $(MAKE) --no-print-directory -j$(JOBS) O=$(STATIC)/out SAN= CC='$(STATIC_CC)' \
+	CFLAGS='-Os -g -ffunction-sections -fdata-sections -isystem $(STATIC)/include -idirafter $(STATIC)/kernel' \
+	LDFLAGS='-static -Wl,--gc-sections -Wl,-Map,$$@.map -L$(STATIC)/lib' $(STATIC_OUT)
+	$(Q)for p in $(STATIC_OUT); do $(STRIP) -o $(STATIC)/$${p##*/} $$p || exit 1; done
+	$(Q)conf/sizes.py $(foreach p,$(notdir $(STATIC_OUT)),$(STATIC)/$(p)=$(STATIC)/out/$(p).map)
+
 # what the authors of clients need: no part of the daemon, and no library but C's to build it
 install-lib: lib $(LIB_API)
 	install -D -m 0644 $(O)/libnatpcp.a $(DESTDIR)$(LIBDIR)/libnatpcp.a
@@ -286,6 +320,8 @@ install: all install-lib
 	install -m 0644 $(sort $(wildcard server/lab/*.py)) $(DESTDIR)$(LABDIR)
 	ln -sfr $(DESTDIR)$(LABDIR)/natpcp-lab $(DESTDIR)$(BINDIR)/natpcp-lab
 	install -m 0644 server/lab/natpcp-lab.1 $(DESTDIR)$(MANDIR)/man1
+	install -D -m 0644 server/natpcpd.8 $(DESTDIR)$(MANDIR)/man8/natpcpd.8
+	install -D -m 0644 conf/natpcpd.conf.5 $(DESTDIR)$(MANDIR)/man5/natpcpd.conf.5
 	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
 	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf
 	install -d $(DESTDIR)$(UNITDIR)
@@ -298,8 +334,9 @@ uninstall: uninstall-lib
 	rm -f $(DESTDIR)$(BASHDIR)/natpcpctl $(DESTDIR)$(ZSHDIR)/_natpcpctl $(DESTDIR)$(FISHDIR)/natpcpctl.fish
 	rm -f $(DESTDIR)$(UNITDIR)/natpcpd.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/natpcpd $(DESTDIR)$(LABDIR)
+	rm -f $(DESTDIR)$(MANDIR)/man8/natpcpd.8 $(DESTDIR)$(MANDIR)/man5/natpcpd.conf.5
 
 clean:
-	rm -rf build build-san build-clang build-fuzz
+	rm -rf build build-san build-clang build-fuzz build-static build-deb
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d' -type f)

@@ -5,6 +5,7 @@
 # Some more are only unpacked, since they would be started: bench and check have another server and a firewall, to be compared with
 # and to work beside, in $PEER (build/peer), and check has Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
+# package: what make deb and make check-deb need.
 set -eu
 table='
 build       gcc                                  cmd:cc
@@ -42,6 +43,7 @@ targets     libc6-dev-i386-cross                 file:/usr/i686-linux-gnu/includ
 targets     gcc-s390x-linux-gnu                  cmd:s390x-linux-gnu-gcc
 targets     libc6-dev-s390x-cross                file:/usr/s390x-linux-gnu/include/stdlib.h
 targets     qemu-user                            cmd:qemu-s390x
+targets     systemd                              cmd:systemd-analyze
 bench       iperf3                               cmd:iperf3
 bench       valgrind                             cmd:valgrind
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
@@ -60,6 +62,11 @@ clients-all qbittorrent-nox                      cmd:qbittorrent-nox
 clients-all transmission-daemon                  cmd:transmission-daemon
 clients-all syncthing                            cmd:syncthing
 clients-all baresip-core                         cmd:baresip
+package     dpkg-dev                             cmd:dpkg-buildpackage
+package     debhelper                            cmd:dh
+package     lintian                              cmd:lintian
+package     mmdebstrap                           cmd:mmdebstrap
+package     systemd-container                    cmd:systemd-nspawn
 '
 declare -A want
 strict=0 peer='' judge=0
@@ -67,6 +74,7 @@ for g in "$@"; do
 	case $g in
 	build) want[build]=1 ;;
 	demo) want[build]=1 want[demo]=1 ;;
+	package) want[build]=1 want[package]=1 ;;
 	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=miniupnpd-nftables ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
 	targets) want[build]=1 want[targets]=1 ;;
