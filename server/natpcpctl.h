@@ -28,6 +28,7 @@ int natpcpctl_status(struct tool *t, int n, char **argument);
 int natpcpctl_leases(struct tool *t, int n, char **argument);
 int natpcpctl_explain(struct tool *t, int n, char **argument);
 int natpcpctl_rules(struct tool *t, int n, char **argument);
+int natpcpctl_refusals(struct tool *t, int n, char **argument);
 int natpcpctl_watch(struct tool *t, int n, char **argument);
 int natpcpctl_revoke(struct tool *t, int n, char **argument);
 int natpcpctl_reload(struct tool *t, int n, char **argument);

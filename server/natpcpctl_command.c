@@ -13,6 +13,7 @@ const struct command commands[] = {
 	{"explain", "CLIENT PROTO INTPORT [EXTPORT]", "which rule decides a request, why, and what would be granted", "i", 3, 4,
 	 natpcpctl_explain},
 	{"rules", "", "the rules in the order in which they are tried, and how often each decided", "", 0, 0, natpcpctl_rules},
+	{"refusals", "", "the last requests that were refused, the newest first", "", 0, 0, natpcpctl_refusals},
 	{"watch", "", "what happens, a line each, until it is stopped", "t", 0, 0, natpcpctl_watch},
 	{"revoke", "PROTO EXTADDR EXTPORT\nPROTO|all EXTADDR all\n--client ADDR\n--rule NAME\n--all",
 	 "ends mappings and their connections", "cra", 0, 3, natpcpctl_revoke},

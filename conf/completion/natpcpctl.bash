@@ -12,7 +12,7 @@ _natpcpctl() {
 	local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' own='' i arguments=0
 	local everywhere='-s --socket --json --color -V --version -h --help'
 	local protocols='tcp udp sctp dccp udplite all'
-	local commands='status leases explain rules watch revoke reload check metrics journal selftest import help'
+	local commands='status leases explain rules refusals watch revoke reload check metrics journal selftest import help'
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in

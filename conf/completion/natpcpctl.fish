@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # fish completion for natpcpctl(8)
-set -l commands status leases explain rules watch revoke reload check metrics journal selftest import help
+set -l commands status leases explain rules refusals watch revoke reload check metrics journal selftest import help
 set -l none "not __fish_seen_subcommand_from $commands"
 set -l protocols 'tcp udp sctp dccp udplite all'
 
@@ -15,6 +15,7 @@ complete -c natpcpctl -n $none -a status -d 'addresses, counters, how the server
 complete -c natpcpctl -n $none -a leases -d 'every mapping in force'
 complete -c natpcpctl -n $none -a explain -d 'which rule decides a request, and why'
 complete -c natpcpctl -n $none -a rules -d 'the rules, and how often each decided'
+complete -c natpcpctl -n $none -a refusals -d 'the last requests that were refused'
 complete -c natpcpctl -n $none -a watch -d 'what happens, a line each'
 complete -c natpcpctl -n $none -a revoke -d 'ends mappings and their connections'
 complete -c natpcpctl -n $none -a reload -d 'lets the server read its configuration anew'

@@ -18,6 +18,7 @@ _natpcpctl() {
 		'leases:every mapping in force'
 		'explain:which rule decides a request, why, and what would be granted'
 		'rules:the rules, and how often each decided'
+		'refusals:the last requests that were refused'
 		'watch:what happens, a line each'
 		'revoke:ends mappings and their connections'
 		'reload:lets the server read its configuration anew'

@@ -213,6 +213,20 @@ def test_watch(net):
     assert p.returncode == 2 and 'no events frob' in p.stderr, vars(p)
 
 
+def test_refusals(net):
+    """natpcpctl refusals: the last 64, the newest first, as watch shows them"""
+    d = net.daemon(conf(rule='rule "guests" { action = deny  clients = { "192.0.2.12" } }\nrule "hosts" { action = allow }'))
+    assert d.ctl('refusals').stdout == '' and json.loads(d.ctl('--json', 'refusals').stdout) == {'schema': 1, 'refusals': []}
+    w = Watch(net, 'watch')
+    wait(lambda: readers(d) == 1)
+    for i in range(70):
+        assert net.client('lan2').map(UDP, 4000 + i).result == pcp.NOT_AUTHORIZED
+    wait(lambda: len(w.lines) == 70)
+    x = json.loads(d.ctl('--json', 'refusals').stdout)
+    assert x['schema'] == 1 and [y['internal_port'] for y in x['refusals']] == list(range(4069, 4005, -1)), x
+    assert [y.rstrip() for y in d.ctl('refusals').stdout.splitlines()] == [y.rstrip() for y in w.lines[:5:-1]]
+
+
 def test_killed(net):
     """natpcpctl watch: a server that is killed is told from one that has nothing to say"""
     d = net.daemon()
@@ -298,7 +312,7 @@ def test_strange(net):
     assert p.returncode == 0 and p.stdout.count(f'{LAN}:1') == 2 and '?[2J?' in p.stdout, vars(p)
     assert fake.asked == [f'/v1/leases?rule=a%26b&limit=20000&cursor={n}' for n in (0, 5)], fake.asked
     for strange in ('{}', '[]', '{"leases": 7, "next": "x", "rules": {}, "externals": [1, null], "listens": {"a": 1}}'):
-        for command in ('leases', 'status', 'rules', 'explain 192.0.2.11 tcp 1', 'reload'):
+        for command in ('leases', 'status', 'rules', 'refusals', 'explain 192.0.2.11 tcp 1', 'reload'):
             p = run(CTL, '-s', Fake(net, http(strange)).path, *command.split())
             assert p.returncode == 0 and not p.stderr, (strange, command, vars(p))
 
@@ -418,7 +432,7 @@ def test_schema(net):
         assert a.map(UDP, 4000, 40000, options=[pcp.description('x'), pcp.peers('203.0.113.0/24', 443)]).result == SUCCESS
     assert b.map(UDP, 4000, 40000).result == pcp.NOT_AUTHORIZED
     answers = {command: json.loads(d.ctl('--json', *command.split()).stdout) for command in (
-        'status', 'leases', 'leases --sort client', 'rules', f'explain {LAN} udp 4000', f'explain {LAN2} udp 4000', 'metrics',
+        'status', 'leases', 'leases --sort client', 'rules', 'refusals', f'explain {LAN} udp 4000', f'explain {LAN2} udp 4000', 'metrics',
         'reload')}
     net.ip('gw', 'addr', 'flush', 'dev', 'wan0')
     wait(lambda: any('"external"' in line for line in w.lines) and any('"stats"' in line for line in w.lines))
