@@ -7,6 +7,7 @@
 #include "server/events.h"
 #include "server/external.h"
 #include "server/grown.h"
+#include "server/hooks.h"
 #include "server/io/wall.h"
 #include "server/meter.h"
 #include "server/version.h"
@@ -125,6 +126,17 @@ static json_t *latency(const struct histogram *h)
 			 (json_int_t)histogram_quantile(h, NULL, 990), "count", (json_int_t)h->count);
 }
 
+static json_t *hooks(const struct server *s)
+{
+	struct hooks_stats h;
+
+	hooks_stats(server_hooks(s), &h);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "runs", (json_int_t)h.runs, "failures",
+			 (json_int_t)h.failures, "merged", (json_int_t)h.merged, "limited", (json_int_t)h.limited,
+			 "dropped", (json_int_t)h.dropped, "waiting", (json_int_t)h.waiting, "running",
+			 (json_int_t)h.running);
+}
+
 /* What an answer has gained since the first version; each is left out if there is no memory for it. */
 static void more(struct server *s, json_t *o, uint64_t up_s)
 {
@@ -137,6 +149,7 @@ static void more(struct server *s, json_t *o, uint64_t up_s)
 	json_object_set_new(
 	    o, "latency_us",
 	    json_pack("{s:o, s:o}", "request", latency(&m->request_us), "commit", latency(&m->commit_us)));
+	json_object_set_new(o, "hooks", hooks(s));
 	json_object_set_new(o, "rounds", json_integer((json_int_t)m->rounds));
 	json_object_set_new(o, "events_readers", json_integer(events_readers(server_events_of(s))));
 }

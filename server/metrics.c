@@ -3,6 +3,7 @@
 
 #include "codec/codec.h"
 #include "server/events.h"
+#include "server/hooks.h"
 #include "server/io/wall.h"
 #include "server/meter.h"
 #include "server/metrics_text.h"
@@ -148,6 +149,21 @@ static void journal(const struct server *s, struct grown *t)
 	metrics_one(t, "journal_failures_total", "counter", "Failures to write it.", j.failures);
 }
 
+static void hooks(const struct server *s, struct grown *t)
+{
+	struct hooks_stats h;
+
+	hooks_stats(server_hooks(s), &h);
+	metrics_one(t, "hooks_runs_total", "counter", "Runs of hooks.", h.runs);
+	metrics_one(t, "hooks_failures_total", "counter",
+		    "Hooks that could not be run, or ended otherwise than with exit code 0.", h.failures);
+	metrics_one(t, "hooks_merged_total", "counter", "Events told with a later one of the same kind.", h.merged);
+	metrics_one(t, "hooks_limited_total", "counter", "Refusals not told, as there were too many.", h.limited);
+	metrics_one(t, "hooks_dropped_total", "counter", "Events not told, as too many waited.", h.dropped);
+	metrics_one(t, "hooks_waiting", "gauge", "Events that wait to be told.", h.waiting);
+	metrics_one(t, "hooks_running", "gauge", "Hooks that run.", h.running);
+}
+
 static void outside(const struct server *s, const struct engine_stats *e, struct grown *t)
 {
 	const struct conf *conf = server_conf(s);
@@ -192,6 +208,7 @@ void metrics_write(struct server *s, struct grown *t)
 			&m->request_us);
 	outside(s, &e, t);
 	journal(s, t);
+	hooks(s, t);
 	metrics_one(t, "events_readers", "gauge", "Who reads along at /v1/events.",
 		    events_readers(server_events_of(s)));
 }

@@ -189,6 +189,26 @@ static void print_journal(const struct page *p, const json_t *j)
 	say(p->out, "\n");
 }
 
+/* Nothing if there never was anything to tell. */
+static void print_hooks(const struct page *p, const json_t *h)
+{
+	uint64_t runs = words_number(h, "runs"), failures = words_number(h, "failures");
+	uint64_t dropped = words_number(h, "dropped"), waiting = words_number(h, "waiting");
+	char b[WORDS_MAX];
+
+	if (!runs && !failures && !dropped && !waiting)
+		return;
+	title(p, "hooks");
+	say(p->out, "%s", words_count(runs, "run", b));
+	if (failures)
+		look_say(p->out, p->look, PAINT_BAD, ", %s", words_count(failures, "failure", b));
+	if (dropped)
+		look_say(p->out, p->look, PAINT_BAD, ", %s dropped", words_count(dropped, "event", b));
+	if (waiting)
+		say(p->out, ", %s waiting", words_count(waiting, "event", b));
+	say(p->out, "\n");
+}
+
 static void print_traffic(const struct page *p, const json_t *o)
 {
 	const json_t *requests = json_object_get(o, "requests"), *results = json_object_get(o, "results");
@@ -222,6 +242,7 @@ void status_print(FILE *out, const struct look *l, const json_t *o)
 	print_epochs(&p, o);
 	print_backend(&p, o);
 	print_journal(&p, json_object_get(o, "journal"));
+	print_hooks(&p, json_object_get(o, "hooks"));
 	print_traffic(&p, o);
 	if (*error) {
 		title(&p, "last reload");

@@ -62,6 +62,8 @@ struct meter;
 const struct meter *server_meter(const struct server *s);
 struct events;
 struct events *server_events_of(struct server *s);
+struct hooks;
+const struct hooks *server_hooks(const struct server *s);
 /* False: there is no journal. */
 bool server_journal(const struct server *s, struct journal_stats *stats);
 /* The outside addresses of an external (index into conf.externals); valid until the loop goes on. */

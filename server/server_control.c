@@ -63,6 +63,11 @@ struct events *server_events_of(struct server *s)
 	return s->events;
 }
 
+const struct hooks *server_hooks(const struct server *s)
+{
+	return s->hooks;
+}
+
 static uint64_t sum(const uint64_t *v, size_t n)
 {
 	uint64_t all = 0;

@@ -255,6 +255,8 @@ def test_flood(net):
     assert other.map(UDP, 3001, 30001).result == SUCCESS
     assert len([x for x in told(net) if x.get('env', {}).get('NATPCPD_EVENT') == 'refused']) <= 1
     assert len(d.leases()) == 402
+    x = d.status()['hooks']
+    assert x['limited'] == 29 and x['dropped'] > 100 and x['running'] == 1 and x['waiting'] <= 1024, x
 
 
 def test_reload_and_stop(net):
@@ -289,6 +291,11 @@ def test_exit_code(net):
     c = net.client()
     assert c.natpmp(UDP, 4000, 40000).result == SUCCESS
     d.logged('hook-failed hook=test of=made why="exit code 3"')
+    x = d.status()['hooks']
+    assert (x['runs'], x['failures'], x['dropped'], x['waiting'], x['running']) == (1, 1, 0, 0, 0), x
+    assert 'hooks           1 run, 1 failure\n' in d.ctl('status').stdout
+    shown = d.ctl('metrics').stdout
+    assert '\nnatpcpd_hooks_runs_total 1\n' in shown and '\nnatpcpd_hooks_failures_total 1\n' in shown, shown
     assert d.stop() == 0
     path = script(net, 'none', 'no program\n')
     d = net.daemon(conf(hook(path, 'made')))
