@@ -159,7 +159,8 @@ static void write_rules(FILE *out, const struct import *x)
 	else
 		fputs("# miniupnpd allows what no rule matches, natpcpd refuses it. This rule keeps it as it was; "
 		      "better\n"
-		      "# replace it by rules for what you want, such as internal-ports = { \"1024-65535\" }.\n"
+		      "# write preset = \"home\" instead of action and protocols, which leaves out the ports of "
+		      "services.\n"
 		      "rule \"no rule matched\" {\n\taction = allow\n\tprotocols = { \"tcp\", \"udp\" }\n}\n\n",
 		      out);
 }
@@ -207,11 +208,12 @@ static void write_lifetime(FILE *out, const struct import *x)
 
 static void write_backend(FILE *out, const struct import *x)
 {
-	fputs("backend {\n"
-	      "\t# If your firewall drops what is forwarded, name the chain that drops; `nft list chains` shows it: "
-	      "look\n"
-	      "\t# for \"hook forward\". One rule goes into it that accepts what was mapped.\n",
-	      out);
+	fputs(
+	    "backend {\n"
+	    "\t# If your firewall drops what is forwarded, name the chain that drops, or several as a list; `nft list\n"
+	    "\t# chains` shows them: look for \"hook forward\". One rule goes into each that accepts what was "
+	    "mapped.\n",
+	    out);
 	if (*x->forward_chain || *x->forward_table)
 		fprintf(out, "\t# miniupnpd's chain %s%swas in table %s: it is the chain there that jumped to it.\n",
 			x->forward_chain, *x->forward_chain ? " " : "",
