@@ -80,21 +80,32 @@ natpcpd_title() { # kind: a name of its own for the section at hand
 }
 
 natpcpd_rule() {
-	local interfaces action
+	local interfaces devices action preset
 
-	config_get action "$1" action allow
-	natpcpd_title rule "$1"
-	printf '\taction = %s\n' "$(natpcpd_quote "$action")"
-	natpcpd_list "$1" int_addr clients
-	natpcpd_list "$1" mac macs
+	config_get preset "$1" preset
+	config_get action "$1" action
 	config_get interfaces "$1" interface
 	natpcpd_devices "$interfaces"
-	[ -z "$natpcpd_items" ] || printf '\tinterfaces = { %s }\n' "$natpcpd_items"
+	# without the line it would hold for all
+	if [ -n "$interfaces" ] && [ -z "$natpcpd_items" ]; then
+		natpcpd_warn "rule $1 is left out: none of its interfaces has a device"
+		return
+	fi
+	devices=$natpcpd_items
+	[ -n "$action$preset" ] || action=allow
+	natpcpd_title rule "$1"
+	[ -z "$preset" ] || printf '\tpreset = %s\n' "$(natpcpd_quote "$preset")"
+	[ -z "$action" ] || printf '\taction = %s\n' "$(natpcpd_quote "$action")"
+	natpcpd_list "$1" int_addr clients
+	natpcpd_list "$1" mac macs
+	[ -z "$devices" ] || printf '\tinterfaces = { %s }\n' "$devices"
 	natpcpd_list "$1" proto protocols
 	natpcpd_list "$1" int_ports internal-ports
+	natpcpd_list "$1" reject_ports reject-ports
 	natpcpd_list "$1" ext_ports external-ports
 	natpcpd_value "$1" max_lifetime lifetime-max
 	natpcpd_value "$1" mappings_max mappings-max
+	natpcpd_value "$1" mappings_total mappings-total
 	echo '}'
 }
 
@@ -111,22 +122,12 @@ natpcpd_static() {
 	printf '\tto = %s\n}\n' "$(natpcpd_quote "$address:$port")"
 }
 
-# What the presets mean: conf/natpcpd.conf. Ports of remote desktops and the like are not opened by programs unseen.
-natpcpd_preset() {
-	local ports='"1024-65535"' most=128 longest=
-
+natpcpd_preset() { # of hosts that no rule section decides
 	case ${1:-home} in
-	home) ;;
-	guest) most=8 longest=3600 ;;
-	gaming) ports='"88", "500", "1024-65535"' most=32 ;;
-	none) return ;;
-	*) natpcpd_warn "there is no preset $1: what no rule allows is refused"; return ;;
+	home | guest | gaming) printf 'rule "preset" {\n\tpreset = %s\n}\n' "$(natpcpd_quote "${1:-home}")" ;;
+	none) ;;
+	*) natpcpd_warn "there is no preset $1: what no rule allows is refused" ;;
 	esac
-	printf 'rule "preset rejects" {\n\taction = deny\n\tinternal-ports = { "21", "23", "135", "137-139", "445", "3389" }\n}\n'
-	printf 'rule "preset" {\n\taction = allow\n\tprotocols = { "tcp", "udp" }\n'
-	printf '\tinternal-ports = { %s }\n\texternal-ports = { %s }\n\tmappings-max = %s\n' "$ports" "$ports" "$most"
-	[ -z "$longest" ] || printf '\tlifetime-max = %s\n' "$longest"
-	echo '}'
 }
 
 # Adds the outside ports of one firewall redirect to $natpcpd_tcp and $natpcpd_udp. fw4 writes ranges with - or :.
