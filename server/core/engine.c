@@ -148,14 +148,17 @@ static void drop(struct engine *e, enum engine_drop why)
 	e->stats.drops[why]++;
 }
 
-/* False for an address and port that nothing should be sent to. */
+/* False for an address and port that nothing should be sent to. Port 5351 is a server's (RFC 6886 3.1, RFC 6887 8): what it
+ * takes our answer for is not ours to find out. An IPv4 address in an IPv6 packet is nobody's that an answer would reach;
+ * before 5.4 the kernel lets it through. */
 static bool sane_source(const struct engine_datagram *d, const struct conf_listen *section)
 {
 	const struct in6_addr *a = &d->source;
 	uint32_t v4 = codec_to_v4(a);
 	bool loopback = codec_is_v4(a) ? v4 >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(a);
 
-	if (d->source_port == 0 || codec_is_unspecified(a) || IN6_IS_ADDR_MULTICAST(a))
+	if (d->source_port == 0 || d->source_port == CODEC_SERVER_PORT || codec_is_unspecified(a) ||
+	    IN6_IS_ADDR_MULTICAST(a) || codec_is_v4(a) != codec_is_v4(&d->destination))
 		return false;
 	if (codec_is_v4(a) && (v4 >= 0xe0000000 || v4 >> 24 == 0))
 		return false;

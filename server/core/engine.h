@@ -260,7 +260,7 @@ enum engine_drop { /* datagrams that got no answer */
 		   ENGINE_DROP_RESPONSE,
 		   ENGINE_DROP_DISABLED, /* a protocol that this listen section does not serve in a way that allows an answer */
 		   ENGINE_DROP_RATE,
-		   ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, port 0 */
+		   ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, another family; port 0 or 5351 */
 		   ENGINE_DROP_FAMILY, /* NAT-PMP over IPv6 */
 		   ENGINE_DROP_N,
 };

@@ -29,6 +29,48 @@ static void test_random_life(void **state)
 	}
 }
 
+/* decision-27: an IPv4 address in an IPv6 packet, or the other way round, is nobody's that could be answered. */
+static void test_families(void **state)
+{
+	static const char text[] = "external \"wan\" { interface = \"wan0\" }\n"
+				   "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n";
+	static const struct in6_addr six = {{{0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x11}}};
+	static const uint8_t announce[24] = {2};
+	const struct in6_addr four = codec_from_v4(0xc000020b), gateway = codec_from_v4(0xc0000201);
+	const struct {
+		const struct in6_addr *source, *destination;
+		size_t replies;
+		uint64_t drops;
+	} cases[] = {
+	    {&four, &gateway, 1, 0},
+	    {&four, &six, 1, 1},
+	    {&six, &gateway, 1, 2},
+	    {&six, &in6addr_loopback, 2, 2},
+	};
+	struct engine_stats stats;
+	struct world w;
+	size_t n;
+
+	(void)state;
+	assert_true(world_open(&w, text));
+	world_start(&w, NULL);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct engine_datagram d = {.data = announce,
+					    .length = sizeof(announce),
+					    .source = *cases[i].source,
+					    .destination = *cases[i].destination,
+					    .source_port = 40000,
+					    .interface = "lan0"};
+
+		engine_request(w.engine, &d, w.now_ms, w.round);
+		round_replies(w.round, &n);
+		engine_stats(w.engine, w.now_ms, &stats);
+		assert_int_equal(n, cases[i].replies);
+		assert_int_equal(stats.drops[ENGINE_DROP_SOURCE], cases[i].drops);
+	}
+	world_close(&w);
+}
+
 #if FAILMALLOC
 static long left; /* allocations until one fails, while the engine is at work */
 
@@ -173,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_random_life),
+	    cmocka_unit_test(test_families),
 	    cmocka_unit_test(test_out_of_memory),
 	};
 

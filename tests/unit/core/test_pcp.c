@@ -80,7 +80,8 @@ static void test_results(void **state)
 static void test_too_long(void **state)
 {
 	struct in6_addr a = codec_from_v4(0xc000020a);
-	struct engine_datagram d = {.source = a, .source_port = 40000, .interface = "lan0"};
+	struct engine_datagram d = {
+	    .source = a, .destination = codec_from_v4(0xc0000201), .source_port = 40000, .interface = "lan0"};
 	uint8_t data[1104], want[24] = {2, 129, 0, 3, 0, 0, 0x07, 0x08};
 	const struct round_reply *reply;
 	struct world w;
