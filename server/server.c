@@ -100,6 +100,17 @@ void server_busy(struct server *s)
 		log_print(CONF_LOG_WARNING, "own-ports-unknown", "sock_diag: %s", strerror(-error));
 }
 
+/* True if a host is behind an interface that is listened on, and not the gateway itself. */
+static bool is_inside(const struct server *s, const struct in6_addr *host)
+{
+	uint32_t ifindex = route_interface(s->route, host);
+
+	for (size_t i = 0; ifindex && i < listeners_count(s->listeners); i++)
+		if (!listeners_at(s->listeners, i)->address_only && listeners_at(s->listeners, i)->ifindex == ifindex)
+			return true;
+	return false;
+}
+
 /* Only what came to an address of the interface it came in on, from where its source belongs (RFC 6886 3.3, 6887 8.2). */
 static bool eligible(struct server *s, const struct listener *l, const struct udp_datagram *d)
 {
@@ -137,6 +148,7 @@ static void request(struct server *s, const struct listener *l, const struct udp
 	    .ifindex = u->ifindex,
 	    .interface = l->interface,
 	};
+	struct in6_addr host;
 
 	/* each of these is a question to the kernel, which a flood cannot ask */
 	if (engine_hears(s->engine, &u->source, loop_now_ms(s->loop))) {
@@ -145,6 +157,8 @@ static void request(struct server *s, const struct listener *l, const struct udp
 		if (waiting_takes(s->waiting, s->flows, s->engine, u, &d, loop_now_ms(s->loop)))
 			return;
 		lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
+		if (!l->address_only && engine_asks_place(s->engine, &d, &host))
+			d.misplaced = !is_inside(s, &host);
 	}
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
 }

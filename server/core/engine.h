@@ -52,6 +52,8 @@ struct engine_datagram {
 	bool mac_known;	       /* only looked up if a rule asks for it */
 	struct conf_mac mac;
 	struct engine_flow flow; /* only looked up if engine_asks_flow() */
+	/* only looked up if engine_asks_place(): the host is the gateway itself, or behind no interface that is listened on */
+	bool misplaced;
 	/* if engine_asks_left(): for how many seconds, rounded up, connections of the mappings that it names would go on
 	 * without another packet; 0 = there are none, UINT32_MAX = nobody knows */
 	uint32_t flows_left_s;
@@ -66,6 +68,10 @@ struct engine_flow_key {
 /* True if the datagram is a PEER request (RFC 6887 12) that will be looked at: the answer depends on whether the flow is
  * there already, and where it is seen from outside. To be asked right before engine_request(). */
 bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, struct engine_flow_key *k);
+
+/* True if the datagram asks for a host that is not its sender, and may (RFC 6887 13.1). To be asked right before
+ * engine_request(), which does not know where hosts are. */
+bool engine_asks_place(const struct engine *e, const struct engine_datagram *d, struct in6_addr *host);
 
 /* False if a datagram would be dropped for its sender's rate, so that nothing needs to be looked up for it. */
 bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms);

@@ -133,16 +133,12 @@ size_t engine_asks_left(const struct engine *e, const struct engine_datagram *d,
 bool engine_asks_for(const struct engine_datagram *d, struct in6_addr *host)
 {
 	struct codec_message m;
-	struct pcp_option o;
-	size_t at = 0;
 
 	*host = d->source;
 	if (d->length >= 2 && d->data[0] == CODEC_VERSION_NATPMP)
 		return d->data[1] == NATPMP_MAP_UDP || d->data[1] == NATPMP_MAP_TCP;
 	if (!read_request(d, &m))
 		return false;
-	while (pcp_option_next(m.pcp.options, m.pcp.options_length, &at, &o, NULL) == CODEC_OK)
-		if (o.code == PCP_OPTION_THIRD_PARTY)
-			*host = o.third_party;
+	pcp_names_host(&m.pcp, host);
 	return true;
 }

@@ -120,6 +120,33 @@ static bool take_third_party(const struct engine *e, const struct engine_datagra
 	return true;
 }
 
+/* An optional option that is malformed hides nothing: read_options() passes over it, too. */
+bool pcp_names_host(const struct pcp_message *m, struct in6_addr *host)
+{
+	enum codec_verdict verdict;
+	struct pcp_option o;
+	size_t at = 0;
+
+	while ((verdict = pcp_option_next(m->options, m->options_length, &at, &o, NULL)) != CODEC_DROP)
+		if (verdict == CODEC_OK && o.code == PCP_OPTION_THIRD_PARTY) {
+			*host = o.third_party;
+			return true;
+		}
+	return false;
+}
+
+bool engine_asks_place(const struct engine *e, const struct engine_datagram *d, struct in6_addr *host)
+{
+	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4;
+	struct codec_message m;
+
+	if (length < 2 || d->data[0] != CODEC_VERSION_PCP || (d->data[1] != PCP_MAP && d->data[1] != PCP_PEER) ||
+	    !conf_prefixes_have(&e->conf->third_party.clients, &d->source) ||
+	    codec_parse(d->data, length, &m, NULL) != CODEC_OK)
+		return false;
+	return pcp_names_host(&m.pcp, host);
+}
+
 /* RFC 7220. Where texts are not kept, the option is one that we do not know. */
 static bool take_description(const struct engine *e, const struct pcp_option *o, struct options *v)
 {
@@ -361,6 +388,9 @@ static bool read_want(const struct engine *e, const struct engine_datagram *d, c
 	if (!read_options(e, d, m, t, o) ||
 	    !(m->opcode == PCP_PEER ? check_peer(e, m, o) : check_protocol(e, d, m, o)) || !check_set(m, o))
 		return false;
+	/* a deletion goes on: the host may be gone, and its mapping should be */
+	if (d->misplaced && m->lifetime_s > 0)
+		return fail(o, PCP_NOT_AUTHORIZED, "THIRD_PARTY names the gateway or a host that is not inside");
 	w->internal_address = o->target;
 	w->third_party = o->third_party;
 	w->asker = o->third_party ? d->source : in6addr_any;

@@ -8,6 +8,9 @@
 /* Answers a request that was parsed. */
 void pcp_request(struct engine *e, const struct engine_datagram *d, const struct pcp_message *m, uint64_t now_ms,
 		 struct round *r);
+/* True if a MAP or PEER request has a THIRD_PARTY option: *host is whom it names, which may be forbidden or nonsense. Else
+ * *host stays. */
+bool pcp_names_host(const struct pcp_message *m, struct in6_addr *host);
 /* The leases whose time a MAP request would cut if they had no connections. Returns how many. */
 size_t pcp_concerns(const struct engine *e, const struct engine_datagram *d, const struct pcp_message *m,
 		    uint64_t now_ms, uint32_t leases[PORTSET_TOUCHED_MAX]);

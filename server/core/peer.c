@@ -2,14 +2,14 @@
 #include "server/core/peer.h"
 
 #include "server/core/choice.h"
+#include "server/core/pcp.h"
 #include "server/core/portset.h"
 
 bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, struct engine_flow_key *k)
 {
-	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4, at = 0;
+	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4;
 	const struct conf_listen *section = &e->conf->listens[d->listen];
 	struct codec_message m;
-	struct pcp_option o;
 
 	/* the first two octets say for nearly all others that they are no PEER */
 	if (length < 2 || d->data[0] != CODEC_VERSION_PCP || d->data[1] != PCP_PEER || !section->pcp ||
@@ -21,9 +21,7 @@ bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, s
 				      .remote_port = m.pcp.mapping.remote_port,
 				      .protocol = m.pcp.mapping.protocol};
 	/* whether it may ask for another host is said later */
-	while (pcp_option_next(m.pcp.options, m.pcp.options_length, &at, &o, NULL) == CODEC_OK)
-		if (o.code == PCP_OPTION_THIRD_PARTY)
-			k->internal_address = o.third_party;
+	pcp_names_host(&m.pcp, &k->internal_address);
 	return codec_is_v4(&k->internal_address) == codec_is_v4(&k->remote_address);
 }
 

@@ -72,8 +72,9 @@ static bool read_flow(struct player *p, const char *text, struct engine_flow *f)
 	return player_read_side(p, side, &f->external_address, &f->external_port);
 }
 
-/* What the packet filter is said to know of a request's connections. */
+/* What the kernel is said to know of a request's connections, and of where a host is. */
 struct known {
+	bool misplaced;
 	struct engine_flow flow;
 	bool left;
 	uint32_t left_s;
@@ -118,6 +119,8 @@ static size_t make_pcp(struct player *p, const struct player_host *h, char **wor
 		else if ((v = player_value(words[at], "left"))) {
 			known->left = true;
 			known->left_s = strcmp(v, "unknown") ? (uint32_t)strtoul(v, NULL, 10) : UINT32_MAX;
+		} else if (strcmp(words[at], "misplaced") == 0) {
+			known->misplaced = true;
 		} else if ((v = player_value(words[at], "flow")) ? !read_flow(p, v, &known->flow)
 			   : (v = player_value(words[at], "client"))
 			       ? !player_read_address(p, v, &m.client_address)
@@ -135,6 +138,7 @@ bool player_in(struct player *p, char **words, size_t n)
 	struct known known = {0};
 	struct engine_flow_key key;
 	struct engine_datagram d;
+	struct in6_addr place;
 	uint8_t packet[2048];
 	size_t length;
 
@@ -161,6 +165,10 @@ bool player_in(struct player *p, char **words, size_t n)
 				     .ifindex = 1,
 				     .interface = h->interface,
 				     .listen = h->listen};
+	if (engine_asks_place(p->world.engine, &d, &place))
+		d.misplaced = known.misplaced;
+	else if (known.misplaced)
+		return player_fail(p, "the engine does not ask where the host is");
 	if (engine_asks_flow(p->world.engine, &d, &key))
 		d.flow = known.flow;
 	else if (known.flow.known)

@@ -161,7 +161,7 @@ static void test_asks_of_sets(void **state)
 static void test_asks_for(void **state)
 {
 	struct pcp_option o = {.code = PCP_OPTION_THIRD_PARTY};
-	uint8_t natpmp[12] = {0, 1};
+	uint8_t natpmp[12] = {0, 1}, wrong[8] = {PCP_OPTION_PORT_SET, 0, 0, 1};
 	struct in6_addr host;
 	struct bed b;
 
@@ -170,6 +170,9 @@ static void test_asks_for(void **state)
 	marshal(&b);
 	assert_true(engine_asks_for(&b.d, &host));
 	assert_memory_equal(&host, &b.host, 16);
+	/* an optional option that is malformed hides nothing */
+	memcpy(b.options, wrong, sizeof(wrong));
+	b.m.options_length = sizeof(wrong);
 	o.third_party = b.other;
 	assert_true(pcp_option_put(&o, b.options, &b.m.options_length, sizeof(b.options)));
 	map(&b);

@@ -50,6 +50,7 @@ static void test_asks(void **state)
 {
 	struct engine_flow_key k;
 	struct pcp_option o = {.code = PCP_OPTION_THIRD_PARTY};
+	uint8_t wrong[8] = {PCP_OPTION_PORT_SET, 0, 0, 1};
 	struct bed b;
 
 	(void)state;
@@ -60,6 +61,9 @@ static void test_asks(void **state)
 	assert_int_equal(k.internal_port, 5000);
 	assert_int_equal(k.remote_port, 53);
 	assert_int_equal(k.protocol, 17);
+	/* an optional option that is malformed hides nothing */
+	memcpy(b.options, wrong, sizeof(wrong));
+	b.m.options_length = sizeof(wrong);
 	o.third_party = b.other;
 	assert_true(pcp_option_put(&o, b.options, &b.m.options_length, sizeof(b.options)));
 	assert_true(asks(&b, &k));
