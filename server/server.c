@@ -100,6 +100,14 @@ void server_busy(struct server *s)
 		log_print(CONF_LOG_WARNING, "own-ports-unknown", "sock_diag: %s", strerror(-error));
 }
 
+static bool is_outside(const struct server *s, uint32_t ifindex)
+{
+	for (size_t i = 0; i < s->conf->externals_n; i++)
+		if (wan_ifindex(s->wan, s->conf->externals[i].interface) == ifindex)
+			return true;
+	return false;
+}
+
 /* True if a host is behind an interface that is listened on, and not the gateway itself. */
 static bool is_inside(const struct server *s, const struct in6_addr *host)
 {
@@ -123,7 +131,14 @@ static bool eligible(struct server *s, const struct listener *l, const struct ud
 			       loop_now_ms(s->loop));
 		return false;
 	}
-	if (l->address_only || wan_on_link(s->wan, d->ifindex, &d->source))
+	if (l->address_only && is_outside(s, d->ifindex)) {
+		s->status.drop_source++;
+		report_dropped(&s->report.side, d, l->interface, "it came in from outside", loop_now_ms(s->loop));
+		return false;
+	}
+	/* the kernel lets IPv6 through that says that it is from the gateway; the way back would be none */
+	if (l->address_only ||
+	    (wan_on_link(s->wan, d->ifindex, &d->source) && !wan_has(s->wan, d->ifindex, &d->source)))
 		return true;
 	answer = route_leads(s->route, &d->source, d->ifindex, loop_now_ms(s->loop));
 	if (answer == ROUTE_THERE)
