@@ -162,9 +162,12 @@ bool mapper_choose(const struct engine *e, const struct mapper_want *w, const st
 	if (p->kind == MAPPING_PINHOLE) {
 		p->verdict.external_address = w->internal_address;
 		p->verdict.external_port = w->internal_port;
-		if (w->prefer_failure && (w->suggested_port != w->internal_port ||
-					  (!codec_is_unspecified(&w->suggested_address) &&
-					   !engine_same_address(&w->suggested_address, &w->internal_address))))
+		if (w->internal_port && c->ports.n && !conf_ranges_have(&c->ports, w->internal_port))
+			refuse(p, MAPPER_NOT_AUTHORIZED,
+			       "nothing is translated here, and the rule gives other outside ports");
+		else if (w->prefer_failure && (w->suggested_port != w->internal_port ||
+					       (!codec_is_unspecified(&w->suggested_address) &&
+						!engine_same_address(&w->suggested_address, &w->internal_address))))
 			mapper_refuse(p, MAPPER_CANNOT_PROVIDE, "nothing is translated here", 1800);
 		return p->verdict.result == MAPPER_OK;
 	}

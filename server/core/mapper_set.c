@@ -69,6 +69,13 @@ bool mapper_set_plan(const struct engine *e, const struct mapper_want *w, const 
 	if (w->terms && w->terms->filters_n && p->set.n > e->conf->limits.port_set_max)
 		p->set.n = e->conf->limits.port_set_max;
 	if (p->set.n > 1 && p->kind == MAPPING_PINHOLE) {
+		uint32_t n = 0;
+
+		/* the ports outside are those inside, and the rule may give fewer; with none the one port is refused */
+		while (n < p->set.n &&
+		       (c->ports.n == 0 || conf_ranges_have(&c->ports, (uint16_t)(w->internal_port + n))))
+			n++;
+		p->set.n = n > 1 ? n : 1;
 		p->verdict.external_address = w->internal_address;
 		p->verdict.external_port = w->internal_port;
 	} else if (p->set.n > 1) {

@@ -117,6 +117,9 @@ static bool side_allowed(const struct engine *e, const struct lease *l, size_t e
 	struct conf_ranges ports = policy_ports(v);
 
 	if (l->kind == MAPPING_PINHOLE) {
+		for (uint32_t i = 0; !lease_is_peer(l) && l->internal_port && ports.n && i <= portset_more(l); i++)
+			if (!conf_ranges_have(&ports, (uint16_t)(l->internal_port + i)))
+				return false;
 		if (!codec_is_v4(&l->internal_address))
 			return true;
 		/* a journal may say so: what is open there is the gateway's, and others' who are translated */
