@@ -323,12 +323,21 @@ static bool subnet_has(const struct address *x, const struct in6_addr *a)
 	return conf_prefix_has(&p, a);
 }
 
-/* An IPv4 subnet's own address and its broadcast address are nobody's. */
+/* An IPv4 subnet's own address and its broadcast address are nobody's, an IPv6 subnet's own one that of its routers (RFC
+ * 4291 2.6.1), this one too. */
 static bool nobody(const struct address *x, const struct in6_addr *a)
 {
 	uint32_t host;
 
-	if (x->ipv6 || x->prefix < 96 || x->prefix > 126)
+	if (x->prefix > 126)
+		return false;
+	if (x->ipv6) {
+		for (unsigned bit = x->prefix; bit < 128; bit++)
+			if (a->s6_addr[bit / 8] & 0x80 >> bit % 8)
+				return false;
+		return true;
+	}
+	if (x->prefix < 96)
 		return false;
 	host = UINT32_MAX >> (x->prefix - 96);
 	return (codec_to_v4(a) & host) == 0 || (codec_to_v4(a) & host) == host;

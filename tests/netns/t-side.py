@@ -16,6 +16,7 @@ from pcp import PORT, SUCCESS, TCP, UDP
 # the second LAN, which is listened on as well
 GWB, LANB, GWB6, LANB6 = '203.0.113.1', '203.0.113.11', '2001:db8:3::1', '2001:db8:3::11'
 OWN6 = 'fe80::5eff:fe00:5301'  # br-lan's link-local address
+ROUTERS6 = '2001:db8:1::'      # the subnet-router anycast address
 MAPPED, MAPPED_GW = '::ffff:' + LAN, '::ffff:' + GW
 
 # What counts a packet that is not answered. In words of /v1/status if natpcpd sees it, else in the kernel's:
@@ -48,6 +49,7 @@ WRONG = (
     ('from nobody to the broadcast address', 'lan', '0.0.0.0', '255.255.255.255', ADDRESS),
     ('from inside to the outside address, IPv6', 'lan', LAN6, EXT6, ADDRESS),
     ('from inside to the address of the other LAN, IPv6', 'lan', LAN6, GWB6, ADDRESS),
+    ('from inside to any router of the link, IPv6', 'lan', LAN6, ROUTERS6, ADDRESS),
     ('from inside to all nodes, IPv6', 'lan', LAN6, 'ff02::1', ADDRESS),
 
     ('from the other LAN with a source of this one', 'lan2', LAN, GWB, SOURCE),
@@ -72,6 +74,7 @@ WRONG = (
     ('source: the router, the address that is asked, IPv6', 'lan', GW6, GW6, SOURCE),
     ('source: the router, another address of the link, IPv6', 'lan', OWN6, GW6, SOURCE),
     ('source: the router, its global address, to the link-local one', 'lan', GW6, OWN6, SOURCE),
+    ('source: the address of any router of the link, IPv6', 'lan', ROUTERS6, GW6, SOURCE),
     ('source: the router, its outside address, IPv6', 'lan', EXT6, GW6, SOURCE),
     ('source: a host outside, IPv6', 'lan', WAN6, GW6, SOURCE),
     ('source: an IPv4-mapped address', 'lan', MAPPED, GW6, ENGINE),
@@ -168,6 +171,13 @@ def test_no_requests(net):
                           *(forge.udp((LAN6, 40000), (GW6, PORT), m) for m in six))
         wait(lambda: forge.counters(d)['datagrams'] == before['datagrams'] + n)
         assert grown(before, forge.counters(d)) == {'datagrams': n, counter: n}, (counter, grown(before, forge.counters(d)))
+    # damaged ones are the kernel's to count
+    before, kernel = forge.counters(d), forge.kernel(net)
+    for source, destination in ((LAN, GW), (LAN6, GW6)):
+        p = forge.udp((source, 40000), (destination, PORT), pcp.pcp_map(source, bytes(12), UDP, 4000, 40000))
+        wires['lan'].send(p[:-1] + b'\1', p[:-1] + b'\2')
+    wait(lambda: [grown(kernel, forge.kernel(net)).get(k) for k in ('Udp.InCsumErrors', 'Udp6InCsumErrors')] == [2, 2])
+    assert grown(before, forge.counters(d)) == {} and d.leases() == []
     assert not replies.read()
 
 

@@ -193,8 +193,11 @@ def test_router_by_hairpin(net):
         net.daemon()
         assert net.client().map(TCP, 4000, 40000).result == SUCCESS
         net.through('lan', (LAN, 4000), (EXT, 40000), 'tcp', outer='lan2')
-        for target in ((GW, 40000), ('192.0.2.255', 40000)):
-            assert not reaches(net, 'lan2', target), target
+        with lab.probe.tcp(net.ns('lan'), LAN, 4000) as inner:
+            inner.listen(5)
+            assert reaches(net, 'lan2', (EXT, 40000))
+            for target in ((GW, 40000), ('192.0.2.255', 40000), (LAN, 40000)):
+                assert not reaches(net, 'lan2', target), target
         assert reaches(net, 'lan2', (EXT, 2222)) and reaches(net, 'lan2', (GW, 2222))
 
 

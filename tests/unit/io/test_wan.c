@@ -118,12 +118,13 @@ static void interfaces(void **state)
 	assert_true(has(w, "lan0", "192.0.2.1") && has(w, "lan0", "192.0.2.254") && has(w, "lan0", "2001:db8:1::1"));
 	assert_false(has(w, "lan0", "198.51.100.1") || has(w, "lan0", "192.0.2.255") || has(w, "lan0", "224.0.0.1") ||
 		     has(w, "wan0", "192.0.2.1") || has(w, "no-such", "192.0.2.1"));
-	/* the longer prefix has it; nobody has what is routed */
+	/* the longer prefix has it; nobody has what is routed, nor what means any router */
 	assert_true(on_link(w, "lan0", "192.0.2.11") && on_link(w, "lan0", "fe80::1") &&
 		    on_link(w, "wan0", "192.0.2.200") && on_link(w, "lan0", "2001:db8:1::99"));
 	assert_false(on_link(w, "lan0", "198.51.100.2") || on_link(w, "lan0", "192.0.2.200") ||
 		     on_link(w, "lan0", "192.0.2.0") || on_link(w, "wan0", "192.0.2.255") ||
-		     on_link(w, "lan0", "203.0.113.9") || on_link(w, "wan0", "192.0.2.11"));
+		     on_link(w, "lan0", "2001:db8:1::") || on_link(w, "lan0", "203.0.113.9") ||
+		     on_link(w, "wan0", "192.0.2.11"));
 	a = at("192.0.2.254");
 	assert_int_equal(wan_interface_of(w, &a), wan_ifindex(w, "lan0"));
 	a = at("198.51.100.77");
