@@ -324,6 +324,7 @@ install: all install-lib
 	install -D -m 0644 conf/natpcpd.conf.5 $(DESTDIR)$(MANDIR)/man5/natpcpd.conf.5
 	[ -e $(DESTDIR)$(SYSCONF)/natpcpd.conf ] || install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(SYSCONF)/natpcpd.conf
 	install -D -m 0644 conf/natpcpd.conf $(DESTDIR)$(PREFIX)/share/doc/natpcpd/natpcpd.conf
+	install -m 0644 $(sort $(wildcard conf/doc/*.md)) $(DESTDIR)$(PREFIX)/share/doc/natpcpd
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONF@|$(SYSCONF)|' conf/natpcpd.service.in >$(DESTDIR)$(UNITDIR)/natpcpd.service
 	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf

@@ -114,6 +114,27 @@ def t_conf_page_examples():
         assert not out, out
 
 
+def t_guide_examples():
+    """The configurations in README.md and the guides are good ones, with what they leave out."""
+    sections = ('external', 'listen', 'rule', 'static', 'reserved-ports', 'backend', 'control', 'journal')
+    missing = {'external': 'external "wan" { interface = "wan0" }\n', 'listen': 'listen "lan" { interfaces = { "br-lan" } }\n'}
+    n = 0
+    for guide in ['README.md', *sorted(glob.glob('conf/doc/*.md'))]:
+        with open(guide) as f:
+            blocks = re.findall(r'(?:^(?: {4,}.*)?\n)+', f.read(), re.M)
+        for block in blocks:
+            begins = re.findall(r'^ +([a-z-]+) +(?:"[^"]*" *)?{', block, re.M)
+            if not begins or begins[0] not in sections:
+                continue
+            path = os.path.join(WORK, 'guide.conf')
+            with open(path, 'w') as f:
+                f.write(''.join(text for key, text in missing.items() if key not in begins) + block)
+            out = run(os.path.join(BUILD, 'natpcpd'), '-t', '-c', path, ok=False)
+            assert not out, (guide, block, out)
+            n += 1
+    assert n >= 8, n
+
+
 def t_daemon_page_has_the_options_and_events():
     with open('server/natpcpd.8') as f:
         page = f.read()
