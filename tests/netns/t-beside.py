@@ -398,7 +398,7 @@ def test_miniupnpd(net):
     operator = 'delete table inet filter\n' + OPERATOR
     net.nft('-f', '-', input=operator + UPNP_TABLE)
     with contextlib.closing(Upnp(net)) as upnp:
-        d = net.daemon(conf(rule='rule "hosts" { action = allow  external-ports = { "40000-65535" } }'))
+        d = net.daemon(conf(external='external "wan" { interface = "wan0"  ports = { "40000-65535" } }'))
         # the port of NAT-PMP and PCP is natpcpd's, whoever starts first
         asking_is_ours(net)
         asked(net)
