@@ -7,7 +7,7 @@
 #include "server/json_text.h"
 
 enum {
-	RULE_MAX = 48,
+	RULE_MAX = 64, /* a section's title has no more */
 	WHY_MAX = 96,
 	REASON_MAX = 120,
 	ADDRESSES_MAX = 8

@@ -8,7 +8,7 @@
 
 #include "server/core/round.h"
 
-#define EVENT_TEXT_MAX 1024 /* octets: room for every event of a round */
+#define EVENT_TEXT_MAX 1152 /* octets: room for every event of a round */
 
 enum event_kind {
 	/* as enum round_event_kind */
