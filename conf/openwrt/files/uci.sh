@@ -163,7 +163,9 @@ natpcpd_reserved() { # key ports
 	local port
 
 	natpcpd_items=
+	set -f
 	for port in $2; do natpcpd_item "$port"; done
+	set +f
 	[ -z "$natpcpd_items" ] || printf '\t%s = { %s }\n' "$1" "$natpcpd_items"
 }
 
