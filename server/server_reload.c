@@ -67,6 +67,7 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	}
 	server_use(s, wanted);
 	hooks_use(s->hooks, wanted);
+	meter_renumbered(&s->meter);
 	server_round(s);
 	if (server_outside(s, true))
 		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + SERVER_RETRY_MS);

@@ -57,8 +57,6 @@ struct control_stream {
 	control_next_fn *next;
 	control_done_fn *done;
 	void *context;
-	struct event
-	    *gone;  /* the other end has closed, which libevent's HTTP server does not look for while it answers */
 	bool waits; /* for control_wake() */
 };
 
