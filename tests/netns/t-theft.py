@@ -34,7 +34,7 @@ def shown(d):
 def test_nonces(net):
     """Who does not know the nonce changes nothing, whatever he guesses, and learns nothing of it
 
-    6887-11.3-11, 6887-15.1-01, 6887-18.1.2-01
+    6887-11.3-11, 6887-15.1-01
     """
     d = net.daemon(conf(UNLIMITED))
     c = net.client()
