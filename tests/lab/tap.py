@@ -71,9 +71,11 @@ class Tap:
                 return
 
     def close(self):
-        """Writes what was seen, ports of bridges left out: the bridge itself has seen it."""
+        """Writes what was seen, ports of bridges left out: the bridge itself has seen it. Fragments, which are the kernel's
+        work, are no messages."""
         with self.socket, open(self.path, 'wb') as f:
             f.write(HEAD)
             for packet, (interface, ethertype, kind, *_) in self.read():
-                if not interface.startswith('lp'):
+                fragment = packet[0] >> 4 == 4 and struct.unpack_from('!H', packet, 6)[0] & 0x3fff
+                if not interface.startswith('lp') and not fragment:
                     f.write(record(packet, kind, ethertype))
