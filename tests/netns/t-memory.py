@@ -19,7 +19,7 @@ from trouble import Trouble
 MANY = 'limits { requests-per-second = 1000000  burst = 1000000  mappings-per-client = 10000 }\n'
 QUIET = 'log { level = "info" }'
 EVER = 1 << 40
-FIRST, STEPS = 12, 24  # of one deed the first allocations are made to fail, and others spread over all
+FIRST, STEPS = 12, 18  # of one deed the first allocations are made to fail, and others spread over all
 
 
 class Scene:
