@@ -5,6 +5,7 @@
  *   the engine's leases are what the packet filter has,
  *   a success that was told is true there,
  *   no port that nobody may have was given away,
+ *   what is counted, for quotas and to be shown, is what counting the leases gives,
  *   every reply can be read, and is an answer to its request;
  * and at the end that the ports which are marked as taken are those that are.
  */

@@ -6,6 +6,8 @@
 #include "server/core/state.h"
 #include "tests/scenario/drive_requests.h"
 
+enum { RULES_MAX = 8 }; /* of the configurations that are driven */
+
 static inline void drive_find(void *context, const struct mapping *m, uint64_t remaining_ms)
 {
 	struct world_compare *c = context;
@@ -66,6 +68,40 @@ static inline void drive_check_grant(struct drive *d, const struct round_reply *
 		drive_complain(d, "a port was given that nobody may have");
 }
 
+/* Counts that are kept beside the leases must be what counting them gives: a quota lives by them. */
+static inline void drive_check_counts(struct drive *d)
+{
+	const struct engine *e = d->w.engine;
+	size_t rules = e->tally.rules, in_force = 0, filters = 0;
+	size_t ports[RULES_MAX + 1] = {0}, mappings[RULES_MAX + 2] = {0};
+
+	if (rules > RULES_MAX)
+		return;
+	for (uint32_t i = 0; (i = lease_walk(e->leases, i)) != LEASE_NONE; i++) {
+		const struct lease *l = lease_peek(e->leases, i);
+		const struct extra_parts *x = extra_parts(l->extra);
+		size_t rule = l->rule < rules ? l->rule : rules;
+
+		if (l->state != LEASE_ACTIVE && l->state != LEASE_REMOVING)
+			continue;
+		in_force++;
+		filters += x->filters_n;
+		if (l->origin != ENGINE_ORIGIN_STATIC)
+			ports[rule]++;
+		else
+			rule = rules + 1;
+		mappings[rule] += !x->more_ports || x->first_port == l->internal_port;
+	}
+	if (in_force != lease_count(e->leases) || filters != lease_filters(e->leases))
+		drive_complain(d, "leases or filters are not as many as were counted");
+	for (size_t i = 0; i < rules + 2; i++)
+		if (mappings[i] != tally_mappings(&e->tally.v[i]))
+			drive_complain(d, "a rule's mappings are not as many as were counted");
+	for (size_t i = 0; i <= rules; i++)
+		if (ports[i] != lease_rule_active(e->leases, (uint16_t)(i < rules ? i : UINT16_MAX)))
+			drive_complain(d, "a rule's ports are not as many as were counted");
+}
+
 static inline void drive_check(struct drive *d, bool failing)
 {
 	size_t n;
@@ -93,6 +129,7 @@ static inline void drive_check(struct drive *d, bool failing)
 	}
 	if (!failing && !world_agrees(&d->w))
 		drive_complain(d, "the engine's leases are not what the packet filter has");
+	drive_check_counts(d);
 }
 
 /* To make the marks of a port what they should be changes nothing: a mark too many is a port that nobody gets, ever. */
