@@ -115,6 +115,7 @@ static bool is_head(const struct evhttp_request *http)
 	return evhttp_request_get_command(http) == EVHTTP_REQ_HEAD;
 }
 
+/* text NULL: nobody knows how long it would be (RFC 9110 8.6: then nothing is said of it). */
 static void reply(struct evhttp_request *http, int status, const char *reason, const char *type, const char *text,
 		  size_t length)
 {
@@ -126,7 +127,8 @@ static void reply(struct evhttp_request *http, int status, const char *reason, c
 	} else {
 		headers(http, type);
 		snprintf(number, sizeof(number), "%zu", length);
-		evhttp_add_header(evhttp_request_get_output_headers(http), "Content-Length", number);
+		if (text)
+			evhttp_add_header(evhttp_request_get_output_headers(http), "Content-Length", number);
 		evhttp_send_reply(http, status, reason, body);
 	}
 	if (body)
@@ -191,7 +193,7 @@ struct control_stream *control_stream(struct control_request *q, const char *typ
 	if (!s) {
 		done(context);
 		if (is_head(q->http))
-			reply(q->http, HTTP_OK, NULL, type, "", 0);
+			reply(q->http, HTTP_OK, NULL, type, NULL, 0);
 		else
 			evhttp_send_error(q->http, HTTP_INTERNAL, NULL);
 		return NULL;
