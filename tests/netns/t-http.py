@@ -113,9 +113,9 @@ class Events:
         self.until('retry: ')
 
     def until(self, text, seconds=5):
-        """Reads until text was said."""
+        """Reads until text was said, and what it is part of is whole."""
         end = time.monotonic() + seconds
-        while text not in self.text:
+        while text not in self.text.rpartition('\n\n')[0]:
             left = end - time.monotonic()
             assert left > 0, f'no {text} in {self.text[-4000:]}'
             if select.select([self.socket], [], [], left)[0]:
