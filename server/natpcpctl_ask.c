@@ -128,6 +128,18 @@ static size_t keep(struct answer *to, const char *data, size_t n)
 	return n;
 }
 
+/* As it came, but for control characters, which neither JSON nor metrics have: it may be a terminal that reads them. */
+static size_t copy(char *data, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
+			data[i] = '?';
+	}
+	return fwrite(data, 1, n, stdout);
+}
+
 static size_t take(char *data, size_t one, size_t n, void *context)
 {
 	struct answer *to = context;
@@ -137,7 +149,7 @@ static size_t take(char *data, size_t one, size_t n, void *context)
 	to->taken += n;
 	if (good && n && to->copy) {
 		to->last = data[n - 1];
-		return fwrite(data, 1, n, stdout);
+		return copy(data, n);
 	}
 	if (good && to->fn) {
 		to->fn(to->context, data, n);

@@ -300,6 +300,7 @@ def test_strange(net):
             ('watch', [http('{"error": "too many read"}', '503 X')], 'too many read', ''),
             ('--json leases', [http('{"leases":[\n', length=100)], 'fake.sock', '{"leases":[\n'),
             ('watch', [http('event: made\ndata: {"by": "a\\u001b"}\n\ndata: {"cut', length=9999)], 'has gone', 'made     a?\n'),
+            ('--json status', [http('{"a": "\x1b[2J\0"}', length=99)], 'fake.sock', '{"a": "?[2J?"}\n'),
             ('watch', [http('data: nonsense\x1b\n\n')], 'no JSON: nonsense?', ''),
             ('leases', [http(f'{{"leases": [{lease}], "next": 5}}'), http('{"leases": [', length=99)], 'fake.sock', '')):
         fake = Fake(net, *answers)
