@@ -56,8 +56,10 @@ static int reload_apply(struct server *s, struct conf *wanted, char *why, size_t
 	}
 	server_warn(why);
 	/* what cannot be opened is logged, and is tried again */
-	if (listeners_apply(s->listeners, wanted, s->wan))
-		loop_timer_by(s->wan_settled, loop_now_ms(s->loop) + SERVER_LISTEN_RETRY_MS);
+	error = listeners_apply(s->listeners, wanted, s->wan);
+	if (error)
+		loop_timer_by(s->wan_settled,
+			      loop_now_ms(s->loop) + (error == -ENOMEM ? SERVER_RETRY_MS : SERVER_LISTEN_RETRY_MS));
 	error = engine_reload(s->engine, wanted, loop_now_ms(s->loop), s->round);
 	if (error) {
 		snprintf(why, size, "%s", strerror(-error));

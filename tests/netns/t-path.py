@@ -474,6 +474,7 @@ def test_two_families_warned(net):
 
     d = net.daemon(conf(backend='backend { type = "nftables" }'))
     both = '{ "ip filter FORWARD", "ip6 filter FORWARD" }'
+    d.logged('event=ruleset-drops')
     assert f'write backend {{ forward-chain = {both} }}' in warned(d), d.log()
     net.nft('add table ip mine; add chain ip mine fw { type filter hook forward priority 5; policy drop; }')
     for named, expected in (('"ip filter FORWARD"', '{ "ip filter FORWARD", "ip6 filter FORWARD", "ip mine fw" }'),
