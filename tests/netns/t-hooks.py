@@ -141,11 +141,14 @@ def test_environment(net):
     next_one('ended', CLIENT=LAN, RULE='hosts', WHY='deleted by its client', **mapping)
     d.reload(text)
     next_one('reload')
-    # 10.7.0.1 is no address that the internet knows
-    net.ip('gw', 'addr', 'add', '10.7.0.1/24', 'dev', 'wan0')
-    net.ip('gw', 'addr', 'del', EXT2 + '/24', 'dev', 'wan0')
-    next_one('external', EXTERNAL='wan', INTERFACE='wan0', STATE='private', REFUSED_ADDRESS='10.7.0.1',
-             WHY='the external address is a private one: another NAT is in front of this router')
+    # a pool of addresses that the internet does not know; none of them is on any interface
+    d.reload(text.replace('interface = "wan0"', 'addresses = { "10.7.0.1" }  private-address = "refuse"'))
+    last = told(net, n + 2)[n:]
+    n += 2
+    env = {x['env']['NATPCPD_EVENT']: x['env'] for x in last}
+    assert set(env) == {'external', 'reload'}, last
+    assert env['external']['NATPCPD_STATE'] == 'private' and env['external']['NATPCPD_REFUSED_ADDRESS'] == '10.7.0.1', env
+    assert 'NATPCPD_EXTERNAL_ADDRESS' not in env['external'] and env['external']['NATPCPD_WHY'], env
     assert n == len(told(net)), told(net)[n:]
     assert not any(isinstance(v, str) and 'reboot' in v for x in told(net) for v in x['env'].values())
 
