@@ -243,15 +243,15 @@ def test_lan_late(net):
 
 def test_private_wan(net):
     """A private WAN address is refused unless the operator allows it: a mapping there would help nobody"""
-    net.ip('gw', 'addr', 'add', '100.64.0.1/24', 'dev', 'wan0')
-    net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
-    d = net.daemon()
+    # a pool, so that no interface has such an address
+    pool = 'external "wan" { interface = "wan0"  addresses = { "100.64.0.1" }  private-address = "%s" }'
+    d = net.daemon(conf(external=pool % 'refuse'))
     c = net.client()
     assert c.public().result == 3
     assert c.map(UDP, 4000, 40000).result == pcp.NETWORK_FAILURE
     assert '100.64.0.1' in d.log()
     d.stop()
-    net.daemon(conf(external='external "wan" { interface = "wan0"  private-address = "allow" }'))
+    net.daemon(conf(external=pool % 'allow'))
     assert c.public().address == '100.64.0.1'
     assert c.map(UDP, 4000, 40000).result == SUCCESS
 

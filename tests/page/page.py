@@ -326,7 +326,7 @@ def t_outside(w):
     w.show()
 
     def outside(*addresses):
-        for a in {lab.EXT, lab.EXT2, '100.64.0.2'} - set(addresses):
+        for a in {lab.EXT, lab.EXT2} - set(addresses):
             w.net.run('gw', 'ip', 'addr', 'del', a + '/24', 'dev', 'wan0')
         for a in addresses:
             w.net.run('gw', 'ip', 'addr', 'add', a + '/24', 'dev', 'wan0')
@@ -338,11 +338,13 @@ def t_outside(w):
         w.has('#outside', 'No IPv4 address')
         w.has('#outside', lab.EXT6)
         w.flawless('no IPv4')
-        outside('100.64.0.2')
+        # a pool, so that no interface has such an address
+        w.daemon.reload(CONF.replace('interface = "wan0"', 'interface = "wan0"  addresses = { "100.64.0.2" }  private-address = "refuse"'))
         w.has('#outside', '100.64.0.2 is private')
         w.has('#outside', 'NETWORK_FAILURE')
         w.flawless('private')
     finally:
+        w.daemon.reload(CONF)
         outside(lab.EXT)
     wait(lambda: w.text('.address') == lab.EXT, what='the first address')
 
