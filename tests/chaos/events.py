@@ -12,6 +12,7 @@ from model import GRACE_S, SLACK_S
 from world import GROUPS
 
 GO, ANEW, EITHER = 'goes on', 'starts anew', 'either'
+EPOCHS = {(GO, GO): 'go on', (ANEW, GO): "PCP's goes on", (ANEW, ANEW): 'start anew'}  # in the daemon's log
 FOREIGN_BOOTS = [bytes([n]) * 16 for n in range(1, 250)]
 
 
@@ -81,7 +82,7 @@ class Fate:
         past = self.world.past()
         same = past.boot is not None and past.boot == self.boot()
         table = self.world.kernel() is not None
-        epochs = self.judge(past, same, table)
+        epochs = judged = self.judge(past, same, table)
         if wan:
             self.model.move(wan)
             if epochs[1] == GO:
@@ -89,6 +90,10 @@ class Fate:
         before = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000
         self.world.start()
         self.starts += 1
+        # younger than clients can tell apart, it is as wrong
+        said = f'epochs="{EPOCHS[judged]}"'
+        assert any('event=journal-read' in line and said in line for line in self.world.daemon.lines), \
+            ('the journal is judged otherwise', judged, past.found, [x for x in self.world.daemon.lines if 'journal' in x])
         if past.found == 'whole' and not wan and not self.changed:
             self.check_replay(past, same, before)
         self.changed = False
