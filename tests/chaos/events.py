@@ -91,9 +91,8 @@ class Fate:
         self.world.start()
         self.starts += 1
         # younger than clients can tell apart, it is as wrong
-        said = f'epochs="{EPOCHS[judged]}"'
-        assert any('event=journal-read' in line and said in line for line in self.world.daemon.lines), \
-            ('the journal is judged otherwise', judged, past.found, [x for x in self.world.daemon.lines if 'journal' in x])
+        said = self.world.daemon.logged('event=journal-read .*epochs="(.*)"')
+        assert said[1] == EPOCHS[judged], ('the journal is judged otherwise', judged, past.found, said.string)
         if past.found == 'whole' and not wan and not self.changed:
             self.check_replay(past, same, before)
         self.changed = False
