@@ -196,6 +196,12 @@ void flows_close(struct flows *f)
 	free(f);
 }
 
+void flows_rest(struct flows *f)
+{
+	if (f && f->worker)
+		worker_rest(f->worker);
+}
+
 void flows_watch(struct flows *f, struct backend *b)
 {
 	f->backend = b;

@@ -31,6 +31,9 @@ void flows_close(struct flows *f);
 /* The packet filter that says whether anything came about by a mapping; borrowed. Not called: it is not asked. */
 void flows_watch(struct flows *f, struct backend *b);
 
+/* No thread of it runs when this returns, until there is something to search for. */
+void flows_rest(struct flows *f);
+
 /* Notes what a settled round says of connections. */
 void flows_take(struct flows *f, const struct round *r);
 

@@ -297,6 +297,12 @@ int history_own(struct history *h, uid_t uid, gid_t gid, char *why, size_t size)
 	return h && h->journal ? journal_own(h->journal, uid, gid, why, size) : 0;
 }
 
+void history_rest(struct history *h)
+{
+	if (h && h->journal)
+		journal_rest(h->journal);
+}
+
 bool history_stats(const struct history *h, struct journal_stats *stats)
 {
 	if (!h || !h->journal)

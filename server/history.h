@@ -39,6 +39,8 @@ int history_reload(struct history *h, const struct conf *conf);
 /* Gives the file to a user, before privileges are dropped. 0, or -errno with the reason in why (size octets): the user
  * will not be able to write it anew. */
 int history_own(struct history *h, uid_t uid, gid_t gid, char *why, size_t size);
+/* No thread of it runs when this returns, until there is something to do. */
+void history_rest(struct history *h);
 /* False: there is no journal. */
 bool history_stats(const struct history *h, struct journal_stats *stats);
 /* Ends in order; clear: nothing is to be remembered. NULL is allowed in all of these. */

@@ -230,6 +230,12 @@ static void finish(struct journal *j)
 	journal_arm(j);
 }
 
+void journal_rest(struct journal *j)
+{
+	if (j->worker)
+		worker_rest(j->worker);
+}
+
 void journal_append(struct journal *j, const uint8_t *records, size_t octets)
 {
 	int64_t off = wall_offset() - j->wall_offset;

@@ -54,6 +54,9 @@ int journal_open(struct journal **j, struct loop *loop, const char *path, enum c
  */
 int journal_own(struct journal *j, uid_t uid, gid_t gid, char *why, size_t size);
 
+/* No thread of it runs when this returns, until there is something to do. */
+void journal_rest(struct journal *j);
+
 /*
  * Appends octets of whole records. With CONF_SYNC_ALWAYS they are on the disk when it returns. A failure is logged (at
  * most every 10 s), the file is marked as behind, and the whole of it is tried anew after a while: then the source says

@@ -111,14 +111,20 @@ static void tell(struct worker *w, bool *what)
 	pthread_mutex_unlock(&w->lock);
 }
 
+void worker_rest(struct worker *w)
+{
+	if (!w->started)
+		return;
+	tell(w, &w->end);
+	pthread_join(w->thread, NULL);
+	w->started = w->end = false;
+}
+
 void worker_close(struct worker *w)
 {
 	if (!w)
 		return;
-	if (w->started) {
-		tell(w, &w->end);
-		pthread_join(w->thread, NULL);
-	}
+	worker_rest(w);
 	loop_forget(w->readable);
 	close(w->fd);
 	pthread_cond_destroy(&w->changed);

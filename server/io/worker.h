@@ -20,5 +20,7 @@ void worker_close(struct worker *w);
  * done is called; or -errno: neither is called. */
 int worker_run(struct worker *w, void (*work)(void *context), void (*done)(void *context), void *context);
 bool worker_busy(const struct worker *w);
+/* The thread ends, after its job; the next job gets another, which may do what this process may do by then. */
+void worker_rest(struct worker *w);
 
 #endif

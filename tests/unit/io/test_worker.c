@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "server/io/worker.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -113,6 +114,44 @@ static void the_end_of_one_begins_the_next(void **state)
 	loop_free(p.loop);
 }
 
+/* The thread of a process alone. */
+static unsigned threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (const struct dirent *e = readdir(d); e; e = readdir(d))
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static void a_thread_rests_after_its_job(void **state)
+{
+	struct probe p = {.loop = loop_new(), .jobs = 1, .gate = -1};
+	unsigned before = threads();
+
+	(void)state;
+	assert_int_equal(worker_open(&p.worker, p.loop), 0);
+	worker_rest(p.worker);
+	assert_int_equal(worker_run(p.worker, work, done, &p), 0);
+	worker_rest(p.worker);
+	assert_int_equal(threads(), before);
+	assert_int_equal(p.worked, 1);
+	assert_int_equal(p.done, 0);
+	assert_int_equal(loop_run(p.loop, NULL, NULL), 0);
+	assert_int_equal(p.done, 1);
+	/* another one takes over */
+	p.jobs = 2;
+	assert_int_equal(worker_run(p.worker, work, done, &p), 0);
+	assert_int_equal(loop_run(p.loop, NULL, NULL), 0);
+	assert_int_equal(p.worked, 2);
+	worker_close(p.worker);
+	assert_int_equal(threads(), before);
+	loop_free(p.loop);
+}
+
 static void jobs_keep_away_from_the_loop(void **state)
 {
 	struct probe p = {.loop = loop_new(), .jobs = 1, .gate = -1};
@@ -162,9 +201,8 @@ static void closing_waits_for_the_job(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(jobs_run_off_the_loop),
-	    cmocka_unit_test(the_end_of_one_begins_the_next),
-	    cmocka_unit_test(jobs_keep_away_from_the_loop),
+	    cmocka_unit_test(jobs_run_off_the_loop),	      cmocka_unit_test(a_thread_rests_after_its_job),
+	    cmocka_unit_test(the_end_of_one_begins_the_next), cmocka_unit_test(jobs_keep_away_from_the_loop),
 	    cmocka_unit_test(closing_waits_for_the_job),
 	};
 
