@@ -49,6 +49,9 @@ XCFLAGS  = $(LANGUAGE) -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(HARD) $(CPP
 XLDFLAGS = -pthread $(PIE:-fPIE=-pie) $(HARDLD) $(SANF) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
+# system calls are filtered where there is libseccomp; SECCOMP= builds without it
+SECCOMP ?= $(shell pkg-config --exists libseccomp && echo 1)
+NOT_HERE := server/io/$(if $(SECCOMP),sandbox_nofilter,sandbox_filter).c
 # bottom first; a layer may include only layers to its left
 LAYERS := codec conf backends server/core server/io
 PURE   := codec conf server/core
@@ -63,13 +66,13 @@ CTL   := $(sort $(wildcard server/natpcpctl*.c))
 SERVER := $(filter-out $(CTL) server/main.c,$(sort $(wildcard server/*.c)))
 # what stands between that and its sockets in the lab's server
 LAB    := $(filter-out server/lab/main.c,$(sort $(wildcard server/lab/*.c)))
-srcs = $(filter-out $(APART),$(sort $(wildcard $(1)/*.c)))
+srcs = $(filter-out $(APART) $(NOT_HERE),$(sort $(wildcard $(1)/*.c)))
 objs = $(patsubst %.c,$(O)/%.o,$(call srcs,$(1)))
 LIBS_codec       :=
 LIBS_conf        :=
 LIBS_backends     = $(call pc,libmnl libnftnl)
 LIBS_server/core  = $(call pc,libmnl libnftnl zlib)
-LIBS_server/io    = $(call pc,libevent_extra libevent_core libmnl libnftnl jansson libcap-ng zlib)
+LIBS_server/io    = $(call pc,libevent_extra libevent_core libmnl libnftnl jansson libcap-ng zlib $(if $(SECCOMP),libseccomp))
 BELOW_codec       := codec
 BELOW_conf        := conf codec
 BELOW_backends    := backends conf codec
@@ -211,9 +214,9 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	[ -z "$$bad" ] || { echo "  FAIL    $${l##*/} is not pure:" $$bad; exit 1; }; done; echo '  PASS    layers'
 
 # every source, linked or not: what a second compiler is asked to look at
-SOURCES := $(sort $(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
+SOURCES := $(sort $(filter-out $(if $(SECCOMP),,$(NOT_HERE)),$(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
 	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c tests/package/*.c \
-	codec/examples/*.c))
+	codec/examples/*.c)))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h server/lab/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 

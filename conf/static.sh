@@ -91,6 +91,8 @@ build libmnl $static
 build libnftnl $static
 build jansson $static
 build libcap-ng $static --without-python --without-python3
+# which generates its table of calls by gperf if it is not there
+build libseccomp $static
 build libevent $static --disable-openssl --disable-samples --disable-libevent-regress --disable-debug-mode
 build zlib --static
 # of curl what natpcpctl uses: HTTP over a unix socket

@@ -17,6 +17,7 @@ build       libnftnl-dev                         pc:libnftnl
 build       libjansson-dev                       pc:jansson
 build       libcurl4-gnutls-dev                  pc:libcurl
 build       libcap-ng-dev                        pc:libcap-ng
+build       libseccomp-dev                       pc:libseccomp
 build       zlib1g-dev                           pc:zlib
 demo        iproute2                             cmd:ip
 demo        nftables                             cmd:nft

@@ -59,7 +59,7 @@ step() { # NAME COMMAND...
 apt update || { echo 'SKIP chroot: no package lists'; exit 77; }
 # what natpcpd is linked with stays, so that only what is natpcpd's is compared
 apt install --no-install-recommends iproute2 nftables procps python3 libcurl3-gnutls libevent-core-2.1-7 libevent-extra-2.1-7 libmnl0 libnftnl11 libjansson4 \
-	libcap-ng0 passwd || exit 1
+	libcap-ng0 libseccomp2 passwd || exit 1
 files >"$dir/files.before"
 users >"$dir/users.before"
 
