@@ -201,6 +201,7 @@ struct conf {
 	struct {
 		char *user;
 		bool user_set; /* the key stands in the file */
+		bool sandbox;
 	} process;
 	struct {
 		enum conf_log_level level;

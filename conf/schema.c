@@ -216,6 +216,8 @@ const struct schema_key schema_keys[] = {
 	{ONE(PROCESS, process.user), .name = "user", .type = SCHEMA_STRING, .max = 31,
 	 .told = offsetof(struct conf, process.user_set), .initial = "natpcpd",
 	 .text = "the user that the daemon becomes after its start; \"\" keeps root"},
+	{ONE(PROCESS, process.sandbox), .name = "sandbox", .type = SCHEMA_BOOL, .initial = "true",
+	 .text = "give up, after the start, all system calls and files that the daemon does not need; false: for debuggers"},
 
 	{ONE(LOG, log.level), .name = "level", .type = SCHEMA_ENUM, .choices = level_choices, .initial = "info",
 	 .live = true, .text = "how much is logged"},

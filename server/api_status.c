@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/api_self.h"
+#include "server/confine.h"
 #include "server/events.h"
 #include "server/external.h"
 #include "server/grown.h"
@@ -137,6 +138,15 @@ static json_t *hooks(const struct server *s)
 			 (json_int_t)h.running);
 }
 
+static json_t *sandbox(const struct server *s)
+{
+	const struct confine *c = server_confine(s);
+
+	return json_pack("{s:b, s:s, s:I, s:b, s:i, s:b, s:b, s:s}", "on", c->state.on, "user", c->user, "uid",
+			 (json_int_t)c->uid, "seccomp", c->state.filter, "landlock", c->state.landlock,
+			 "no_writable_code", c->state.no_code, "programs", c->programs, "missing", c->missing);
+}
+
 /* What an answer has gained since the first version; each is left out if there is no memory for it. */
 static void more(struct server *s, json_t *o, uint64_t up_s)
 {
@@ -150,6 +160,7 @@ static void more(struct server *s, json_t *o, uint64_t up_s)
 	    o, "latency_us",
 	    json_pack("{s:o, s:o}", "request", latency(&m->request_us), "commit", latency(&m->commit_us)));
 	json_object_set_new(o, "hooks", hooks(s));
+	json_object_set_new(o, "sandbox", sandbox(s));
 	json_object_set_new(o, "rounds", json_integer((json_int_t)m->rounds));
 	json_object_set_new(o, "events_readers", json_integer(events_readers(server_events_of(s))));
 }

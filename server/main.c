@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "codec/codec.h"
+#include "server/io/sandbox.h"
 #include "server/server.h"
 #include "server/settings.h"
 #include "server/version.h"
@@ -84,7 +85,8 @@ static int option(struct options *o, int c)
 			   ? -1
 			   : bad_usage("-e takes an IPv4 address, such as 198.51.100.1, not", optarg);
 	case 'V':
-		puts("natpcpd " NATPCPD_VERSION);
+		puts(sandbox_has_filter() ? "natpcpd " NATPCPD_VERSION
+					  : "natpcpd " NATPCPD_VERSION " without libseccomp");
 		return SERVER_DONE;
 	case 'h':
 		fputs(usage, stdout);

@@ -189,6 +189,25 @@ static void print_journal(const struct page *p, const json_t *j)
 	say(p->out, "\n");
 }
 
+/* Nothing of a server that does not tell. */
+static void print_sandbox(const struct page *p, const json_t *o)
+{
+	const char *user = words_text(o, "user");
+	bool on = json_is_true(json_object_get(o, "on"));
+
+	if (!o)
+		return;
+	title(p, "process");
+	say(p->out, "user %s", *user ? user : words_number(o, "uid") ? "of its start" : "root");
+	if (json_is_true(json_object_get(o, "seccomp")))
+		look_say(p->out, p->look, PAINT_GOOD, ", seccomp");
+	if (words_number(o, "landlock"))
+		look_say(p->out, p->look, PAINT_GOOD, ", Landlock %" PRIu64, words_number(o, "landlock"));
+	if (*words_text(o, "missing"))
+		look_say(p->out, p->look, on ? PAINT_PLAIN : PAINT_BAD, ", not confined: %s", words_text(o, "missing"));
+	say(p->out, "\n");
+}
+
 /* Nothing if there never was anything to tell. */
 static void print_hooks(const struct page *p, const json_t *h)
 {
@@ -242,6 +261,7 @@ void status_print(FILE *out, const struct look *l, const json_t *o)
 	print_epochs(&p, o);
 	print_backend(&p, o);
 	print_journal(&p, json_object_get(o, "journal"));
+	print_sandbox(&p, json_object_get(o, "sandbox"));
 	print_hooks(&p, json_object_get(o, "hooks"));
 	print_traffic(&p, o);
 	if (*error) {

@@ -60,6 +60,8 @@ struct server_health {
 void server_health(const struct server *s, struct server_health *health);
 struct meter;
 const struct meter *server_meter(const struct server *s);
+struct confine;
+const struct confine *server_confine(const struct server *s);
 struct events;
 struct events *server_events_of(struct server *s);
 struct hooks;

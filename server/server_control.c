@@ -58,6 +58,11 @@ const struct meter *server_meter(const struct server *s)
 	return &s->meter;
 }
 
+const struct confine *server_confine(const struct server *s)
+{
+	return &s->confine;
+}
+
 struct events *server_events_of(struct server *s)
 {
 	return s->events;

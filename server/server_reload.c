@@ -95,6 +95,8 @@ int server_reload(struct server *s, char *why, size_t size)
 		snprintf(why, size, "%s", parse);
 	} else {
 		error = settings_keep(s->conf, wanted);
+		if (!error)
+			error = confine_keep(&s->confine, s->conf, wanted);
 		if (error)
 			snprintf(why, size, "%s", strerror(-error));
 		else

@@ -3,6 +3,7 @@
 #ifndef SERVER_SERVER_SELF_H
 #define SERVER_SERVER_SELF_H
 
+#include "server/confine.h"
 #include "server/events.h"
 #include "server/io/busy.h"
 #include "server/io/log.h"
@@ -50,6 +51,7 @@ struct server {
 	struct meter meter;
 	struct histogram second; /* what meter.request_us was when the last second of events_stats_fn began */
 	struct server_health health;
+	struct confine confine;
 	uint64_t failed_ms; /* when the packet filter last did */
 	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive;
 };

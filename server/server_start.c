@@ -136,7 +136,15 @@ static int start_privileges(struct server *s, const struct privileges *p, char w
 		if (history_own(s->history, p->uid, p->gid, why, SERVER_WHY_MAX))
 			log_print(CONF_LOG_WARNING, "journal", "%s", why);
 	}
-	return privileges_drop(p, why, SERVER_WHY_MAX) ? SERVER_FAILED : SERVER_DONE;
+	/* threads have what they had when they began: those that come after this have less */
+	history_rest(s->history);
+	flows_rest(s->flows);
+	if (privileges_drop(p, why, SERVER_WHY_MAX))
+		return SERVER_FAILED;
+	/* what stands between the server and its sockets does what it likes */
+	return !s->settings->between && confine_enter(&s->confine, s->conf, s->settings->file, p, why, SERVER_WHY_MAX)
+		   ? SERVER_FAILED
+		   : SERVER_DONE;
 }
 
 static int start(struct server *s, char why[SERVER_WHY_MAX])

@@ -121,17 +121,23 @@ int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LO
 	return 0;
 }
 
+void settings_wait(const char *key)
+{
+	struct log_line l;
+
+	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
+	log_text(&l, "key", key);
+	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
+	log_end(&l);
+}
+
 static void restart_needed(void *context, const struct schema_key *key)
 {
 	char name[64];
-	struct log_line l;
 
 	(void)context;
 	snprintf(name, sizeof(name), "%s.%s", schema_sections[key->section].name, key->name);
-	log_begin(&l, CONF_LOG_WARNING, "restart-needed");
-	log_text(&l, "key", name);
-	log_text(&l, "why", "this change takes effect when natpcpd is started anew");
-	log_end(&l);
+	settings_wait(name);
 }
 
 int settings_keep(const struct conf *running, struct conf *wanted)

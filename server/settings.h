@@ -24,5 +24,7 @@ int settings_read(const struct settings *s, struct conf **conf, char why[CONF_LO
 /* On a reload: what takes a restart to change stays in wanted as it is in running, with a log line for each key.
  * 0 or -ENOMEM. */
 int settings_keep(const struct conf *running, struct conf *wanted);
+/* Logs that a key of a new configuration, "journal.path", counts from the next start on. */
+void settings_wait(const char *key);
 
 #endif
