@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,6 +20,7 @@
 #include "server/io/sandbox_calls.h"
 
 #define WORD	     0xffffffffULL /* an int: what stands above it in its register is anything */
+#define ROOM	     (8U << 20)	   /* octets: more than it takes */
 #define SOCKET_TYPES 0xfULL	   /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
 #ifdef __s390__
 #define CLONE_FLAGS 1 /* the argument's place */
@@ -132,6 +134,15 @@ static int loose(scmp_filter_ctx c)
 	return error;
 }
 
+/* libseccomp ends the process, or never comes back, where it gets no memory: so there is some, or it is not begun. */
+static bool room(void)
+{
+	void *volatile p = malloc(ROOM); /* a compiler may leave out what is never used */
+
+	free(p);
+	return p != NULL;
+}
+
 int sandbox_filter(const struct sandbox *s)
 {
 	scmp_filter_ctx c;
@@ -140,6 +151,8 @@ int sandbox_filter(const struct sandbox *s)
 	/* without an argument it is EFAULT where there are filters */
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) < 0 && errno != EFAULT)
 		return -ENOSYS;
+	if (!room())
+		return -ENOMEM;
 	c = seccomp_init(s->programs ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
 	if (!c)
 		return -ENOMEM;

@@ -406,6 +406,27 @@ static void test_programs(void **unused)
 	assert_int_equal(attempt_as(&s, unknown_call), ENOSYS);
 }
 
+/* It is entered as a whole, or the process does not go on. */
+static void test_no_memory(void **unused)
+{
+	struct sandbox s = role(false);
+	struct sandbox_state state;
+	char why[256] = "";
+	int status;
+	pid_t pid;
+
+	(void)unused;
+	if (sandbox_sanitized)
+		skip();
+	s.memory = 1;
+	pid = fork();
+	if (pid == 0)
+		_exit(sandbox_enter(&s, &state, why, sizeof(why)) == -ENOMEM && strstr(why, "sandbox: seccomp") ? 0
+														: 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void *wait_for_end(void *context)
 {
 	char octet;
@@ -479,6 +500,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_files),     cmocka_unit_test(test_sockets),	     cmocka_unit_test(test_memory),
 	    cmocka_unit_test(test_processes), cmocka_unit_test(test_another_thread), cmocka_unit_test(test_programs),
+	    cmocka_unit_test(test_no_memory),
 	};
 
 	if (!sandbox_has_filter()) {
