@@ -8,6 +8,16 @@
 #include "conf/check.h"
 #include "conf/parse.h"
 
+/* FNV-1a. */
+static uint64_t sum_of(const char *text, size_t length)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < length; i++)
+		sum = (sum ^ (uint8_t)text[i]) * 0x100000001b3;
+	return sum;
+}
+
 struct conf *conf_parse(const char *text, size_t length, const char *name, char why[CONF_LOCATION_MAX])
 {
 	struct conf *conf = NULL;
@@ -15,6 +25,7 @@ struct conf *conf_parse(const char *text, size_t length, const char *name, char 
 
 	if (parse_text(&p, text, length, name, why) && check_conf(&p)) {
 		conf = p.conf;
+		conf->sum = sum_of(text, length);
 		p.conf = NULL;
 		why[0] = '\0';
 	}

@@ -149,6 +149,7 @@ enum conf_log_level { CONF_LOG_ERROR, CONF_LOG_WARNING, CONF_LOG_INFO, CONF_LOG_
 enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_SYSLOG };
 
 struct conf {
+	uint64_t sum; /* of the text that it was parsed from: another text most likely has another one */
 	struct conf_external *externals;
 	size_t externals_n;
 	struct conf_listen *listens;

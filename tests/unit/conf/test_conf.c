@@ -368,12 +368,35 @@ static void test_no_memory(void **state)
 }
 #endif
 
+/* Two processes that read the same file tell by it whether they did. */
+static void test_sum(void **state)
+{
+	static const char *const texts[] = {
+	    "external \"wan\" { addresses = { 198.51.100.1 } }\nlisten \"l\" { interfaces = { a } }\n",
+	    "external \"wan\" { addresses = { 198.51.100.1 } }\nlisten \"l\" { interfaces = { b } }\n",
+	    "external \"wan\" { addresses = { 198.51.100.1 } }\nlisten \"l\" { interfaces = { a } }\n",
+	};
+	char why[CONF_LOCATION_MAX];
+	uint64_t sums[3];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct conf *conf = conf_parse(texts[i], strlen(texts[i]), "f", why);
+
+		assert_non_null(conf);
+		sums[i] = conf->sum;
+		conf_free(conf);
+	}
+	assert_true(sums[0] == sums[2]);
+	assert_true(sums[0] != sums[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_example),   cmocka_unit_test(test_defaults), cmocka_unit_test(test_loopback),
-	    cmocka_unit_test(test_prefixes),  cmocka_unit_test(test_ranges),   cmocka_unit_test(test_protocols),
-	    cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_sum),	      cmocka_unit_test(test_example),	cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_loopback),  cmocka_unit_test(test_prefixes),	cmocka_unit_test(test_ranges),
+	    cmocka_unit_test(test_protocols), cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
