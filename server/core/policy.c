@@ -185,6 +185,54 @@ struct conf_ranges policy_ports(struct policy_verdict *v)
 	return v->narrowed ? (struct conf_ranges){v->left, v->left_n} : *v->given;
 }
 
+/* True if one of the ports is in the ranges; if all are in one of them. */
+static bool touches_ports(const struct conf_ranges *r, uint16_t first, uint16_t last)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->v[i].first <= last && first <= r->v[i].last)
+			return true;
+	return false;
+}
+
+static bool has_ports_all(const struct conf_ranges *r, uint16_t first, uint16_t last)
+{
+	uint32_t next = first;
+
+	for (size_t i = 0; i < r->n && next <= last && r->v[i].first <= next; i++)
+		if (r->v[i].last >= next)
+			next = r->v[i].last + 1u;
+	return next > last;
+}
+
+bool policy_could(const struct conf *conf, const struct policy_request *q, uint16_t first, uint16_t last)
+{
+	for (size_t i = 0; i < conf->rules_n; i++) {
+		const struct conf_rule *rule = &conf->rules[i];
+		bool certain = !rule->interfaces.n && !rule->macs.n, matched;
+		struct conf_rule r = *rule;
+
+		r.interfaces.n = r.macs.n = 0;
+		if (rejects(&r, q) && concerns(&r, q)) {
+			if (certain)
+				return false;
+			continue;
+		}
+		matched = matches(&r, q);
+		if (!matched)
+			continue;
+		if (r.action == CONF_ALLOW) {
+			if (!first || !r.external_ports.n || has_ports_all(&r.external_ports, first, last))
+				return true;
+			if (certain)
+				return false;
+		} else if (certain && (q->internal_port == 0 || !r.external_ports.n ||
+				       (first && touches_ports(&r.external_ports, first, last)))) {
+			return false;
+		}
+	}
+	return false;
+}
+
 bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port)
 {
 	switch (protocol) {

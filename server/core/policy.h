@@ -51,6 +51,10 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 /* The outside ports that a verdict allows; empty = all of the external's. They live as long as the verdict and conf. */
 struct conf_ranges policy_ports(struct policy_verdict *v);
 
+/* True if there may be a host of that address that could have the outside ports from first to last, whatever its interface
+ * and MAC address are, of which nothing is known; first 0: whatever the ports are, too. */
+bool policy_could(const struct conf *conf, const struct policy_request *q, uint16_t first, uint16_t last);
+
 /* True if the port is reserved by the operator or by RFC 6887 11.3 (UDP 5350, 5351) and never handed out. */
 bool policy_reserved(const struct conf *conf, uint8_t protocol, uint16_t port);
 

@@ -339,13 +339,58 @@ static void test_reserved(void **state)
 	conf_free(conf);
 }
 
+/* Of interfaces and MAC addresses nothing is known: what they decide may be either way. */
+static void test_could(void **state)
+{
+	(void)state;
+	struct conf *conf =
+	    parse("rule \"guests\" { action = deny clients = { 192.0.2.192/26 } }\n"
+		  "rule \"box\" { action = deny interfaces = { lan1 } protocols = { sctp } }\n"
+		  "rule \"low\" { action = deny external-ports = { 1-1023 } }\n"
+		  "rule \"mac\" { action = allow macs = { 02:00:00:00:00:07 } internal-ports = { 80-81 }\n"
+		  "  external-ports = { 2000-2009 } }\n"
+		  "rule \"rest\" { action = allow protocols = { udp, sctp } reject-ports = { 53 }\n"
+		  "  external-ports = { 5000-5009, 5010-5019 } }\n"
+		  "rule \"behind\" { action = allow }\n");
+	static const struct {
+		const char *client;
+		uint8_t protocol;
+		uint16_t internal_port, first, last;
+		bool could;
+	} cases[] = {
+	    {"192.0.2.200", 17, 80, 5000, 5000, false}, /* denied, whatever else */
+	    {"192.0.2.1", 6, 80, 2000, 2000, true},	/* it may have that MAC */
+	    {"192.0.2.1", 6, 80, 1023, 1023, false},
+	    {"192.0.2.1", 6, 80, 1020, 1030, false}, /* one of them is denied */
+	    {"192.0.2.1", 6, 80, 1024, 1024, true},
+	    {"192.0.2.1", 17, 90, 5000, 5000, true},
+	    {"192.0.2.1", 17, 90, 5009, 5010, true},
+	    {"192.0.2.1", 17, 90, 4999, 5000, false},
+	    {"192.0.2.1", 17, 90, 5020, 5020, false}, /* the first rule that matches decides */
+	    {"192.0.2.1", 17, 90, 0, 0, true},
+	    {"192.0.2.1", 17, 53, 5000, 5000, false},
+	    {"192.0.2.1", 6, 53, 1024, 1024, true},
+	    {"192.0.2.1", 132, 90, 5000, 5000, true}, /* it may be on another interface */
+	    {"192.0.2.1", 6, 0, 0, 0, false},	      /* none says wildcard */
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct policy_request q = {.client = address(cases[i].client),
+					   .interface = "",
+					   .protocol = cases[i].protocol,
+					   .internal_port = cases[i].internal_port};
+		if (policy_could(conf, &q, cases[i].first, cases[i].last) != cases[i].could)
+			fail_msg("case %zu", i);
+	}
+	conf_free(conf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_no_rule),	   cmocka_unit_test(test_conditions),
 	    cmocka_unit_test(test_external_ports), cmocka_unit_test(test_lifetimes_and_limits),
 	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_rejected),
-	    cmocka_unit_test(test_wildcards),
+	    cmocka_unit_test(test_wildcards),	   cmocka_unit_test(test_could),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
