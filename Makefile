@@ -191,6 +191,11 @@ DRIVER := $(O)/tests/netns/backend_driver
 $(DRIVER): $(DRIVER).o $(call archives,backends)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_backends)
 
+# a server that was taken over, and asks the one that changes the packet filter for what it never asks for
+FORGER := $(O)/tests/netns/forger
+$(FORGER): $(FORGER).o $(SERVER:%.c=$(O)/%.o) $(PAGE) $(call archives,server/io)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
+
 # what tests/lab/trouble.py preloads into the daemon
 TROUBLE := $(O)/tests/netns/trouble.so
 $(TROUBLE): tests/netns/trouble.c Makefile
@@ -204,7 +209,7 @@ $(KEYS): $(KEYS).o $(call lib,conf)
 manual: $(KEYS)
 	$(Q)tests/package/manual.py $(KEYS) conf/natpcpd.conf.5 --write
 
-unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
+unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(FORGER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -264,7 +269,7 @@ conformance:
 	+$(Q)MAKE='$(MAKE)' tests/requirements/conformance.py --jobs $(JOBS) --build $(O)
 check-netns:
 	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(FORGER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
 # CHAOS_S seconds of misfortunes; SEED=N tells the story of that seed again
 chaos:

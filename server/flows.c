@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backends/backend.h"
-#include "backends/ender.h"
+#include "backends/proxy.h"
 #include "conf/conf.h"
 #include "server/core/round.h"
 #include "server/io/log.h"
@@ -22,7 +21,7 @@ enum { SETTLED_MS = 2000 };
 
 /* One search. The thread's while it runs. */
 struct search {
-	struct ender *ender;
+	struct proxy *proxy;
 	struct ender_list list;
 	struct ender_seen seen;
 	uint64_t ended, took_ms;
@@ -62,12 +61,8 @@ static void complain(struct flows *f, int error)
 static void work(void *context)
 {
 	struct search *s = &((struct flows *)context)->search;
-	struct timespec begun, now;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begun);
-	s->error = ender_search(s->ender, &s->list, &s->seen, &s->ended);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	s->took_ms = (uint64_t)((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000) + 1;
+	s->error = proxy_search(s->proxy, &s->list, &s->seen, &s->ended, &s->took_ms);
 }
 
 /* When the next one may begin. */
@@ -153,7 +148,8 @@ static void begin(void *context)
 	}
 }
 
-int flows_open(struct flows **out, struct loop *loop, const struct conf *conf, flows_answer_fn *answer, void *context)
+int flows_open(struct flows **out, struct loop *loop, struct proxy *proxy, const struct conf *conf,
+	       flows_answer_fn *answer, void *context)
 {
 	struct flows *f = calloc(1, sizeof(*f));
 	int error;
@@ -164,15 +160,14 @@ int flows_open(struct flows **out, struct loop *loop, const struct conf *conf, f
 	f->answer = answer;
 	f->context = context;
 	*out = f;
-	if (conf->backend.type == CONF_BACKEND_MEMORY)
+	if (!proxy)
 		return 0;
-	error = ender_open(&f->search.ender, conf->backend.mark, conf->backend.hairpin_mark);
-	if (!error && conf->backend.reset_flows && !ender_elicits(f->search.ender))
+	f->search.proxy = proxy;
+	if (conf->backend.reset_flows && !proxy_elicits(proxy))
 		log_print(CONF_LOG_WARNING, "resets-late",
 			  "no privilege to send raw packets (CAP_NET_RAW): of the TCP connections of a NAT-PMP mapping "
 			  "that ends, only those are reset over which something is sent soon");
-	if (!error)
-		error = worker_open(&f->worker, loop);
+	error = worker_open(&f->worker, loop);
 	if (!error) {
 		f->timer = loop_timer(loop, begin, f);
 		error = f->timer ? 0 : -ENOMEM;
@@ -190,7 +185,6 @@ void flows_close(struct flows *f)
 		return;
 	worker_close(f->worker);
 	loop_forget(f->timer);
-	ender_close(f->search.ender);
 	ender_list_clear(&f->search.list);
 	ender_list_clear(&f->wanted);
 	free(f);

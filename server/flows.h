@@ -18,14 +18,16 @@ struct backend;
 struct conf;
 struct flows;
 struct loop;
+struct proxy;
 struct round;
 
 /* An answer to flows_ask(): for how many seconds the connections of one mapping go on without another packet, 0 = there
  * are none, UINT32_MAX = nobody knows. Called in the loop, outside of any round. */
 typedef void flows_answer_fn(void *context, void *ask, uint32_t left_s);
 
-/* Without a packet filter there are no connections. 0 or -errno. */
-int flows_open(struct flows **f, struct loop *loop, const struct conf *conf, flows_answer_fn *answer, void *context);
+/* Searches by a proxy, which is borrowed. NULL: without a packet filter there are no connections. 0 or -errno. */
+int flows_open(struct flows **f, struct loop *loop, struct proxy *proxy, const struct conf *conf,
+	       flows_answer_fn *answer, void *context);
 /* Waits for a search that is under way. What was asked is not answered any more. NULL is allowed. */
 void flows_close(struct flows *f);
 /* The packet filter that says whether anything came about by a mapping; borrowed. Not called: it is not asked. */

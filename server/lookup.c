@@ -5,30 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/conntrack.h"
+#include "backends/proxy.h"
 #include "server/io/log.h"
 
 struct lookup {
-	struct conntrack *conntrack;
+	struct proxy *proxy;
 	struct log_limit quiet;
 };
 
-int lookup_open(struct lookup **l)
+int lookup_open(struct lookup **l, struct proxy *proxy)
 {
 	struct lookup *n = calloc(1, sizeof(*n));
-	int error = n ? conntrack_open(&n->conntrack) : -ENOMEM;
 
-	if (error)
-		free(n);
-	else
-		*l = n;
-	return error;
+	if (!n)
+		return -ENOMEM;
+	n->proxy = proxy;
+	*l = n;
+	return 0;
 }
 
 void lookup_close(struct lookup *l)
 {
-	if (l)
-		conntrack_close(l->conntrack);
 	free(l);
 }
 
@@ -45,7 +42,7 @@ void lookup_flow(struct lookup *l, const struct engine *e, struct engine_datagra
 	f.internal_port = k.internal_port;
 	f.remote_port = k.remote_port;
 	f.protocol = k.protocol;
-	error = conntrack_find(l->conntrack, &f);
+	error = proxy_find(l->proxy, &f);
 	if (error && error != -ENOENT && log_limit_pass(&l->quiet, now_ms, NULL))
 		log_print(CONF_LOG_WARNING, "flow-unknown", "ctnetlink: %s", strerror(-error));
 	if (error)

@@ -6,9 +6,10 @@
 #include "server/core/engine.h"
 
 struct lookup;
+struct proxy;
 
-/* 0 or -errno. */
-int lookup_open(struct lookup **l);
+/* Asks by a proxy, which is borrowed. 0 or -ENOMEM. */
+int lookup_open(struct lookup **l, struct proxy *proxy);
 /* NULL is allowed. */
 void lookup_close(struct lookup *l);
 /* Fills in d->flow if the engine asks for it. A NULL l knows of no flow. What fails is logged. */

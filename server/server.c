@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backends/backend.h"
+#include "backends/proxy.h"
 #include "codec/codec.h"
 #include "server/external.h"
 #include "server/flows.h"
@@ -372,6 +373,18 @@ static void terminate(void *context)
 	loop_stop(s->loop);
 }
 
+/* The supervisor is to start all of it anew: the journal and the packet filter have what was answered. */
+static void warden_gone(void *context)
+{
+	struct server *s = context;
+
+	if (s->failed)
+		return;
+	log_print(CONF_LOG_ERROR, "warden-gone", "the process that changes the packet filter has ended");
+	s->failed = true;
+	loop_stop(s->loop);
+}
+
 int server_events(struct server *s)
 {
 	s->tick = loop_timer(s->loop, tick, s);
@@ -384,6 +397,11 @@ int server_events(struct server *s)
 		return -ENOMEM;
 	if (watchdog_open(&s->watchdog, s->loop))
 		return -ENOMEM;
+	if (s->proxy) {
+		s->warden_gone = loop_readable(s->loop, proxy_fd(s->proxy), warden_gone, s);
+		if (!s->warden_gone)
+			return -ENOMEM;
+	}
 	return guard_open(&s->guard, s->loop, s->backend, lost, s);
 }
 
@@ -400,8 +418,11 @@ int server_run(struct server *s)
 	notify("STOPPING=1");
 	if (error)
 		log_print(CONF_LOG_ERROR, "loop-failed", "%s", strerror(-error));
-	log_print(CONF_LOG_INFO, "stopped", "%s", error ? "the event loop failed" : "by signal");
-	return error ? SERVER_FAILED : SERVER_DONE;
+	log_print(CONF_LOG_INFO, "stopped", "%s",
+		  error	      ? "the event loop failed"
+		  : s->failed ? "nothing can be changed in the packet filter"
+			      : "by signal");
+	return error || s->failed ? SERVER_FAILED : SERVER_DONE;
 }
 
 void server_close(struct server *s)
@@ -414,6 +435,7 @@ void server_close(struct server *s)
 	loop_forget(s->tick);
 	loop_forget(s->wan_readable);
 	loop_forget(s->wan_settled);
+	loop_forget(s->warden_gone);
 	watchdog_close(s->watchdog);
 	guard_close(s->guard);
 	for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++)
@@ -428,6 +450,7 @@ void server_close(struct server *s)
 	udp_inbox_free(s->inbox);
 	if (s->backend)
 		s->backend->ops->close(s->backend, clear);
+	warden_wait(&s->warden);
 	engine_free(s->engine);
 	round_free(s->round);
 	wan_close(s->wan);

@@ -11,6 +11,7 @@
 #include "server/replies.h"
 #include "server/report.h"
 #include "server/server.h"
+#include "server/warden.h"
 
 enum {
 	SERVER_RETRY_MS = 1000,		/* until links and addresses that could not be read are looked at again */
@@ -25,7 +26,11 @@ struct server {
 	struct wan *wan;
 	struct listeners *listeners;
 	struct udp_inbox *inbox;
+	struct warden warden;
+	struct proxy *proxy; /* to the packet filter; NULL: there is none */
 	struct backend *backend;
+	struct loop_event *warden_gone;
+	bool failed;	       /* it has to be started anew */
 	struct lookup *lookup; /* NULL: there is no packet filter */
 	struct flows *flows;
 	struct waiting *waiting;
@@ -53,6 +58,7 @@ struct server {
 	struct server_health health;
 	struct confine confine;
 	uint64_t failed_ms; /* when the packet filter last did */
+	struct privileges privileges;
 	struct log_limit quiet_backend, quiet_busy, quiet_send, quiet_receive;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "backends/backend.h"
+#include "backends/proxy.h"
 #include "server/api.h"
 #include "server/flows.h"
 #include "server/history.h"
@@ -56,28 +57,32 @@ static int start_sockets(struct server *s, char why[SERVER_WHY_MAX])
 
 static int start_backend(struct server *s, char why[SERVER_WHY_MAX])
 {
-	int error = flows_open(&s->flows, s->loop, s->conf, waiting_answered, s->waiting);
+	int error;
 
-	if (error)
-		return failed(why, "ctnetlink", error);
 	if (s->conf->backend.type == CONF_BACKEND_MEMORY) {
 		error = backend_memory_open(&s->backend);
+		if (!error)
+			error = flows_open(&s->flows, s->loop, NULL, s->conf, waiting_answered, s->waiting);
 		return error ? failed(why, "memory backend", error) : SERVER_DONE;
 	}
-	error = lookup_open(&s->lookup);
-	if (error)
-		return failed(why, "ctnetlink", error);
-	error = backend_nft_open(&s->backend, s->conf, why, SERVER_WHY_MAX);
-	if (!error) {
-		flows_watch(s->flows, s->backend);
-		server_warn(why);
-		return SERVER_DONE;
+	error = proxy_open(&s->proxy, &s->warden.ends, s->conf, why, SERVER_WHY_MAX);
+	if (error == -ENOENT) {
+		/* what the configuration names and the ruleset lacks is the configuration's fault */
+		server_blame(s, s->conf, why, SERVER_WHY_MAX);
+		return SERVER_USAGE;
 	}
-	if (error != -ENOENT)
+	if (error)
 		return SERVER_FAILED;
-	/* what the configuration names and the ruleset lacks is the configuration's fault */
-	server_blame(s, s->conf, why, SERVER_WHY_MAX);
-	return SERVER_USAGE;
+	s->warden.ends = (struct proxy_ends){-1, -1, -1}; /* the proxy's now */
+	s->backend = proxy_backend(s->proxy);
+	server_warn(why);
+	error = flows_open(&s->flows, s->loop, s->proxy, s->conf, waiting_answered, s->waiting);
+	if (!error)
+		error = lookup_open(&s->lookup, s->proxy);
+	if (error)
+		return failed(why, "the packet filter", error);
+	flows_watch(s->flows, s->backend);
+	return SERVER_DONE;
 }
 
 /* Nobody is heard before the packet filter has what was answered, and the journal says so. */
@@ -116,7 +121,7 @@ static int start_engine(struct server *s, char why[SERVER_WHY_MAX])
 	s->engine = engine_new(s->conf, seed, loop_now_ms(s->loop));
 	if (!s->round || !s->engine)
 		return failed(why, "engine", -ENOMEM);
-	if (s->conf->backend.type == CONF_BACKEND_NFTABLES && !backend_nft_maps(IPPROTO_DCCP)) {
+	if (s->conf->backend.type == CONF_BACKEND_NFTABLES && !proxy_maps_dccp(s->proxy)) {
 		log_print(CONF_LOG_INFO, "protocol-unsupported", "dccp: this kernel does not track its ports");
 		engine_without(s->engine, IPPROTO_DCCP);
 	}
@@ -139,7 +144,7 @@ static int start_privileges(struct server *s, const struct privileges *p, char w
 	/* threads have what they had when they began: those that come after this have less */
 	history_rest(s->history);
 	flows_rest(s->flows);
-	if (privileges_drop(p, why, SERVER_WHY_MAX))
+	if (privileges_drop(p, PRIVILEGES_PACKETS, why, SERVER_WHY_MAX))
 		return SERVER_FAILED;
 	/* what stands between the server and its sockets does what it likes */
 	return !s->settings->between && confine_enter(&s->confine, s->conf, s->settings->file, p, why, SERVER_WHY_MAX)
@@ -149,15 +154,9 @@ static int start_privileges(struct server *s, const struct privileges *p, char w
 
 static int start(struct server *s, char why[SERVER_WHY_MAX])
 {
-	struct privileges p;
 	struct log_line l;
 	int error, end;
 
-	if (privileges_find(s->conf->process.user, s->conf->process.user_set, &p, why, SERVER_WHY_MAX))
-		return SERVER_USAGE;
-	if (p.absent)
-		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
-			  s->conf->process.user);
 	error = hooks_open(&s->hooks, s->loop, s->conf);
 	if (error)
 		return failed(why, "hooks", error);
@@ -172,7 +171,7 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 			end = failed(why, "event loop", error);
 	}
 	if (!end)
-		end = start_privileges(s, &p, why);
+		end = start_privileges(s, &s->privileges, why);
 	if (end)
 		return end;
 	log_begin(&l, CONF_LOG_INFO, "started");
@@ -181,6 +180,22 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	log_number(&l, "sockets", listeners_count(s->listeners));
 	log_end(&l);
 	return SERVER_DONE;
+}
+
+/* Before there is anything that the other process should not have. */
+static int start_warden(struct server *s, char why[SERVER_WHY_MAX])
+{
+	int error;
+
+	if (privileges_find(s->conf->process.user, s->conf->process.user_set, &s->privileges, why, SERVER_WHY_MAX))
+		return SERVER_USAGE;
+	if (s->privileges.absent)
+		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
+			  s->conf->process.user);
+	if (s->conf->backend.type == CONF_BACKEND_MEMORY)
+		return SERVER_DONE;
+	error = warden_start(&s->warden, s->settings, s->conf, &s->privileges);
+	return error ? failed(why, "a process for the packet filter", error) : SERVER_DONE;
 }
 
 int server_open(struct server **out, const struct settings *settings, struct conf *conf, char why[SERVER_WHY_MAX])
@@ -196,6 +211,11 @@ int server_open(struct server **out, const struct settings *settings, struct con
 	s->settings = settings;
 	server_use(s, conf);
 	s->health.ok = true;
+	end = start_warden(s, why);
+	if (end) {
+		server_close(s);
+		return end;
+	}
 	s->loop = loop_new();
 	s->events = s->loop ? events_new(s->loop, server_second, s) : NULL;
 	if (s->events) {

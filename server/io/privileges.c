@@ -61,29 +61,63 @@ static bool port_is_privileged(void)
 	return start > CODEC_SERVER_PORT;
 }
 
-int privileges_drop(const struct privileges *p, char *why, size_t size)
+/* Adds those of the role to the set that is being put together. 0 or libcap-ng's error. */
+static int add_role(enum privileges_role role, bool have_all)
 {
-	const capng_type_t set = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
-	int error;
+	const struct {
+		unsigned capability;
+		bool wanted;
+	} v[] = {
+	    {CAP_NET_ADMIN, role == PRIVILEGES_FILTER},
+	    {CAP_NET_RAW, role == PRIVILEGES_PACKETS && bind_needs_raw()},
+	    {CAP_NET_BIND_SERVICE, role == PRIVILEGES_PACKETS && port_is_privileged()},
+	};
+	bool have[sizeof(v) / sizeof(*v)];
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		have[i] = have_all || capng_have_capability(CAPNG_PERMITTED, v[i].capability);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; error == 0 && i < sizeof(v) / sizeof(*v); i++)
+		if (v[i].wanted && have[i])
+			error = capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, v[i].capability);
+	return error;
+}
+
+/* Who was started without root has what he was given. */
+static int reduce(enum privileges_role role)
+{
+	int error = capng_get_caps_process();
+
+	if (!error)
+		error = add_role(role, false);
+	return error ? error : capng_apply(CAPNG_SELECT_CAPS);
+}
+
+int privileges_drop(const struct privileges *p, enum privileges_role role, char *why, size_t size)
+{
+	int error = 0;
 
 	if (p->drop) {
-		capng_clear(CAPNG_SELECT_BOTH);
-		error = capng_update(CAPNG_ADD, set, CAP_NET_ADMIN);
-		if (!error && bind_needs_raw())
-			error = capng_update(CAPNG_ADD, set, CAP_NET_RAW);
-		if (!error && port_is_privileged())
-			error = capng_update(CAPNG_ADD, set, CAP_NET_BIND_SERVICE);
+		error = add_role(role, true);
 		if (!error)
 			error = capng_change_id((int)p->uid, (int)p->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
-		if (error) {
-			snprintf(why, size, "cannot become user %u: libcap-ng says %d, %s", (unsigned)p->uid, error,
-				 strerror(errno));
-			return -EPERM;
-		}
+	} else if (geteuid() != 0) {
+		error = reduce(role);
+	}
+	if (error) {
+		snprintf(why, size, "cannot give up privileges as user %u: libcap-ng says %d, %s",
+			 (unsigned)(p->drop ? p->uid : geteuid()), error, strerror(errno));
+		return -EPERM;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		snprintf(why, size, "cannot set no_new_privs: %s", strerror(errno));
 		return -EPERM;
 	}
 	return 0;
+}
+
+bool privileges_have_filter(void)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN);
 }

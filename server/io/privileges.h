@@ -20,10 +20,19 @@ struct privileges {
  */
 int privileges_find(const char *user, bool named, struct privileges *p, char *why, size_t size);
 
+/* What a process is for. */
+enum privileges_role {
+	PRIVILEGES_PACKETS, /* keeps what this kernel asks for to open the request sockets anew, which mostly is nothing */
+	PRIVILEGES_FILTER, /* keeps CAP_NET_ADMIN, for the packet filter */
+};
+
 /*
- * Becomes that user, keeping CAP_NET_ADMIN for the packet filter and what this kernel asks for to open the request
- * sockets anew, and gives up gaining privileges ever again. 0 or -errno with one line in why.
+ * Becomes that user, keeping only that, and gives up gaining privileges ever again. Who stays root by the operator's choice
+ * keeps all that root has. 0 or -errno with one line in why.
  */
-int privileges_drop(const struct privileges *p, char *why, size_t size);
+int privileges_drop(const struct privileges *p, enum privileges_role role, char *why, size_t size);
+
+/* True if this process may change the packet filter. */
+bool privileges_have_filter(void);
 
 #endif
