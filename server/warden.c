@@ -166,6 +166,8 @@ static int give_up(struct ward *w, char why[WIRE_WHY_MAX])
 	}
 	if (rc == 0 && getppid() != w->parent)
 		_exit(0);
+	if (rc == 0)
+		rc = warden_confine(w, reason, sizeof(reason));
 	if (rc == 0) {
 		rc = start_searching(w);
 		if (rc)

@@ -42,6 +42,10 @@ uint64_t warden_now_ms(void);
 const char *warden_permit(void *context, const struct change *c);
 bool warden_shaped(void *context, const struct mapping *m);
 
+/* warden_confine.c: enters the sandbox, unless the configuration turns it off. No other thread may run yet. 0 or -errno
+ * with one line in why. */
+int warden_confine(const struct ward *w, char *why, size_t size);
+
 /* warden_search.c: answers the question in w->search_question. 0; -errno: no other one is to be answered. */
 int warden_search(struct ward *w, const struct wire_head *h);
 

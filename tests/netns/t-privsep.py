@@ -69,6 +69,7 @@ def test_privileges(net):
         assert '0' not in s['Uid'].split() and '0' not in s['Gid'].split(), (s['Uid'], s['Gid'])
         assert s['Groups'].strip() == '', s['Groups']
         assert s['NoNewPrivs'] == '1'
+        assert s['Seccomp'] == '2', s['Seccomp']
         for which in ('CapInh', 'CapAmb', 'CapBnd'):
             assert int(s[which], 16) == 0, (which, s[which])
     for which in ('CapEff', 'CapPrm'):
