@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 import select
 import signal
 import subprocess
+import threading
 
 import lab
 import pcp
@@ -241,6 +242,24 @@ def test_forged(net):
     f.ask('stop')
     log = f.end()
     assert 'event=change-refused' in log and log.count('\n') < 10, log
+
+
+def test_owner_ends(net):
+    """A start waits for a moment for a table whose owner is ending, and fails if it does not end"""
+    f = Forger(net)
+    f.start(conf(process=NOBODY))
+    d = net.daemon(conf(), ready=False)
+    assert d.end() == 1
+    assert 'stop the other process if one owns the table' in d.log()
+    d = net.daemon(conf(), ready=False)
+    d.logged('event=listening')
+    # it has not failed a while later, nor is it ready
+    threading.Event().wait(0.3)
+    assert d.process.poll() is None and 'ready' not in d.out, d.log()
+    f.ask('stop')
+    d.until(lambda: 'ready' in d.out, 5, 'ready')
+    assert net.client().map(UDP, 4000, 40000).result == SUCCESS
+    f.end()
 
 
 def test_follows_addresses(net):
