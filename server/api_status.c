@@ -142,9 +142,9 @@ static json_t *sandbox(const struct server *s)
 {
 	const struct confine *c = server_confine(s);
 
-	return json_pack("{s:b, s:s, s:I, s:b, s:i, s:b, s:b, s:s}", "on", c->state.on, "user", c->user, "uid",
+	return json_pack("{s:b, s:s, s:I, s:b, s:i, s:b, s:s}", "on", c->state.on, "user", c->user, "uid",
 			 (json_int_t)c->uid, "seccomp", c->state.filter, "landlock", c->state.landlock,
-			 "no_writable_code", c->state.no_code, "programs", c->programs, "missing", c->missing);
+			 "no_writable_code", c->state.no_code, "missing", c->missing);
 }
 
 /* What an answer has gained since the first version; each is left out if there is no memory for it. */

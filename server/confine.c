@@ -60,10 +60,7 @@ static void tell(const struct confine *c)
 	log_begin(&l, CONF_LOG_INFO, "sandbox");
 	log_text(&l, "seccomp", c->state.filter ? "yes" : "no");
 	log_number(&l, "landlock", (uint64_t)c->state.landlock);
-	log_text(&l, "writable_code",
-		 c->state.no_code		   ? "refused"
-		 : c->state.filter && !c->programs ? "filtered"
-						   : "allowed");
+	log_text(&l, "writable_code", c->state.no_code ? "refused" : c->state.filter ? "filtered" : "allowed");
 	log_number(&l, "uid", c->uid);
 	log_text(&l, "missing", *c->missing ? c->missing : NULL);
 	log_end(&l);
@@ -77,7 +74,6 @@ static int enter(struct confine *c, const struct conf *conf, const char *file, c
 	char *control = *conf->control.socket ? journal_file_directory(conf->control.socket) : NULL;
 	struct sandbox_path paths[3];
 	struct sandbox s = {
-	    .programs = c->programs,
 	    .abstract = notifies_abstract(),
 	    .sockets = SANDBOX_UDP | SANDBOX_UNIX | SANDBOX_ROUTE | SANDBOX_DIAG,
 	    .paths = paths,
@@ -107,7 +103,7 @@ int confine_enter(struct confine *c, const struct conf *conf, const char *file, 
 	int error = 0;
 
 	memset(c, 0, sizeof(*c));
-	c->programs = conf->hooks_n > 0;
+	c->hooks = conf->hooks_n > 0;
 	c->uid = (unsigned)geteuid();
 	if (p->drop)
 		snprintf(c->user, sizeof(c->user), "%s", conf->process.user);
@@ -148,12 +144,11 @@ int confine_keep(const struct confine *c, const struct conf *running, struct con
 {
 	if (!c->state.on)
 		return 0;
-	if (!c->programs && wanted->hooks_n > 0) {
+	if (!c->hooks && wanted->hooks_n > 0) {
 		settings_wait("hook.exec");
 		for (size_t i = 0; i < wanted->hooks_n; i++)
 			wanted->hooks[i].events = 0; /* nobody wants to know */
 	}
-	if (!c->programs)
-		sandbox_memory(memory(c, wanted));
+	sandbox_memory(memory(c, wanted));
 	return c->state.landlock ? keep_journal(running, wanted) : 0;
 }

@@ -9,7 +9,7 @@
 
 struct confine {
 	struct sandbox_state state;
-	bool programs;	   /* hooks' may be started */
+	bool hooks;	   /* there is a process that runs their programs */
 	uint64_t start;	   /* octets of address space at the start */
 	char user[33];	   /* that was become; "" = nobody */
 	unsigned uid;	   /* that it is */

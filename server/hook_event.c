@@ -184,7 +184,7 @@ static void add_event(struct hook_environment *env, const struct round_event *e)
 void hook_environment(struct hook_environment *env, const struct hook_event *v, const char *hook)
 {
 	env->n = env->length = 0;
-	add_text(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	add_text(env, "PATH", strchr(HOOK_PATH, '=') + 1);
 	add_text(env, "NATPCPD_HOOK", hook);
 	add_text(env, "NATPCPD_EVENT", hook_event_name(v->what));
 	if (v->what == CONF_EVENT_EXTERNAL) {

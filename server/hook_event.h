@@ -18,6 +18,7 @@ enum {
 	HOOK_WHY_MAX = 128,   /* what is longer is cut */
 	HOOK_TEXT_MAX = 2048, /* of all variables together */
 	HOOK_VARIABLES = 24,
+	HOOK_VARIABLES_OURS = 1, /* the first ones, whose names do not begin with HOOK_PREFIX: PATH */
 };
 
 /* What has to be told in order: a mapping by its inside and its peer, or an external section, or all there is. */
@@ -49,6 +50,8 @@ void hook_event_mapping(struct hook_event *v, const struct round_event *e);
 void hook_event_external(struct hook_event *v, const struct conf_external *x, const struct external *o);
 void hook_event_reload(struct hook_event *v);
 
+#define HOOK_PREFIX "NATPCPD_"
+#define HOOK_PATH   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 struct hook_environment {
 	char *variables[HOOK_VARIABLES + 1]; /* "NAME=value"; NULL behind the last */
 	size_t n, length;

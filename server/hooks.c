@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "server/hook_event.h"
 #include "server/io/exec.h"
+#include "server/io/exec_far.h"
 #include "server/io/log.h"
 #include "server/io/loop.h"
 
@@ -30,7 +31,8 @@ enum { SLOTS = HOOKS_WAITING_MAX + EXEC_MAX };
 struct hooks {
 	struct loop *loop;
 	const struct conf *conf;
-	struct exec *exec;
+	struct exec *exec;    /* that runs them; or, where another process does, */
+	struct exec_far *far; /* what asks it to */
 	bool started;
 	unsigned wanted;		      /* events that some hook wants */
 	struct job *jobs;		      /* SLOTS of them; NULL until there is a hook */
@@ -227,7 +229,8 @@ static void run(struct hooks *h, uint32_t i)
 	snprintf(path, sizeof(path), "%s", hook->exec);
 	snprintf(event, sizeof(event), "%s", hook_event_name(job->event.what));
 	hook_environment(&env, &job->event, job->hook);
-	error = exec_run(h->exec, i, path, argv, env.variables, hook->timeout_s);
+	error = h->far ? exec_far_run(h->far, i, job->hook, event, env.variables + HOOK_VARIABLES_OURS)
+		       : exec_run(h->exec, i, path, argv, env.variables, hook->timeout_s);
 	if (!error) {
 		job->running = true;
 		h->stats.runs++;
@@ -237,12 +240,17 @@ static void run(struct hooks *h, uint32_t i)
 	give_back(h, i);
 }
 
+static size_t running(const struct hooks *h)
+{
+	return h->far ? exec_far_count(h->far) : exec_count(h->exec);
+}
+
 /* Runs what may run now. */
 static void advance(struct hooks *h)
 {
 	uint32_t before = NONE, i = h->first;
 
-	while (h->started && i != NONE && exec_count(h->exec) < h->conf->limits.hooks) {
+	while (h->started && i != NONE && running(h) < h->conf->limits.hooks) {
 		uint32_t next = h->jobs[i].next;
 
 		if (is_busy(h, i)) {
@@ -262,7 +270,10 @@ static void done(void *context, uint32_t id, enum exec_end end, int code)
 	char why[32];
 
 	snprintf(why, sizeof(why), end == EXEC_SIGNALED ? "ended by signal %d" : "exit code %d", code);
-	if (end == EXEC_LATE)
+	if (end == EXEC_FAILED) {
+		h->stats.runs--;
+		failed(h, job, strerror(code));
+	} else if (end == EXEC_LATE)
 		failed(h, job, "ended for its time limit");
 	else if (end == EXEC_SIGNALED || code != 0)
 		failed(h, job, why);
@@ -367,6 +378,8 @@ void hooks_use(struct hooks *h, const struct conf *conf)
 
 	if (!take(h, conf))
 		log_print(CONF_LOG_ERROR, "hook-failed", "out of memory: no hook is run");
+	if (h->far)
+		exec_far_reload(h->far, conf->sum);
 	if (h->jobs)
 		sweep(h);
 	if (!(h->wanted & CONF_EVENT_RELOAD))
@@ -382,7 +395,7 @@ void hooks_start(struct hooks *h)
 	advance(h);
 }
 
-int hooks_open(struct hooks **out, struct loop *loop, const struct conf *conf)
+int hooks_open(struct hooks **out, struct loop *loop, const struct conf *conf, int fd)
 {
 	struct hooks *h = calloc(1, sizeof(*h));
 
@@ -390,7 +403,8 @@ int hooks_open(struct hooks **out, struct loop *loop, const struct conf *conf)
 		return -ENOMEM;
 	h->loop = loop;
 	h->first = h->last = h->spare = NONE;
-	if (!take(h, conf) || exec_open(&h->exec, loop, done, h)) {
+	if (!take(h, conf) ||
+	    (fd >= 0 ? exec_far_open(&h->far, loop, fd, done, h) : exec_open(&h->exec, loop, done, h))) {
 		hooks_close(h);
 		return -ENOMEM;
 	}
@@ -403,6 +417,7 @@ void hooks_close(struct hooks *h)
 	if (!h)
 		return;
 	exec_close(h->exec);
+	exec_far_close(h->far);
 	free(h->jobs);
 	free(h);
 }
@@ -410,5 +425,5 @@ void hooks_close(struct hooks *h)
 void hooks_stats(const struct hooks *h, struct hooks_stats *s)
 {
 	*s = h->stats;
-	s->running = exec_count(h->exec);
+	s->running = running(h);
 }

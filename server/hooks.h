@@ -23,8 +23,9 @@ enum {
 struct hooks;
 struct loop;
 
-/* Nothing is run before hooks_start(). Borrows conf until hooks_use(). 0 or -ENOMEM. */
-int hooks_open(struct hooks **h, struct loop *loop, const struct conf *conf);
+/* Nothing is run before hooks_start(). Borrows conf until hooks_use(). fd: a socket to a process that runs the programs, which
+ * is taken over if this succeeds; -1: this one does. 0 or -ENOMEM. */
+int hooks_open(struct hooks **h, struct loop *loop, const struct conf *conf, int fd);
 /* From now on: privileges are given up. */
 void hooks_start(struct hooks *h);
 /* Another configuration, and an event for it. What waits for a hook that is gone is dropped. */

@@ -451,6 +451,7 @@ void server_close(struct server *s)
 	if (s->backend)
 		s->backend->ops->close(s->backend, clear);
 	warden_wait(&s->warden);
+	runner_wait(&s->runner);
 	engine_free(s->engine);
 	round_free(s->round);
 	wan_close(s->wan);

@@ -10,6 +10,7 @@
 #include "server/meter.h"
 #include "server/replies.h"
 #include "server/report.h"
+#include "server/runner.h"
 #include "server/server.h"
 #include "server/warden.h"
 
@@ -26,6 +27,7 @@ struct server {
 	struct wan *wan;
 	struct listeners *listeners;
 	struct udp_inbox *inbox;
+	struct runner runner;
 	struct warden warden;
 	struct proxy *proxy; /* to the packet filter; NULL: there is none */
 	struct backend *backend;

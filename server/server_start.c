@@ -157,9 +157,10 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	struct log_line l;
 	int error, end;
 
-	error = hooks_open(&s->hooks, s->loop, s->conf);
+	error = hooks_open(&s->hooks, s->loop, s->conf, s->runner.fd);
 	if (error)
 		return failed(why, "hooks", error);
+	s->runner.fd = -1;
 	end = start_sockets(s, why);
 	if (!end)
 		end = start_backend(s, why);
@@ -182,8 +183,8 @@ static int start(struct server *s, char why[SERVER_WHY_MAX])
 	return SERVER_DONE;
 }
 
-/* Before there is anything that the other process should not have. */
-static int start_warden(struct server *s, char why[SERVER_WHY_MAX])
+/* Before there is anything that the others should not have. */
+static int start_processes(struct server *s, char why[SERVER_WHY_MAX])
 {
 	int error;
 
@@ -192,6 +193,11 @@ static int start_warden(struct server *s, char why[SERVER_WHY_MAX])
 	if (s->privileges.absent)
 		log_print(CONF_LOG_WARNING, "root-kept", "there is no user %s: natpcpd keeps running as root",
 			  s->conf->process.user);
+	if (s->conf->hooks_n > 0) {
+		error = runner_start(&s->runner, s->settings, s->conf, &s->privileges);
+		if (error)
+			return failed(why, "a process for hooks", error);
+	}
 	if (s->conf->backend.type == CONF_BACKEND_MEMORY)
 		return SERVER_DONE;
 	error = warden_start(&s->warden, s->settings, s->conf, &s->privileges);
@@ -209,9 +215,10 @@ int server_open(struct server **out, const struct settings *settings, struct con
 	}
 	log_open(conf->log.level, conf->log.target);
 	s->settings = settings;
+	s->runner.fd = -1;
 	server_use(s, conf);
 	s->health.ok = true;
-	end = start_warden(s, why);
+	end = start_processes(s, why);
 	if (end) {
 		server_close(s);
 		return end;

@@ -22,6 +22,7 @@ enum exec_end {
 	EXEC_EXITED,   /* code: what with */
 	EXEC_SIGNALED, /* code: by which signal */
 	EXEC_LATE,     /* it was ended for its time limit */
+	EXEC_FAILED,   /* exec_far.h alone: it could not be started; code: an errno */
 };
 
 /* The program of that id has ended, and its process group with it. In the loop; may run another one. */

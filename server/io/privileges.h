@@ -23,6 +23,7 @@ int privileges_find(const char *user, bool named, struct privileges *p, char *wh
 /* What a process is for. */
 enum privileges_role {
 	PRIVILEGES_PACKETS, /* keeps what this kernel asks for to open the request sockets anew, which mostly is nothing */
+	PRIVILEGES_NONE,    /* keeps nothing */
 	PRIVILEGES_FILTER, /* keeps CAP_NET_ADMIN, for the packet filter */
 };
 

@@ -158,6 +158,47 @@ def test_signals(net):
     assert d.stop() == 0
 
 
+def named(d, name):
+    with open(f'/proc/{d.process.pid}/task/{d.process.pid}/children') as f:
+        return [int(x) for x in f.read().split() if status(int(x))['Name'] == name]
+
+
+def test_hooks(net):
+    """Programs of hooks are started by a process that has no capability; the one that reads packets starts none, and goes on without it"""
+    d = net.daemon(conf(process=NOBODY))
+    assert named(d, 'natpcpd-hooks') == []
+    assert d.stop() == 0
+    out = os.path.join(net.dir, 'out')
+    program = os.path.join(net.dir, 'program')
+    with open(program, 'w') as f:
+        f.write(f'#!/bin/sh\ngrep -e ^Cap -e ^NoNewPrivs -e ^Uid /proc/self/status >>{out}\n'
+                f'tr "\\0" "\\n" </proc/$PPID/comm >>{out}\n')
+    os.chmod(program, 0o755)
+    os.chmod(net.dir, 0o777)
+    d = net.daemon(conf(f'hook "one" {{ exec = "{program}"  events = {{ made }} }}', process=NOBODY))
+    runner, = named(d, 'natpcpd-hooks')
+    for pid, filtered in ((runner, None), (d.process.pid, '2')):
+        s = status(pid)
+        assert '0' not in s['Uid'].split() and s['NoNewPrivs'] == '1', s
+        assert all(int(s[c], 16) == 0 for c in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb')), s
+        assert filtered in (None, s['Seccomp'])
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+
+    def told():
+        try:
+            with open(out) as f:
+                return 'natpcpd-hooks' in f.read()
+        except FileNotFoundError:
+            return False
+    wait(told)
+    os.kill(runner, signal.SIGKILL)
+    assert c.map(UDP, 4001, 40001).result == SUCCESS
+    d.logged('event=hook-failed')
+    net.through('lan', (LAN, 4001), (EXT, 40001))
+    assert d.stop() == 0
+
+
 class Forger:
     def __init__(self, net):
         if not os.path.exists(FORGER):

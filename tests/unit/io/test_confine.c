@@ -27,7 +27,7 @@ static struct conf *parse(const char *more)
 
 struct kept {
 	struct sandbox_state state;
-	bool programs;
+	bool hooks;
 	const char *running, *wanted, *path;
 	unsigned events;
 };
@@ -49,7 +49,7 @@ static void test_keep(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct confine c = {.state = cases[i].state, .programs = cases[i].programs, .start = 1ULL << 40};
+		const struct confine c = {.state = cases[i].state, .hooks = cases[i].hooks, .start = 1ULL << 40};
 		struct conf *running = parse(cases[i].running), *wanted = parse(cases[i].wanted);
 
 		assert_int_equal(confine_keep(&c, running, wanted), 0);

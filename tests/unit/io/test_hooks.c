@@ -53,7 +53,7 @@ static void open_bed(struct bed *b, const char *events, const char *more)
 	b->conf = configure(b, events, more);
 	b->loop = loop_new();
 	assert_non_null(b->loop);
-	assert_int_equal(hooks_open(&b->hooks, b->loop, b->conf), 0);
+	assert_int_equal(hooks_open(&b->hooks, b->loop, b->conf, -1), 0);
 }
 
 static void close_bed(struct bed *b)
