@@ -85,6 +85,7 @@ static int enter(struct confine *c, const struct conf *conf, const char *file, c
 	s.memory = memory(c, conf);
 	if (where)
 		paths[s.paths_n++] = (struct sandbox_path){where, SANDBOX_READ};
+	snprintf(c->journal, sizeof(c->journal), "%s", journal ? journal : "");
 	if (journal)
 		paths[s.paths_n++] = (struct sandbox_path){journal, SANDBOX_WRITE};
 	if (control)
@@ -120,16 +121,14 @@ int confine_enter(struct confine *c, const struct conf *conf, const char *file, 
 	return 0;
 }
 
-static int keep_journal(const struct conf *running, struct conf *wanted)
+static int keep_journal(const struct confine *c, const struct conf *running, struct conf *wanted)
 {
-	char *before = journal_file_directory(running->journal.path),
-	     *after = journal_file_directory(wanted->journal.path);
-	bool elsewhere = !*running->journal.path || !before || !after || strcmp(before, after) != 0;
+	char *where = *wanted->journal.path ? journal_file_directory(wanted->journal.path) : NULL;
+	bool there = where && !strcmp(where, c->journal);
 	char *copy;
 
-	free(before);
-	free(after);
-	if (!*wanted->journal.path || !elsewhere || !strcmp(running->journal.path, wanted->journal.path))
+	free(where);
+	if (there || !*wanted->journal.path || !strcmp(running->journal.path, wanted->journal.path))
 		return 0;
 	copy = strdup(running->journal.path);
 	if (!copy)
@@ -150,5 +149,5 @@ int confine_keep(const struct confine *c, const struct conf *running, struct con
 			wanted->hooks[i].events = 0; /* nobody wants to know */
 	}
 	sandbox_memory(memory(c, wanted));
-	return c->state.landlock ? keep_journal(running, wanted) : 0;
+	return c->state.landlock ? keep_journal(c, running, wanted) : 0;
 }

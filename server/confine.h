@@ -9,11 +9,12 @@
 
 struct confine {
 	struct sandbox_state state;
-	bool hooks;	   /* there is a process that runs their programs */
-	uint64_t start;	   /* octets of address space at the start */
-	char user[33];	   /* that was become; "" = nobody */
-	unsigned uid;	   /* that it is */
-	char missing[256]; /* what does not hold of it, and why; "" = nothing */
+	bool hooks;	    /* there is a process that runs their programs */
+	char journal[4096]; /* the directory of its files, "" = none at the start */
+	uint64_t start;	    /* octets of address space at the start */
+	char user[33];	    /* that was become; "" = nobody */
+	unsigned uid;	    /* that it is */
+	char missing[256];  /* what does not hold of it, and why; "" = nothing */
 };
 
 /* Enters the sandbox, unless the configuration turns it off, and logs what holds. file: the configuration is there, NULL =

@@ -100,26 +100,35 @@ def test_reload_needs_restart(net):
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
 
-def test_journal_moves(net):
-    """A reload names another file for the journal: it is begun there, the old one goes, and all is in it"""
-    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }'))
+def journal_moves(net, name, **section):
+    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }', **section))
     c = net.client()
     assert c.map(UDP, 4000, 40000).result == SUCCESS
-    where = [os.path.join(net.dir, name) for name in ('a.journal', 'b/b.journal')]
-    d.reload(conf(journal='journal { path = "@DIR@/b/b.journal"  sync = always }'))
+    where = [os.path.join(net.dir, name) for name in ('a.journal', name)]
+    d.reload(conf(journal='journal { path = "@DIR@/' + name + '"  sync = always }', **section))
     wait(lambda: os.path.exists(where[1]) and not os.path.exists(where[0]))
     wait(lambda: not d.status()['journal']['behind'])
     assert c.map(UDP, 4001, 40001).result == SUCCESS
-    d.reload(conf())
+    d.reload(conf(**section))
     wait(lambda: not os.path.exists(where[1]))
     assert 'journal' not in d.status()
-    d.reload(conf(journal='journal { path = "@DIR@/a.journal" }'))
+    d.reload(conf(journal='journal { path = "@DIR@/a.journal" }', **section))
     wait(lambda: os.path.exists(where[0]))
     d.process.kill()
     d.end()
-    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }'))
+    d = net.daemon(conf(journal='journal { path = "@DIR@/a.journal" }', **section))
     d.logged('journal-read.*found=whole')
     assert sorted(x['external_port'] for x in d.leases()) == [40000, 40001]
+
+
+def test_journal_moves(net):
+    """A reload names another file for the journal: it is begun there, the old one goes, and all is in it"""
+    journal_moves(net, 'b.journal')
+
+
+def test_journal_moves_away(net):
+    """The same in another directory, where there is no sandbox"""
+    journal_moves(net, 'b/b.journal', process='process { user = ""  sandbox = false }')
 
 
 def test_interface_again(net):

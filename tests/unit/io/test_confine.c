@@ -28,7 +28,7 @@ static struct conf *parse(const char *more)
 struct kept {
 	struct sandbox_state state;
 	bool hooks;
-	const char *running, *wanted, *path;
+	const char *directory, *running, *wanted, *path;
 	unsigned events;
 };
 
@@ -37,21 +37,23 @@ static void test_keep(void **unused)
 	static const struct sandbox_state off = {0}, filter = {.on = true, .filter = true},
 					  whole = {.on = true, .filter = true, .landlock = 1};
 	const struct kept cases[] = {
-	    {whole, false, "journal { path = /a/x }", "journal { path = /a/y }", "/a/y", 0},
-	    {whole, false, "journal { path = /a/x }", "journal { path = /b/x }", "/a/x", 0},
-	    {whole, false, "journal { path = /a/x }", "journal { path = \"\" }", "", 0},
-	    {whole, false, "journal { path = \"\" }", "journal { path = /a/x }", "", 0},
-	    {filter, false, "journal { path = /a/x }", "journal { path = /b/x }", "/b/x", 0},
-	    {off, false, "journal { path = /a/x }", HOOK "journal { path = /b/x }", "/b/x", CONF_EVENT_MADE},
-	    {whole, false, "journal { path = /a/x }", HOOK "journal { path = /a/x }", "/a/x", 0},
-	    {filter, true, HOOK "journal { path = /a/x }", HOOK "journal { path = /b/x }", "/b/x", CONF_EVENT_MADE},
+	    {whole, false, "/a", "journal { path = /a/x }", "journal { path = /a/y }", "/a/y", 0},
+	    {whole, false, "/a", "journal { path = /a/x }", "journal { path = /b/x }", "/a/x", 0},
+	    {whole, false, "/a", "journal { path = /a/x }", "journal { path = \"\" }", "", 0},
+	    {whole, false, "/a", "journal { path = \"\" }", "journal { path = /a/x }", "/a/x", 0},
+	    {whole, false, "", "journal { path = \"\" }", "journal { path = /a/x }", "", 0},
+	    {filter, false, "/a", "journal { path = /a/x }", "journal { path = /b/x }", "/b/x", 0},
+	    {off, false, "/a", "journal { path = /a/x }", HOOK "journal { path = /b/x }", "/b/x", CONF_EVENT_MADE},
+	    {whole, false, "/a", "journal { path = /a/x }", HOOK "journal { path = /a/x }", "/a/x", 0},
+	    {filter, true, "", HOOK "journal { path = /a/x }", HOOK "journal { path = /b/x }", "/b/x", CONF_EVENT_MADE},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct confine c = {.state = cases[i].state, .hooks = cases[i].hooks, .start = 1ULL << 40};
+		struct confine c = {.state = cases[i].state, .hooks = cases[i].hooks, .start = 1ULL << 40};
 		struct conf *running = parse(cases[i].running), *wanted = parse(cases[i].wanted);
 
+		snprintf(c.journal, sizeof(c.journal), "%s", cases[i].directory);
 		assert_int_equal(confine_keep(&c, running, wanted), 0);
 		assert_string_equal(wanted->journal.path, cases[i].path);
 		if (wanted->hooks_n)
