@@ -24,11 +24,11 @@ static int limit(int what, rlim_t n)
 {
 	struct rlimit r;
 
-	if (getrlimit((__rlimit_resource_t)what, &r) < 0)
+	if (getrlimit(what, &r) < 0)
 		return -errno;
 	r.rlim_max = r.rlim_max < n ? r.rlim_max : n;
 	r.rlim_cur = r.rlim_max;
-	return setrlimit((__rlimit_resource_t)what, &r) < 0 ? -errno : 0;
+	return setrlimit(what, &r) < 0 ? -errno : 0;
 }
 
 void sandbox_memory(uint64_t octets)
