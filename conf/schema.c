@@ -167,7 +167,7 @@ const struct schema_key schema_keys[] = {
 	 .text = "of a PORT_SET whose outside ports differ from the inside ones; 0 = no sets, of one port each"},
 	{ONE(LIMITS, limits.requests_per_second), .name = "requests-per-second", .type = SCHEMA_NUMBER, .min = 0,
 	 .max = MANY, .initial = "100", .unit = "requests/s", .live = true,
-	 .text = "of one client address (IPv6: of one /64) in the long run; 0 = no limit"},
+	 .text = "of one client address in the long run, and sixteen times as many of an IPv6 network of 64 bits; 0 = no limit"},
 	{ONE(LIMITS, limits.burst), .name = "burst", .type = SCHEMA_NUMBER, .min = 1, .max = MANY, .initial = "200",
 	 .unit = "requests", .live = true, .text = "requests that a client may send at once after it was quiet"},
 	{ONE(LIMITS, limits.filters_per_mapping), .name = "filters-per-mapping", .type = SCHEMA_NUMBER, .min = 1, .max = 32,

@@ -152,7 +152,8 @@ static bool eligible(struct server *s, const struct listener *l, const struct ud
 	return false;
 }
 
-static void request(struct server *s, const struct listener *l, const struct udp_datagram *u)
+/* admitted: it waited, and was let in before. */
+static void request(struct server *s, const struct listener *l, const struct udp_datagram *u, bool admitted)
 {
 	struct engine_datagram d = {
 	    .data = u->data,
@@ -163,19 +164,21 @@ static void request(struct server *s, const struct listener *l, const struct udp
 	    .listen = l->listen,
 	    .ifindex = u->ifindex,
 	    .interface = l->interface,
+	    .crowded = s->crowded,
 	};
 	struct in6_addr host;
 
+	d.admitted = admitted || engine_admits(s->engine, &d, loop_now_ms(s->loop));
+	if (!d.admitted)
+		return;
 	/* each of these is a question to the kernel, which a flood cannot ask */
-	if (engine_hears(s->engine, &u->source, loop_now_ms(s->loop))) {
-		if (s->macs)
-			d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
-		if (waiting_takes(s->waiting, s->flows, s->engine, u, &d, loop_now_ms(s->loop)))
-			return;
-		lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
-		if (!l->address_only && engine_asks_place(s->engine, &d, &host))
-			d.misplaced = !is_inside(s, &host);
-	}
+	if (s->macs)
+		d.mac_known = neighbour_mac(u->ifindex, &u->source, &d.mac) == 0;
+	if (waiting_takes(s->waiting, s->flows, s->engine, u, &d, loop_now_ms(s->loop)))
+		return;
+	lookup_flow(s->lookup, s->engine, &d, loop_now_ms(s->loop));
+	if (!l->address_only && engine_asks_place(s->engine, &d, &host))
+		d.misplaced = !is_inside(s, &host);
 	engine_request(s->engine, &d, loop_now_ms(s->loop), s->round);
 }
 
@@ -190,18 +193,19 @@ static void serve(struct server *s, const struct listener *l, const struct udp_d
 		const struct udp_datagram *u = n > ROUND_REQUESTS_MAX ? &v[order[i]] : &v[i];
 
 		if (eligible(s, l, u))
-			request(s, l, u);
+			request(s, l, u, false);
 		if ((i + 1) % ROUND_REQUESTS_MAX == 0 || i + 1 == n)
 			server_round(s);
 	}
 }
 
-static void readable(void *context, const struct listener *l)
+static void readable(void *context, struct listener *l)
 {
 	struct server *s = context;
 	const struct udp_datagram *v = NULL;
 	int n = between_receive(s->settings->between, s->inbox, l->fd, &v);
 
+	s->crowded = crowd_is(&l->crowd, n == UDP_INBOX, loop_now_ms(s->loop));
 	if (n <= 0) {
 		if (n < 0 && log_limit_pass(&s->quiet_receive, loop_now_ms(s->loop), NULL))
 			log_print(CONF_LOG_WARNING, "receive-failed", "%s: %s", l->interface, strerror(-n));
@@ -212,6 +216,7 @@ static void readable(void *context, const struct listener *l)
 	s->status.datagrams += (unsigned)n;
 	serve(s, l, v, (size_t)n);
 	s->meter.received_us = 0;
+	s->crowded = false;
 }
 
 /* A request that waited. The sections may have other numbers by now, so its socket says which is its. */
@@ -226,7 +231,7 @@ static void again(void *context, const struct udp_datagram *u)
 		    (l->address_only ? memcmp(&l->address, &u->destination, sizeof(l->address)) == 0
 				     : l->ifindex == u->ifindex)) {
 			if (eligible(s, l, u))
-				request(s, l, u);
+				request(s, l, u, true);
 			return;
 		}
 	}

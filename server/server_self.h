@@ -48,7 +48,8 @@ struct server {
 	struct watchdog *watchdog;  /* NULL: nobody wants to know */
 	struct external *externals; /* by index of conf.externals */
 	size_t externals_n;
-	bool macs; /* a rule asks for them */
+	bool macs;    /* a rule asks for them */
+	bool crowded; /* what is served now came with too much else */
 	uint64_t start_ms;
 	struct server_status status;
 	char reload_error[SERVER_WHY_MAX];

@@ -184,6 +184,7 @@ const char *views_drop_name(enum engine_drop drop)
 	static const char *const names[ENGINE_DROP_N] = {
 	    [ENGINE_DROP_SHORT] = "short", [ENGINE_DROP_RESPONSE] = "response", [ENGINE_DROP_DISABLED] = "disabled",
 	    [ENGINE_DROP_RATE] = "rate",   [ENGINE_DROP_SOURCE] = "source",	[ENGINE_DROP_FAMILY] = "family",
+	    [ENGINE_DROP_CROWD] = "crowd",
 	};
 
 	return names[drop];

@@ -8,6 +8,8 @@
 #include "server/core/pcp.h"
 #include "server/core/upkeep.h"
 
+enum { CROWD_OF = 16 };
+
 uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms)
 {
 	if (t->wait_ms == 0)
@@ -212,18 +214,40 @@ static void answer_pcp(struct engine *e, const struct engine_datagram *d, size_t
 		pcp_unparsed(e, d, &m.pcp, &error, now_ms, r);
 }
 
-bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms)
+struct limit_client engine_limit_client(const struct engine *e, const struct engine_datagram *d)
 {
-	return limit_has(e->limit, source, now_ms);
+	const struct lease_client *c = lease_client(e->leases, &d->source);
+
+	return (struct limit_client){.address = d->source, .ifindex = d->ifindex, .known = c && c->active > 0};
+}
+
+/* Whether the sender may ask now. When more come in than can be served, one of CROWD_OF strangers is: who has mappings
+ * must not lose them to those who are made up. */
+static bool has_turn(struct engine *e, const struct engine_datagram *d, uint64_t now_ms)
+{
+	struct limit_client c = engine_limit_client(e, d);
+
+	if (d->crowded && !c.known && e->strangers++ % CROWD_OF != 0) {
+		drop(e, ENGINE_DROP_CROWD);
+		return false;
+	}
+	if (limit_take(e->limit, &c, now_ms) || limit_leak(e->limit, now_ms))
+		return true;
+	drop(e, ENGINE_DROP_RATE);
+	return false;
+}
+
+/* NAT-PMP is for what is translated. */
+static bool speaks_natpmp(const struct engine *e, const struct conf_listen *section)
+{
+	return section->natpmp && e->conf->externals[section->external].nat;
 }
 
 /* The order of RFC 6887 8.2, with the response bit before the version: no two servers can be made to talk. */
-void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t now_ms, struct round *r)
+bool engine_admits(struct engine *e, const struct engine_datagram *d, uint64_t now_ms)
 {
 	const struct conf_listen *section = &e->conf->listens[d->listen];
-	bool natpmp = section->natpmp && e->conf->externals[section->external].nat;
-	bool ipv6 = !codec_is_v4(&d->source);
-	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4;
+	bool natpmp = speaks_natpmp(e, section), ipv6 = !codec_is_v4(&d->source);
 
 	if (!sane_source(d, section))
 		drop(e, ENGINE_DROP_SOURCE);
@@ -237,9 +261,20 @@ void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t 
 		drop(e, ENGINE_DROP_FAMILY);
 	else if (section->pcp && d->data[0] == CODEC_VERSION_PCP && d->length < 24)
 		drop(e, ENGINE_DROP_SHORT);
-	else if (!limit_take(e->limit, &d->source, now_ms))
-		drop(e, ENGINE_DROP_RATE);
-	else if (natpmp && d->data[0] == CODEC_VERSION_NATPMP)
+	else
+		return has_turn(e, d, now_ms);
+	return false;
+}
+
+void engine_request(struct engine *e, const struct engine_datagram *d, uint64_t now_ms, struct round *r)
+{
+	const struct conf_listen *section = &e->conf->listens[d->listen];
+	bool natpmp = speaks_natpmp(e, section);
+	size_t length = d->length < CODEC_MESSAGE_MAX + 4 ? d->length : CODEC_MESSAGE_MAX + 4;
+
+	if (!d->admitted && !engine_admits(e, d, now_ms))
+		return;
+	if (natpmp && d->data[0] == CODEC_VERSION_NATPMP)
 		answer_natpmp(e, d, length, now_ms, r);
 	else if (section->pcp)
 		answer_pcp(e, d, length, now_ms, r);

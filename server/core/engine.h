@@ -57,6 +57,8 @@ struct engine_datagram {
 	/* if engine_asks_left(): for how many seconds, rounded up, connections of the mappings that it names would go on
 	 * without another packet; 0 = there are none, UINT32_MAX = nobody knows */
 	uint32_t flows_left_s;
+	bool crowded;  /* more come in than can be served: those who have mappings go first */
+	bool admitted; /* by engine_admits() */
 };
 
 /* Which flow a request is about. */
@@ -73,8 +75,11 @@ bool engine_asks_flow(const struct engine *e, const struct engine_datagram *d, s
  * engine_request(), which does not know where hosts are. */
 bool engine_asks_place(const struct engine *e, const struct engine_datagram *d, struct in6_addr *host);
 
-/* False if a datagram would be dropped for its sender's rate, so that nothing needs to be looked up for it. */
-bool engine_hears(const struct engine *e, const struct in6_addr *source, uint64_t now_ms);
+/*
+ * False if a datagram is dropped, and counted, for what it is, where it is from, or how many came: nothing needs to be
+ * looked up for it. May be asked before engine_request(), which else does it itself; it costs the sender a token.
+ */
+bool engine_admits(struct engine *e, const struct engine_datagram *d, uint64_t now_ms);
 
 enum { ENGINE_ASKS_MAX = 16 };
 /*
@@ -268,6 +273,7 @@ enum engine_drop { /* datagrams that got no answer */
 		   ENGINE_DROP_RATE,
 		   ENGINE_DROP_SOURCE, /* unspecified, multicast, the gateway's own, another family; port 0 or 5351 */
 		   ENGINE_DROP_FAMILY, /* NAT-PMP over IPv6 */
+		   ENGINE_DROP_CROWD,  /* more came in than could be served, and the sender has no mappings */
 		   ENGINE_DROP_N,
 };
 

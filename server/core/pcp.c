@@ -342,6 +342,7 @@ static void answer_parts(struct engine *e, struct round_answer *a, const struct 
 			 const uint16_t *ports, size_t n, uint64_t now_ms, struct round *r)
 {
 	struct mapping asked = a->mapping;
+	const struct limit_client sender = engine_limit_client(e, d);
 	bool answered = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -349,7 +350,7 @@ static void answer_parts(struct engine *e, struct round_answer *a, const struct 
 		struct mapper_verdict v;
 
 		/* each answer counts as a request, so that a few octets cannot call forth many: RFC 7753 7 */
-		if (i > 0 && (!limit_take(e->limit, &d->source, now_ms) || !(a = reply_begin(d, true, PCP_MAP, r))))
+		if (i > 0 && (!limit_take(e->limit, &sender, now_ms) || !(a = reply_begin(d, true, PCP_MAP, r))))
 			return;
 		a->mapping = asked;
 		a->mapping.internal_port = part.internal_port = ports[i];

@@ -36,6 +36,7 @@ struct engine {
 	uint64_t randoms;
 	struct lease_table *leases;
 	struct limit *limit;
+	uint64_t strangers;	  /* that came while there was a crowd */
 	struct outside *outsides; /* as many as conf.externals */
 	struct outside_busy busy;
 	struct epoch epoch_natpmp, epoch_pcp;
@@ -74,6 +75,8 @@ static inline uint64_t engine_random(struct engine *e)
 	       hash_address(&e->key, &in6addr_loopback, (uint32_t)(n >> 32));
 }
 
+/* Whose tokens a datagram takes. */
+struct limit_client engine_limit_client(const struct engine *e, const struct engine_datagram *d);
 /* True for a protocol with ports that can be mapped here. */
 bool engine_maps(const struct engine *e, uint8_t protocol);
 

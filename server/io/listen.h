@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "server/io/crowd.h"
 #include "server/io/loop.h"
 #include "server/io/wan.h"
 
@@ -23,10 +24,11 @@ struct listener {
 	uint32_t ifindex;	     /* where announcements leave; of address_only 0 if unknown */
 	char interface[IF_NAMESIZE]; /* "" if unknown */
 	struct in6_addr address;     /* address_only */
+	struct crowd crowd;	     /* the user's, who reads from the socket */
 };
 
 /* A socket is readable. It may not call listeners_apply(). */
-typedef void listener_fn(void *context, const struct listener *l);
+typedef void listener_fn(void *context, struct listener *l);
 
 /* NULL if out of memory. loop must outlive it. */
 struct listeners *listeners_new(struct loop *loop, listener_fn *fn, void *context);

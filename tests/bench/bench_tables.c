@@ -184,8 +184,8 @@ static void limits(void)
 		uint32_t passed = 0;
 		double begin = now_ns();
 		for (uint32_t i = 0; i < LOOKUPS; i++) {
-			struct in6_addr a = codec_from_v4(0xc6120000 + random_below(sizes[k]));
-			passed += limit_take(l, &a, i / 100);
+			struct limit_client c = {.address = codec_from_v4(0xc6120000 + random_below(sizes[k]))};
+			passed += limit_take(l, &c, i / 100);
 		}
 		printf(" %9.1f", (now_ns() - begin) / LOOKUPS);
 		if (passed == 0)

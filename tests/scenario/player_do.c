@@ -216,6 +216,14 @@ static bool do_adopt(struct player *p, char **words, size_t n)
 	return player_done(p);
 }
 
+static bool do_crowd(struct player *p, char **words, size_t n)
+{
+	if (n != 1 || (strcmp(words[0], "on") != 0 && strcmp(words[0], "off") != 0))
+		return player_fail(p, "crowd on | off");
+	p->crowded = strcmp(words[0], "on") == 0;
+	return true;
+}
+
 static bool do_busy(struct player *p, char **words, size_t n)
 {
 	struct engine_busy busy = {0};
@@ -334,7 +342,7 @@ bool player_do(struct player *p, char **words, size_t n)
 	    {"reinstall", NULL, do_reinstall}, {"flush", NULL, do_flush},     {"revoke", do_revoke, NULL},
 	    {"vanish", do_vanish, NULL},       {"blind", NULL, do_blind},     {"agree", NULL, do_agree},
 	    {"adopt", do_adopt, NULL},	       {"without", do_without, NULL}, {"busy", do_busy, NULL},
-	    {"restart", do_restart, NULL},     {"appear", do_appear, NULL},
+	    {"crowd", do_crowd, NULL},	       {"restart", do_restart, NULL}, {"appear", do_appear, NULL},
 	};
 
 	if (!p->open && strcmp(words[0], "conf") != 0)

@@ -164,7 +164,8 @@ bool player_in(struct player *p, char **words, size_t n)
 					 codec_is_v4(&h->address) ? codec_from_v4(0xc0000201) : in6addr_loopback,
 				     .ifindex = 1,
 				     .interface = h->interface,
-				     .listen = h->listen};
+				     .listen = h->listen,
+				     .crowded = p->crowded};
 	if (engine_asks_place(p->world.engine, &d, &place))
 		d.misplaced = known.misplaced;
 	else if (known.misplaced)

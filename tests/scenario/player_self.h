@@ -27,6 +27,7 @@ struct player {
 	bool blind;	       /* between blind and agree */
 	bool expected;	       /* anything was */
 	bool started;	       /* since then all is in the journal */
+	bool crowded;	       /* more comes in than can be served */
 	struct player_host hosts[PLAYER_HOSTS_MAX];
 	size_t hosts_n;
 	struct player_queue replies, hexes, changes, events, flows, announcements;

@@ -20,14 +20,18 @@ static struct in6_addr address(const char *text)
 	return a;
 }
 
+static bool take(struct limit *l, const struct in6_addr *a, uint64_t now_ms)
+{
+	struct limit_client c = {.address = *a, .ifindex = 2};
+
+	return limit_take(l, &c, now_ms);
+}
+
 static unsigned drain(struct limit *l, const struct in6_addr *a, uint64_t now_ms, unsigned at_most)
 {
 	unsigned n = 0;
-	while (n < at_most && limit_has(l, a, now_ms)) {
-		assert_true(limit_take(l, a, now_ms));
+	while (n < at_most && take(l, a, now_ms))
 		n++;
-	}
-	assert_true(n == at_most || !limit_take(l, a, now_ms));
 	return n;
 }
 
@@ -94,9 +98,9 @@ static void test_who_shares(void **state)
 	} cases[] = {
 	    {"192.0.2.1", "192.0.2.1", true},
 	    {"192.0.2.1", "192.0.2.2", false},
-	    {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+	    {"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", false},
 	    {"2001:db8:1:2::1", "2001:db8:1:3::1", false},
-	    {"fe80::1", "fe80::2", true},
+	    {"fe80::1", "fe80::2", false},
 	    {"::1", "192.0.2.1", false},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -106,6 +110,70 @@ static void test_who_shares(void **state)
 		assert_int_equal(cases[i].shared ? 0 : 3, drain(l, &other, 0, 10));
 		limit_free(l);
 	}
+}
+
+/* A host with any number of addresses has as much as LIMIT_HOSTS of them; who has mappings is apart from that, and so are
+ * other networks, and the same link-local one of another link. */
+static void test_networks(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *network, *other;
+	} cases[] = {{"2001:db8:1:2::", "2001:db8:1:3::1"}, {"fe80::", "2001:db8::1"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct limit *l = limit_new(seed, 10, 20);
+		struct limit_client c = {.address = address(cases[i].network), .ifindex = 2};
+		struct in6_addr other = address(cases[i].other);
+		unsigned n = 0, later = 0;
+
+		for (uint32_t k = 1; k <= 100000; k++) {
+			memcpy(&c.address.s6_addr[12], &k, sizeof(k));
+			n += limit_take(l, &c, 1000);
+		}
+		assert_in_range(n, 20 * LIMIT_HOSTS, 21 * LIMIT_HOSTS);
+		for (uint32_t k = 1; k <= 100000; k++) {
+			memcpy(&c.address.s6_addr[12], &k, sizeof(k));
+			later += limit_take(l, &c, 1100);
+		}
+		assert_in_range(later, LIMIT_HOSTS, LIMIT_HOSTS + 1);
+		memset(&c.address.s6_addr[8], 0xee, 8);
+		assert_false(limit_take(l, &c, 1100));
+		c.known = true;
+		for (unsigned k = 0; k < 20; k++)
+			assert_true(limit_take(l, &c, 1100));
+		assert_false(limit_take(l, &c, 1100));
+		assert_int_equal(20, drain(l, &other, 1100, 100));
+		memset(&c.address.s6_addr[8], 0xdd, 8);
+		c.known = false;
+		c.ifindex = 3;
+		assert_int_equal(limit_take(l, &c, 1100), IN6_IS_ADDR_LINKLOCAL(&c.address));
+		limit_free(l);
+	}
+}
+
+/* Of those beyond the rate some are let through: about one of four, and no more in all than one client may ask. */
+static void test_leak(void **state)
+{
+	(void)state;
+	struct limit *l = limit_new(seed, 100, 200);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		n += limit_leak(l, 5000);
+	assert_int_equal(n, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		n += limit_leak(l, 5000 + 100 * i);
+	assert_in_range(n, 200, 300);
+	/* at once, after any time */
+	n = 0;
+	for (unsigned i = 0; i < 100000; i++)
+		n += limit_leak(l, UINT64_C(1) << 40);
+	assert_int_equal(n, 100);
+	for (unsigned i = 0; i < 100000; i++)
+		n += limit_leak(l, (UINT64_C(1) << 40) + i / 50);
+	assert_in_range(n, 295, 300);
+	limit_free(l);
 }
 
 static void test_other_rate(void **state)
@@ -141,7 +209,7 @@ static void test_crowd(void **state)
 	for (uint32_t i = 0; i < 200000; i++) {
 		struct in6_addr a = codec_from_v4(0xc6120000 + (i & 0x1ffff));
 		uint64_t now_ms = i / 100;
-		assert_true(limit_take(l, &a, now_ms));
+		assert_true(take(l, &a, now_ms));
 		if (i % 10 == 0)
 			taken += drain(l, &greedy, now_ms, 1000);
 	}
@@ -179,6 +247,8 @@ int main(void)
 		cmocka_unit_test(test_bucket),
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_who_shares),
+		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_leak),
 		cmocka_unit_test(test_other_rate),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_greedy_crowd),

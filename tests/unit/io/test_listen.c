@@ -25,7 +25,7 @@ struct fixture {
 	struct conf conf;
 };
 
-static void nothing(void *context, const struct listener *l)
+static void nothing(void *context, struct listener *l)
 {
 	(void)context;
 	(void)l;
