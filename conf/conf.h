@@ -171,6 +171,7 @@ struct conf {
 		uint32_t mappings_per_client;
 		uint32_t mappings_per_network; /* IPv6 /64 */
 		uint32_t mappings;	       /* all clients together */
+		uint32_t reserve;	       /* per cent of it, and of outside ports, for clients with few */
 		uint32_t port_set_max; /* ports of a set that takes an entry for each; 0 = sets are not served */
 		uint32_t requests_per_second;
 		uint32_t burst;

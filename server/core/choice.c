@@ -11,10 +11,16 @@ static bool allowed(const struct engine *e, const struct choice *c, uint16_t por
 	       (c->ports.n == 0 || conf_ranges_have(&c->ports, port));
 }
 
+/* True if the ports that are left are for others. */
+static bool is_kept(const struct engine *e, const struct choice *c, const struct in6_addr *address)
+{
+	return c->many && outside_scarce(e, c->external, address, c->protocol);
+}
+
 static bool can_have(const struct engine *e, const struct choice *c, const struct in6_addr *address, uint16_t port,
 		     bool pair)
 {
-	return allowed(e, c, port) &&
+	return allowed(e, c, port) && !is_kept(e, c, address) &&
 	       outside_free_for(e, c->external, address, c->protocol, port, &c->client, c->internal_port) &&
 	       (!pair || outside_pair_free(e, address, c->protocol, port, &c->client));
 }
@@ -112,8 +118,10 @@ static uint16_t own_port(const struct engine *e, const struct choice *c, const s
 
 bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *address, uint16_t *port)
 {
-	uint16_t picked = outside_pick(e, c->external, address, c->protocol, &c->ports);
+	uint16_t picked = 0;
 
+	if (!is_kept(e, c, address))
+		picked = outside_pick(e, c->external, address, c->protocol, &c->ports);
 	if (picked && (!wants_pair(c) || outside_pair_free(e, address, c->protocol, picked, &c->client))) {
 		*port = picked;
 		return true;
@@ -127,6 +135,7 @@ bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *addr
 	if (!*port && can_have(e, c, address, c->internal_port, false))
 		*port = c->internal_port;
 	for (size_t i = 0; !*port && c->pcp && i < SPILL_ADDRESSES && outside_at(e, c->external, i, address); i++)
-		*port = outside_pick(e, c->external, address, c->protocol, &c->ports);
+		if (!is_kept(e, c, address))
+			*port = outside_pick(e, c->external, address, c->protocol, &c->ports);
 	return *port != 0;
 }

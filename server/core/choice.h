@@ -14,7 +14,8 @@ struct choice {
 	uint16_t internal_port;
 	struct in6_addr wish_address; /* unspecified = none */
 	uint16_t wish_port;	      /* 0 = none */
-	struct conf_ranges ports;     /* that the rule allows, empty = all of the external's */
+	bool many;		  /* a new mapping of a client that has many: what is kept for others is not for it */
+	struct conf_ranges ports; /* that the rule allows, empty = all of the external's */
 };
 
 enum choice_result {

@@ -11,6 +11,8 @@
 #include "server/core/peer.h"
 #include "server/core/wildcard.h"
 
+enum { FEW = 8 }; /* mappings of a client that the reserve is for */
+
 void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s)
 {
 	p->action = MAPPER_TELL;
@@ -184,7 +186,14 @@ bool mapper_choose(const struct engine *e, const struct mapper_want *w, const st
 	return p->verdict.result == MAPPER_OK;
 }
 
-struct choice mapper_choice(const struct mapper_want *w, struct mapper_plan *p)
+bool mapper_many(const struct engine *e, const struct mapper_want *w)
+{
+	const struct lease_client *client = lease_client(e->leases, &w->internal_address);
+
+	return (client ? client->active : 0) + (w->ports > 1 ? w->ports : 1) > FEW;
+}
+
+struct choice mapper_choice(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
 	return (struct choice){.external = p->external,
 			       .protocol = w->protocol,
@@ -194,13 +203,15 @@ struct choice mapper_choice(const struct mapper_want *w, struct mapper_plan *p)
 			       .internal_port = w->internal_port,
 			       .wish_address = w->suggested_address,
 			       .wish_port = w->suggested_port,
+			       .many = p->action == MAPPER_MAKE && mapper_many(e, w),
 			       .ports = policy_ports(&p->policy)};
 }
 
 /* A lease that goes back into the packet filter keeps its external side if it can. */
-static struct choice choice_for(const struct lease *l, const struct mapper_want *w, struct mapper_plan *p)
+static struct choice choice_for(const struct engine *e, const struct lease *l, const struct mapper_want *w,
+				struct mapper_plan *p)
 {
-	struct choice c = mapper_choice(w, p);
+	struct choice c = mapper_choice(e, w, p);
 
 	if (!c.exact) {
 		c.wish_address = l->external_address;
@@ -215,7 +226,7 @@ static void plan_renewal(const struct engine *e, const struct mapper_want *w, ui
 	const struct lease *l = lease_peek(e->leases, i);
 	bool here = l->kind == p->kind && !is_unsaid(e, w, l, p) &&
 		    !(l->kind == MAPPING_NAT && (l->external != p->external || engine_stranded(e, l)));
-	struct choice c = choice_for(l, w, p);
+	struct choice c = choice_for(e, l, w, p);
 
 	if (l->kind != p->kind) {
 		refuse(p, MAPPER_NO_RESOURCES, "the mapping is being taken down");
@@ -250,6 +261,11 @@ static uint32_t left_of(uint32_t most, size_t used)
 	return used < most ? (uint32_t)(most - used) : 0;
 }
 
+static uint32_t reserve_of(const struct engine *e)
+{
+	return (uint32_t)((uint64_t)e->conf->limits.mappings * e->conf->limits.reserve / 100);
+}
+
 uint32_t mapper_left(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p,
 		     enum mapper_result *result, const char **why)
 {
@@ -269,8 +285,8 @@ uint32_t mapper_left(const struct engine *e, const struct mapper_want *w, const 
 	    {rule && rule->mappings_total ? left_of(rule->mappings_total, lease_rule_active(e->leases, p->policy.rule))
 					  : UINT32_MAX,
 	     MAPPER_QUOTA, "the clients of the rule have as many mappings as they may"},
-	    {left_of(e->conf->limits.mappings, lease_count(e->leases)), MAPPER_NO_RESOURCES,
-	     "there are as many mappings as there may be"},
+	    {left_of(e->conf->limits.mappings - (mapper_many(e, w) ? reserve_of(e) : 0), lease_count(e->leases)),
+	     MAPPER_NO_RESOURCES, "there are as many mappings as there may be"},
 	};
 	uint32_t left = UINT32_MAX;
 
@@ -316,9 +332,10 @@ static bool follow_peers(const struct engine *e, const struct mapper_want *w, st
 
 static void plan_new(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
-	struct choice c = mapper_choice(w, p);
+	struct choice c;
 
 	p->action = MAPPER_MAKE;
+	c = mapper_choice(e, w, p);
 	if (!mapper_set_plan(e, w, &c, p)) {
 		if (!follow_peers(e, w, &c, p) || !mapper_choose(e, w, &c, p))
 			return;

@@ -149,7 +149,7 @@ static void do_make(struct engine *e, const struct mapper_want *w, uint64_t now_
 /* Settles on a port where any will do. */
 static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
-	struct choice c = mapper_choice(w, p);
+	struct choice c = mapper_choice(e, w, p);
 	const struct lease *l = p->action == MAPPER_REPLACE ? lease_peek(e->leases, p->verdict.lease) : NULL;
 
 	/* all ports have none, and need none */
@@ -172,7 +172,9 @@ static bool pick(struct engine *e, const struct mapper_want *w, struct mapper_pl
 	}
 	if (choice_pick(e, &c, &p->verdict.external_address, &p->verdict.external_port))
 		return true;
-	refuse(p, MAPPER_NO_RESOURCES, "no external port is free");
+	refuse(p, MAPPER_NO_RESOURCES,
+	       c.many ? "no external port is free that is not kept for hosts with few mappings"
+		      : "no external port is free");
 	return false;
 }
 

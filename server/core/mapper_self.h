@@ -14,7 +14,7 @@ static inline uint64_t mapper_timeout(uint64_t lifetime_ms)
 }
 
 /* What the request wishes for outside; it points into p. */
-struct choice mapper_choice(const struct mapper_want *w, struct mapper_plan *p);
+struct choice mapper_choice(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p);
 /* Fills in the external side that a lease gets, the wish being what it has or what the client suggests. False if it
  * cannot have any. */
 bool mapper_choose(const struct engine *e, const struct mapper_want *w, const struct choice *c, struct mapper_plan *p);
@@ -22,6 +22,8 @@ bool mapper_choose(const struct engine *e, const struct mapper_want *w, const st
 /* How many mappings the limits leave the client, and what the nearest of them says if that is none. */
 uint32_t mapper_left(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p,
 		     enum mapper_result *result, const char **why);
+/* True if a client comes to have more mappings with the request than what is kept for those with few is for. */
+bool mapper_many(const struct engine *e, const struct mapper_want *w);
 /* Mappings that the client may have in all. */
 static inline uint32_t mapper_most(const struct engine *e, const struct mapper_plan *p)
 {

@@ -385,7 +385,8 @@ static size_t place_index(const struct outside *o, const struct in6_addr *addres
 	return low;
 }
 
-static struct outside_place *find_or_make_place(struct outside *o, const struct in6_addr *address)
+static struct outside_place *find_or_make_place(struct outside *o, const struct in6_addr *address,
+						const struct conf_ranges *ours)
 {
 	size_t i = place_index(o, address);
 	struct outside_place *grown;
@@ -402,12 +403,22 @@ static struct outside_place *find_or_make_place(struct outside *o, const struct 
 		o->places = grown;
 		o->places_capacity = capacity;
 	}
-	ports = ports_new();
+	ports = ports_new(ours);
 	if (!ports)
 		return NULL;
 	memmove(&o->places[i + 1], &o->places[i], (o->places_n++ - i) * sizeof(*o->places));
 	o->places[i] = (struct outside_place){.address = *address, .ports = ports};
 	return &o->places[i];
+}
+
+bool outside_scarce(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol)
+{
+	const struct conf_ranges *ours = &e->conf->externals[external].ports;
+	const struct outside *o = &e->outsides[external];
+	size_t i = place_index(o, address);
+
+	return i < o->places_n && engine_same_address(&o->places[i].address, address) &&
+	       ports_left(o->places[i].ports, protocol) <= ports_total(ours) * e->conf->limits.reserve / 100;
 }
 
 static const struct conf_ranges *reserved_of(const struct conf *conf, uint8_t protocol)
@@ -460,7 +471,7 @@ static struct outside_place *place(struct engine *e, size_t external, const stru
 	/* a lease may be of an external that a reload took away */
 	if (external >= e->conf->externals_n || !outside_has(e, external, address))
 		return NULL;
-	return find_or_make_place(&e->outsides[external], address);
+	return find_or_make_place(&e->outsides[external], address, &e->conf->externals[external].ports);
 }
 
 /* The same with the protocol prepared. */

@@ -80,6 +80,9 @@ bool outside_has_peers(const struct engine *e, const struct in6_addr *address, u
 bool outside_pair_free(const struct engine *e, const struct in6_addr *address, uint8_t protocol, uint16_t port,
 		       const struct in6_addr *client);
 
+/* True if no more of the address's ports are free than are kept for clients with few mappings. */
+bool outside_scarce(const struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol);
+
 /* Makes the marks of a port, its companion's too, what they should be by outside_barred() and the leases. */
 void outside_refresh(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
 		     uint16_t port);

@@ -2,6 +2,7 @@
 #include "server/core/peer.h"
 
 #include "server/core/choice.h"
+#include "server/core/mapper_self.h"
 #include "server/core/pcp.h"
 #include "server/core/portset.h"
 
@@ -102,6 +103,7 @@ static void choose(const struct engine *e, const struct mapper_want *w, struct m
 			   .internal_port = w->internal_port,
 			   .wish_address = w->suggested_address,
 			   .wish_port = w->suggested_port,
+			   .many = mapper_many(e, w),
 			   .ports = policy_ports(&p->policy)};
 	struct in6_addr *address = &p->verdict.external_address;
 

@@ -15,18 +15,21 @@ static const struct {
 
 struct map {
 	uint64_t words[WORDS + GROUPS + 1];
+	uint32_t left; /* free ones of ours */
 };
 
 struct ports {
+	const struct conf_ranges *ours;
 	struct map every;	/* free for every protocol */
 	struct map *maps[256];	/* by protocol; NULL: nothing but port 0 is taken */
 	uint8_t protocols[256]; /* those that have a map */
 	size_t protocols_n;
 };
 
-static void map_init(struct map *m)
+static void map_init(struct map *m, const struct conf_ranges *ours)
 {
 	memset(m, 0xff, sizeof(*m));
+	m->left = ports_total(ours);
 	m->words[0] &= ~UINT64_C(1);
 	m->words[levels[LEVELS - 1].at] = (UINT64_C(1) << GROUPS) - 1;
 }
@@ -71,12 +74,29 @@ static uint32_t map_next(const struct map *m, uint32_t port)
 	return n;
 }
 
-struct ports *ports_new(void)
+uint32_t ports_total(const struct conf_ranges *ranges)
+{
+	uint32_t n = ranges->n ? 0 : UINT16_MAX;
+
+	for (size_t i = 0; i < ranges->n; i++)
+		n += (uint32_t)(ranges->v[i].last - ranges->v[i].first) + (ranges->v[i].first > 0);
+	return n;
+}
+
+struct ports *ports_new(const struct conf_ranges *ours)
 {
 	struct ports *p = calloc(1, sizeof(*p));
-	if (p)
-		map_init(&p->every);
+
+	if (!p)
+		return NULL;
+	p->ours = ours;
+	map_init(&p->every, ours);
 	return p;
+}
+
+uint32_t ports_left(const struct ports *p, uint8_t protocol)
+{
+	return p->maps[protocol] ? p->maps[protocol]->left : ports_total(p->ours);
 }
 
 void ports_free(struct ports *p)
@@ -99,10 +119,12 @@ int ports_set(struct ports *p, uint8_t protocol, uint16_t port, bool taken)
 		m = malloc(sizeof(*m));
 		if (!m)
 			return -ENOMEM;
-		map_init(m);
+		map_init(m, p->ours);
 		p->maps[protocol] = m;
 		p->protocols[p->protocols_n++] = protocol;
 	}
+	if (map_has(m, port) == taken && (p->ours->n == 0 || conf_ranges_have(p->ours, port)))
+		m->left += taken ? UINT32_MAX : 1;
 	map_set(m, port, !taken);
 	bool every = !taken;
 	for (size_t i = 0; every && i < p->protocols_n; i++)

@@ -14,12 +14,17 @@
 
 struct ports;
 
-/* Nothing is taken at first, but port 0. NULL if out of memory (about 8.3 KiB for each protocol that is used). */
-struct ports *ports_new(void);
+/* Nothing is taken at first, but port 0. ours: of these is counted how many are free (empty: all); it is borrowed. NULL if
+ * out of memory (about 8.3 KiB for each protocol that is used). */
+struct ports *ports_new(const struct conf_ranges *ours);
 void ports_free(struct ports *p);
 
 /* Marks a port of a protocol as taken or free. 0, or -ENOMEM, with nothing changed, at the first use of a protocol. */
 int ports_set(struct ports *p, uint8_t protocol, uint16_t port, bool taken);
+/* How many of ours are free. */
+uint32_t ports_left(const struct ports *p, uint8_t protocol);
+/* How many ports there are in ranges; empty: all but 0. */
+uint32_t ports_total(const struct conf_ranges *ranges);
 bool ports_taken(const struct ports *p, uint8_t protocol, uint16_t port);
 
 /*

@@ -250,7 +250,10 @@ void portset_pick(struct engine *e, const struct choice *c, struct portset_choic
 {
 	struct ports_run run = {.n = s->most, .parity = s->parity, .odd = c->internal_port & 1};
 	uint16_t first = 0;
-	uint32_t n = outside_find_run(e, c->external, address, c->protocol, &c->ports, &run, &first);
+	uint32_t n = 0;
+
+	if (!(c->many && outside_scarce(e, c->external, address, c->protocol)))
+		n = outside_find_run(e, c->external, address, c->protocol, &c->ports, &run, &first);
 
 	if (n <= s->equal) {
 		n = s->equal;

@@ -161,7 +161,7 @@ static void ports(void)
 	static const uint32_t taken[] = {0, 32768, 65000, 65534};
 	printf("%-18s", "ports_pick");
 	for (size_t k = 0; k < sizeof(taken) / sizeof(*taken); k++) {
-		struct ports *p = ports_new();
+		struct ports *p = ports_new(&any);
 		for (uint32_t i = 0; i < taken[k]; i++)
 			ports_set(p, 6, ports_pick(p, 6, &any, &any, random_below(UINT32_MAX)), true);
 		uint32_t sum = 0;

@@ -12,7 +12,7 @@ static void test_all_ports_twice(void **state)
 		       "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
 		       "rule \"all\" { action = allow }\n"
 		       "lifetime { hold = 0 }\n"
-		       "limits { mappings-per-client = 65535 }\n");
+		       "limits { mappings-per-client = 65535 reserve = 0 }\n");
 	for (unsigned turn = 0; turn < 3; turn++) {
 		struct mapper_want q;
 

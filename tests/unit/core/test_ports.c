@@ -23,7 +23,7 @@ static uint32_t random_32(void)
 static void test_marks(void **state)
 {
 	(void)state;
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	assert_true(ports_taken(p, 6, 0));
 	assert_false(ports_taken(p, 6, 1));
 	assert_int_equal(0, ports_set(p, 6, 80, true));
@@ -44,7 +44,7 @@ static void test_marks(void **state)
 static void test_every_last_port(void **state)
 {
 	(void)state;
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	for (int round = 0; round < 2; round++) {
 		uint8_t protocol = round ? 17 : 6;
 		for (int i = 1; i < 65536; i++) {
@@ -70,7 +70,7 @@ static void test_every_last_port(void **state)
 static void test_prefers_free_for_all(void **state)
 {
 	(void)state;
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	struct conf_range r = {2000, 2009};
 	struct conf_ranges ten = {&r, 1};
 	for (uint16_t port = 2000; port < 2009; port++)
@@ -102,7 +102,7 @@ static void test_ranges(void **state)
 	struct conf_range va[] = {{0, 2}, {100, 199}, {300, 399}, {60000, 65535}};
 	struct conf_range vb[] = {{2, 2}, {150, 310}, {500, 600}, {65535, 65535}};
 	struct conf_ranges a = {va, 4}, b = {vb, 4}, c = {va, 1}, d = {vb + 2, 1};
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	size_t n = 0;
 	uint16_t port;
 	while ((port = ports_pick(p, 6, &a, &b, random_32()))) {
@@ -130,7 +130,7 @@ static void test_model(void **state)
 	(void)state;
 	static bool taken[3][65536];
 	static const uint8_t protocols[3] = {6, 17, 132};
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	struct conf_range r = {1000, 1600};
 	struct conf_ranges ranges = {&r, 1};
 	for (int step = 0; step < 300000; step++) {
@@ -167,7 +167,7 @@ static void test_uniform(void **state)
 	(void)state;
 	struct conf_range va[] = {{5000, 5099}, {6000, 6899}};
 	struct conf_ranges a = {va, 2};
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	static unsigned count[7000];
 	const unsigned each = 200;
 	for (unsigned i = 0; i < 1000 * each; i++)
@@ -206,7 +206,7 @@ static void test_runs(void **state)
 	    {{.n = 50, .parity = true, .odd = true}, 0, 7, 103},
 	    {{.n = 3, .parity = true, .odd = true}, 104u << 16, 3, 105},
 	};
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 	uint16_t first = 0;
 
 	(void)state;
@@ -234,7 +234,7 @@ static void test_runs(void **state)
 static void test_runs_model(void **state)
 {
 	static bool taken[65536];
-	struct ports *p = ports_new();
+	struct ports *p = ports_new(&any);
 
 	(void)state;
 	memset(taken, 0, sizeof(taken));
@@ -269,8 +269,8 @@ static void test_no_memory(void **state)
 {
 	(void)state;
 	failmalloc_in = 1;
-	assert_null(ports_new());
-	struct ports *p = ports_new();
+	assert_null(ports_new(&any));
+	struct ports *p = ports_new(&any);
 	size_t before = failmalloc_held;
 	failmalloc_in = 1;
 	assert_int_equal(-ENOMEM, ports_set(p, 6, 80, true));
@@ -282,10 +282,44 @@ static void test_no_memory(void **state)
 }
 #endif
 
+/* How many are free is known at any time, of those that are ours. */
+static void test_left(void **state)
+{
+	(void)state;
+	struct conf_range v[] = {{1000, 1999}, {5000, 5000}};
+	struct conf_ranges ours = {v, 2};
+	struct ports *p = ports_new(&ours), *all = ports_new(&any);
+	bool taken[2001] = {false};
+	uint32_t n = 1001;
+
+	assert_int_equal(ports_total(&any), 65535);
+	assert_int_equal(ports_left(all, 6), 65535);
+	assert_int_equal(ports_left(p, 6), 1001);
+	for (unsigned i = 0; i < 20000; i++) {
+		uint16_t port = (uint16_t)(500 + random_32() % 1501);
+		bool take = random_32() % 3 > 0;
+
+		if (port >= 1000 && port < 2000 && take != taken[port])
+			n += take ? UINT32_MAX : 1;
+		taken[port] = take;
+		assert_int_equal(ports_set(p, 6, port, take), 0);
+		assert_int_equal(ports_left(p, 6), n);
+		assert_int_equal(ports_left(p, 17), 1001);
+	}
+	ports_set(p, 6, 5000, true);
+	assert_int_equal(ports_left(p, 6), n - 1);
+	ports_set(all, 6, 0, true);
+	ports_set(all, 6, 65535, true);
+	assert_int_equal(ports_left(all, 6), 65534);
+	ports_free(p);
+	ports_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_left),
 		cmocka_unit_test(test_every_last_port),
 		cmocka_unit_test(test_prefers_free_for_all),
 		cmocka_unit_test(test_ranges),
