@@ -205,7 +205,7 @@ static void readable(void *context, struct listener *l)
 	const struct udp_datagram *v = NULL;
 	int n = between_receive(s->settings->between, s->inbox, l->fd, &v);
 
-	s->crowded = crowd_is(&l->crowd, n == UDP_INBOX, loop_now_ms(s->loop));
+	s->crowded = crowd_is(&l->crowd, n > 0 ? (size_t)n : 0, UDP_INBOX, loop_now_ms(s->loop));
 	if (n <= 0) {
 		if (n < 0 && log_limit_pass(&s->quiet_receive, loop_now_ms(s->loop), NULL))
 			log_print(CONF_LOG_WARNING, "receive-failed", "%s: %s", l->interface, strerror(-n));

@@ -8,7 +8,7 @@
 #include "server/core/pcp.h"
 #include "server/core/upkeep.h"
 
-enum { CROWD_OF = 16 };
+enum { CROWD_OF = 64 };
 
 uint64_t engine_retry_at(struct engine_retry *t, uint64_t now_ms)
 {

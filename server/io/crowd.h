@@ -2,12 +2,14 @@
 /*
  * Whether more comes in on a socket than can be served. A burst is no crowd: only if the socket is found full again and
  * again, for longer than a burst takes that its queue has room for, must some go. After that, for a while, it is one as
- * soon as the socket is full, so that a flood does not fill the queue each time that it has been emptied.
+ * soon as there is a quarter of what is taken at once, so that a flood does not fill the queue each time that it has been
+ * emptied.
  */
 #ifndef SERVER_IO_CROWD_H
 #define SERVER_IO_CROWD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CROWD_MS = 25, CROWD_AFTER_MS = 2000 };
@@ -19,7 +21,7 @@ struct crowd {
 	uint64_t last_ms;  /* if it was one: when */
 };
 
-/* To be called with each read. full: it took as much as it could take, so that there may be more. */
-bool crowd_is(struct crowd *c, bool full, uint64_t now_ms);
+/* To be called with each read, which took n datagrams and could take most. */
+bool crowd_is(struct crowd *c, size_t n, size_t most, uint64_t now_ms);
 
 #endif

@@ -12,29 +12,31 @@ static void test_crowd(void **state)
 	(void)state;
 	static const struct {
 		uint64_t at_ms;
-		bool full, crowd;
+		size_t n;
+		bool crowd;
 	} steps[] = {
 	    /* a burst, and one that lasts */
-	    {0, true, false},
-	    {CROWD_MS - 1, true, false},
-	    {CROWD_MS, true, true},
-	    {100, true, true},
-	    /* from now on at once, until it was quiet for long */
-	    {101, false, false},
-	    {102, true, true},
-	    {103, false, false},
-	    {101 + CROWD_AFTER_MS, true, true},
-	    {150 + CROWD_AFTER_MS, false, false},
-	    {101 + 2 * CROWD_AFTER_MS, true, false},
-	    {100 + 2 * CROWD_AFTER_MS + CROWD_MS, true, false},
-	    {101 + 2 * CROWD_AFTER_MS + CROWD_MS, true, true},
-	    {100000, false, false},
-	    {200000, true, false},
+	    {0, 256, false},
+	    {CROWD_MS - 1, 256, false},
+	    {CROWD_MS, 256, true},
+	    {100, 256, true},
+	    /* from now on at once and with fewer, until it was quiet for long */
+	    {101, 63, false},
+	    {102, 64, true},
+	    {103, 1, false},
+	    {101 + CROWD_AFTER_MS, 100, true},
+	    {150 + CROWD_AFTER_MS, 0, false},
+	    {101 + 2 * CROWD_AFTER_MS, 255, false},
+	    {102 + 2 * CROWD_AFTER_MS, 256, false},
+	    {101 + 2 * CROWD_AFTER_MS + CROWD_MS, 256, false},
+	    {102 + 2 * CROWD_AFTER_MS + CROWD_MS, 256, true},
+	    {100000, 0, false},
+	    {200000, 256, false},
 	};
 	struct crowd c = {0};
 
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		assert_int_equal(crowd_is(&c, steps[i].full, steps[i].at_ms), steps[i].crowd);
+		assert_int_equal(crowd_is(&c, steps[i].n, 256, steps[i].at_ms), steps[i].crowd);
 }
 
 int main(void)
