@@ -253,7 +253,7 @@ bench-parts: $(BENCH)
 # rates as ratios to the floor loop, in namespaces: as root. BENCH_ARGS='--rows create --n 1000' for a part
 bench:
 	$(Q)PEER=$(O)/peer tests/lab/deps.sh bench
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(O)/tests/bench/%,load floor flows instructions)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(patsubst %,$(O)/tests/bench/%,load flood floor flows instructions)
 	$(Q)PYTHONDONTWRITEBYTECODE=1 tests/bench/bench.py $(O) --json $(O)/bench.json --svg $(O)/bench.svg $(BENCH_ARGS)
 
 # Entry points: they install what is missing first, so nothing that needs a compiler is a prerequisite of theirs.

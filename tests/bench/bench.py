@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import flooding
 import forward
 import peer
 import plot
@@ -38,7 +39,7 @@ def restored(bed, report, a):
 
 
 ROWS = {'instructions': quiet.instructions, 'address': rates.address, 'create': rates.create, 'miniupnpd': peer.peer,
-        'flows': forward.flows, 'throughput': forward.throughput, 'fair': strain.fair, 'burst': strain.burst, 'restore': restored}
+        'flows': forward.flows, 'throughput': forward.throughput, 'fair': strain.fair, 'flood': flooding.flooding, 'burst': strain.burst, 'restore': restored}
 
 
 def arguments():
