@@ -29,6 +29,8 @@ check       binutils                             cmd:nm
 check       util-linux                           cmd:setpriv
 check       libcmocka-dev                        pc:cmocka
 check       clang                                cmd:clang
+check       lld                                  cmd:ld.lld
+targets     libclang-rt-dev                      file:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.msan*
 check       clang-format                         cmd:clang-format
 check       git                                  cmd:git
 check       iptables                             cmd:iptables-nft

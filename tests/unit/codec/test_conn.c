@@ -51,7 +51,7 @@ static void talks(int family)
 {
 	struct codec_message m = {.protocol = CODEC_VERSION_NATPMP}, got;
 	struct client_endpoint server, from, peer;
-	uint8_t data[CODEC_MESSAGE_MAX + 1];
+	uint8_t data[CODEC_MESSAGE_MAX + 1] = {0};
 	struct in6_addr own;
 	struct conn s, c;
 	size_t n;

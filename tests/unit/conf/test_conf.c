@@ -281,7 +281,7 @@ static void test_protocols(void **state)
 }
 
 #ifdef __has_feature
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #define __SANITIZE_ADDRESS__ 1 /* as gcc says it */
 #endif
 #endif

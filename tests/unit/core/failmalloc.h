@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The allocator of a test program: counts, and fails the n-th allocation from now. Included once per program. Under the
- * address sanitizer, which has an allocator of its own, FAILMALLOC is 0 and nothing is replaced.
+ * sanitizers of addresses and memory, which have allocators of their own, FAILMALLOC is 0 and nothing is replaced.
  */
 #ifndef TESTS_UNIT_CORE_FAILMALLOC_H
 #define TESTS_UNIT_CORE_FAILMALLOC_H
@@ -13,7 +13,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 #define FAILMALLOC 0
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
 #define FAILMALLOC 0
 #endif
 #endif
