@@ -2,7 +2,6 @@
 #include "server/runner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/hook_event.h"
+#include "server/io/descriptors.h"
 #include "server/io/exec_far.h"
 #include "server/io/log.h"
 #include "server/io/loop.h"
@@ -121,10 +121,8 @@ static void child(struct run *r, const struct privileges *p, pid_t parent)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, "natpcpd-hooks");
-	dup3(fcntl(r->fd, F_DUPFD_CLOEXEC, 10), 3, O_CLOEXEC);
 	closelog();
-	closefrom(4);
-	r->fd = 3;
+	descriptors_keep(&r->fd, 1);
 	log_open(r->conf->log.level, r->conf->log.target);
 	if (privileges_drop(p, PRIVILEGES_NONE, why, sizeof(why))) {
 		log_print(CONF_LOG_ERROR, "hooks-off", "%s", why);

@@ -2,7 +2,6 @@
 #include "server/warden.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -25,6 +24,7 @@
 #include "backends/wire_socket.h"
 #include "codec/codec.h"
 #include "conf/keep.h"
+#include "server/io/descriptors.h"
 #include "server/io/log.h"
 #include "server/warden_self.h"
 
@@ -365,21 +365,17 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What the parent had open is none of this one's, but for what it says by it: 3, 4 and 5 are the ends. */
+/* What the parent had open is none of this one's, but for the ends. */
 static void child_descriptors(struct ward *w)
 {
 	int ends[3] = {w->questions, w->searches, w->news};
 
-	for (int i = 0; i < 3; i++)
-		ends[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, 10 + i);
-	for (int i = 0; i < 3; i++)
-		dup3(ends[i], 3 + i, O_CLOEXEC);
 	closelog();
-	closefrom(6);
+	descriptors_keep(ends, 3);
 	log_open(w->conf->log.level, w->conf->log.target);
-	w->questions = 3;
-	w->searches = 4;
-	w->news = 5;
+	w->questions = ends[0];
+	w->searches = ends[1];
+	w->news = ends[2];
 }
 
 static void child(struct ward *w)
