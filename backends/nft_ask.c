@@ -46,6 +46,8 @@ static void take(struct answers *a, const struct nlmsghdr *h)
 		return;
 	}
 	if (h->nlmsg_type == NLMSG_ERROR) {
+		if (mnl_nlmsg_get_payload_len(h) < sizeof(struct nlmsgerr))
+			return;
 		error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
 		if (error && error != -ENOENT && a->error == 0)
 			a->error = error;

@@ -3,13 +3,15 @@
 
 uint32_t epoch_seconds(const struct epoch *e, uint64_t now_ms)
 {
-	int64_t shown_ms = (int64_t)now_ms - e->origin_ms;
+	/* an origin that was read from a file may be anything */
+	int64_t shown_ms = (int64_t)(now_ms - (uint64_t)e->origin_ms);
+
 	return shown_ms < 0 ? 0 : (uint32_t)(shown_ms / 1000);
 }
 
 void epoch_set(struct epoch *e, uint32_t seconds, uint64_t now_ms)
 {
-	e->origin_ms = (int64_t)now_ms - (int64_t)seconds * 1000;
+	e->origin_ms = (int64_t)(now_ms - (uint64_t)seconds * 1000);
 }
 
 /* What passed at the client since the last response. A client's clock never goes back; if it does, nothing passed. */

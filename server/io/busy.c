@@ -55,6 +55,8 @@ static int socket_read(const struct nlmsghdr *h, void *context)
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(h);
 	struct in6_addr a;
 
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return NETLINK_MORE;
 	if (m->idiag_family == AF_INET)
 		a = codec_from_v4(ntohl(m->id.idiag_src[0]));
 	else

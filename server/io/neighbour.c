@@ -21,7 +21,8 @@ static int neighbour_read(const struct nlmsghdr *h, void *context)
 	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 
-	if (h->nlmsg_type != RTM_NEWNEIGH || m->ndm_state & (NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP))
+	if (h->nlmsg_type != RTM_NEWNEIGH || mnl_nlmsg_get_payload_len(h) < sizeof(*m) ||
+	    m->ndm_state & (NUD_INCOMPLETE | NUD_FAILED | NUD_NOARP))
 		return NETLINK_MORE;
 	mnl_attr_for_each(a, h, sizeof(*m))
 	{

@@ -109,7 +109,7 @@ static int route_read(const struct nlmsghdr *h, void *context)
 	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 
-	if (h->nlmsg_type != RTM_NEWROUTE || m->rtm_type != RTN_UNICAST)
+	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*m) || m->rtm_type != RTN_UNICAST)
 		return MNL_CB_STOP;
 	mnl_attr_for_each(a, h, sizeof(*m))
 	{

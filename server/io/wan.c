@@ -76,7 +76,7 @@ static int link_read(const struct nlmsghdr *h, void *context)
 	const struct nlattr *a;
 	struct link *l;
 
-	if (h->nlmsg_type != RTM_NEWLINK)
+	if (h->nlmsg_type != RTM_NEWLINK || mnl_nlmsg_get_payload_len(h) < sizeof(*info))
 		return NETLINK_MORE;
 	if (!room((void **)&t->links, t->links_n, &t->links_room, sizeof(*t->links))) {
 		errno = ENOMEM;
@@ -118,9 +118,12 @@ static int address_read(const struct nlmsghdr *h, void *context)
 	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a;
 	struct address *x;
-	bool ipv6 = info->ifa_family == AF_INET6, local = false, subnet = false;
+	bool ipv6, local = false, subnet = false;
 
-	if (h->nlmsg_type != RTM_NEWADDR || (info->ifa_family != AF_INET && !ipv6))
+	if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(*info))
+		return NETLINK_MORE;
+	ipv6 = info->ifa_family == AF_INET6;
+	if (info->ifa_family != AF_INET && !ipv6)
 		return NETLINK_MORE;
 	if (!room((void **)&t->addresses, t->addresses_n, &t->addresses_room, sizeof(*t->addresses))) {
 		errno = ENOMEM;
