@@ -62,7 +62,8 @@ static bool record_of(const struct engine *e, const struct change *c, const stru
 {
 	const struct lease *l = s->lease == LEASE_NONE ? NULL : lease_peek(e->leases, s->lease);
 
-	if (!l || s->before.origin == ENGINE_ORIGIN_STATIC)
+	/* the operator's own are in his configuration; one that he took away may be its host's before it is gone */
+	if (!l || (l->state == LEASE_ACTIVE ? l->origin : s->before.origin) == ENGINE_ORIGIN_STATIC)
 		return false;
 	/* what the engine ends has ended, though the packet filter may need another try */
 	if (c->verdict != 0 && !(s->flags & ROUND_STEP_END && l->state == LEASE_REMOVING))

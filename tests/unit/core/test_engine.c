@@ -13,8 +13,13 @@
  * its leases are what the packet filter has, always. 6887-7.3-11, 6887-11.3-37, 6887-11.3-27 */
 static void test_random_life(void **state)
 {
+	/* in these a static mapping that was taken away became its host's own, and was not written */
+	static const uint64_t found[] = {45, 117};
+	const uint64_t few = 20;
+
 	(void)state;
-	for (uint64_t seed = 1; seed <= 20; seed++) {
+	for (uint64_t i = 1; i <= few + sizeof(found) / sizeof(found[0]); i++) {
+		uint64_t seed = i <= few ? i : found[i - few - 1];
 		struct drive d;
 		unsigned step = 0;
 
