@@ -56,19 +56,22 @@ static void outcome(int fd)
 	puts("silent");
 }
 
+static struct conf *conf;
+
 static void stop(void)
 {
 	if (warden.pid > 0)
 		warden_wait(&warden);
 	warden.pid = 0;
+	conf_free(conf);
+	conf = NULL;
 }
 
 static void start(const char *file)
 {
-	struct settings settings = {.file = strdup(file)};
+	const struct settings settings = {.file = file};
 	char why[CONF_LOCATION_MAX];
 	struct privileges p;
-	struct conf *conf;
 
 	stop();
 	if (settings_read(&settings, &conf, why) ||
