@@ -72,10 +72,12 @@ bool mapper_again(struct engine *e, uint32_t lease, struct policy_verdict *polic
 		if (!mapper_set_place(e, l, &c, &address, &port))
 			return false;
 	} else if (moves) {
-		bool beside = peer_side(e, l->protocol, &l->internal_address, l->internal_port, lease, &address, &port);
+		/* what one internal side has stays together, unless it came to be on two externals */
+		bool beside =
+		    peer_side(e, l->protocol, &l->internal_address, l->internal_port, lease, &address, &port) &&
+		    outside_has(e, home, &address);
 		enum choice_result found = CHOICE_FOUND;
 
-		/* what one internal side has stays together */
 		if (beside && !lease_is_peer(l))
 			c.wish_port = port;
 		if (!beside || !lease_is_peer(l))
