@@ -93,8 +93,10 @@ static bool is_given(const struct conf_ranges *r, const struct mapping *m)
 /* The rules about every port of it. A flow that is there already has whatever port it has. */
 static bool is_allowed(const struct conf *conf, const struct mapping *m)
 {
-	struct policy_request q = {
-	    .client = m->internal_address, .interface = "", .protocol = m->protocol, .internal_port = m->internal_port};
+	struct policy_request q = {.client = m->internal_address,
+				   .anywhere = true,
+				   .protocol = m->protocol,
+				   .internal_port = m->internal_port};
 
 	for (uint32_t i = 0; i <= m->more_ports; i++, q.internal_port++) {
 		uint16_t port = m->remote_port ? 0 : (uint16_t)(m->external_port + i);

@@ -75,6 +75,8 @@ static bool concerns(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (r->clients.n && !conf_prefixes_have(&r->clients, &q->client))
 		return false;
+	if (q->anywhere)
+		return true;
 	if (r->interfaces.n && !interface_listed(&r->interfaces, q->interface))
 		return false;
 	return !r->macs.n || (q->mac_known && mac_listed(&r->macs, &q->mac));
@@ -207,26 +209,23 @@ static bool has_ports_all(const struct conf_ranges *r, uint16_t first, uint16_t 
 bool policy_could(const struct conf *conf, const struct policy_request *q, uint16_t first, uint16_t last)
 {
 	for (size_t i = 0; i < conf->rules_n; i++) {
-		const struct conf_rule *rule = &conf->rules[i];
-		bool certain = !rule->interfaces.n && !rule->macs.n, matched;
-		struct conf_rule r = *rule;
+		const struct conf_rule *r = &conf->rules[i];
+		bool certain = !q->anywhere || (!r->interfaces.n && !r->macs.n);
 
-		r.interfaces.n = r.macs.n = 0;
-		if (rejects(&r, q) && concerns(&r, q)) {
+		if (rejects(r, q) && concerns(r, q)) {
 			if (certain)
 				return false;
 			continue;
 		}
-		matched = matches(&r, q);
-		if (!matched)
+		if (!matches(r, q))
 			continue;
-		if (r.action == CONF_ALLOW) {
-			if (!first || !r.external_ports.n || has_ports_all(&r.external_ports, first, last))
+		if (r->action == CONF_ALLOW) {
+			if (!first || !r->external_ports.n || has_ports_all(&r->external_ports, first, last))
 				return true;
 			if (certain)
 				return false;
-		} else if (certain && (q->internal_port == 0 || !r.external_ports.n ||
-				       (first && touches_ports(&r.external_ports, first, last)))) {
+		} else if (certain && (q->internal_port == 0 || !r->external_ports.n ||
+				       (first && touches_ports(&r->external_ports, first, last)))) {
 			return false;
 		}
 	}

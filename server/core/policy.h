@@ -17,6 +17,7 @@ struct policy_request {
 	struct conf_mac mac;
 	uint8_t protocol;
 	uint16_t internal_port; /* 0: all ports of the protocol, or all there is if that is 0 */
+	bool anywhere;		/* what rules say of interfaces and MAC addresses is as if it were not there */
 };
 
 enum { POLICY_RANGES_MAX = 64 };
@@ -51,8 +52,8 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 /* The outside ports that a verdict allows; empty = all of the external's. They live as long as the verdict and conf. */
 struct conf_ranges policy_ports(struct policy_verdict *v);
 
-/* True if there may be a host of that address that could have the outside ports from first to last, whatever its interface
- * and MAC address are, of which nothing is known; first 0: whatever the ports are, too. */
+/* True if there may be a host of that address that could have the outside ports from first to last; of one that is asked
+ * about anywhere, nothing but the address is known. first 0: whatever the ports are, too. */
 bool policy_could(const struct conf *conf, const struct policy_request *q, uint16_t first, uint16_t last);
 
 /* True if the port is reserved by the operator or by RFC 6887 11.3 (UDP 5350, 5351) and never handed out. */

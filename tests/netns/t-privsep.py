@@ -249,7 +249,7 @@ def test_forged(net):
         'multicast': f'add nat 17 224.0.0.1 22 {EXT} 2222',
         'a host outside': f'add nat 6 198.51.100.77 22 {EXT} 2222',
         'a client that a rule denies': f'add nat 6 192.0.2.70 80 {EXT} 8080',
-        'a client that no rule has': f'add nat 6 10.0.0.1 80 {EXT} 8080',
+        'a client that no rule has': f'add nat 6 198.18.0.1 80 {EXT} 8080',
         'another protocol': f'add nat 47 {LAN} 80 {EXT} 8080',
         'all ports': f'add nat 6 {LAN} 0 {EXT} 0',
         'a set that reaches a reserved port': f'add nat 6 {LAN} 8020 {EXT} 8020 99 0 5',

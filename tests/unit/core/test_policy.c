@@ -375,7 +375,7 @@ static void test_could(void **state)
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct policy_request q = {.client = address(cases[i].client),
-					   .interface = "",
+					   .anywhere = true,
 					   .protocol = cases[i].protocol,
 					   .internal_port = cases[i].internal_port};
 		if (policy_could(conf, &q, cases[i].first, cases[i].last) != cases[i].could)
