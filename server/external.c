@@ -115,6 +115,9 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 		free(r.v);
 		return 0;
 	}
+	/* two readings in a row may both have missed that it was back */
+	if (o->differs && o->n && wan_was_there(w, x, &o->v[0]))
+		forget_next(o);
 	due_ms = keep_next(o, &r, now_ms);
 	if (o->known && !at_once && now_ms < due_ms) {
 		*again_ms = due_ms;

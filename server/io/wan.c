@@ -13,7 +13,8 @@
 #include "codec/codec.h"
 #include "server/io/netlink.h"
 
-#define DUMP_TRIES 8 /* a dump that the kernel calls inconsistent is asked for again */
+#define DUMP_TRIES 8   /* a dump that the kernel calls inconsistent is asked for again */
+#define HEARD_MAX  256 /* links and addresses that are remembered of the messages between two readings */
 
 struct link {
 	uint32_t ifindex;
@@ -43,6 +44,8 @@ struct tables {
 struct wan {
 	struct mnl_socket *watch;
 	struct tables now;
+	struct tables heard;   /* what messages said is there, since the last reading; not sorted */
+	struct tables between; /* and between that one and the one before */
 };
 
 static void tables_clear(struct tables *t)
@@ -245,6 +248,8 @@ void wan_close(struct wan *w)
 	if (w->watch)
 		mnl_socket_close(w->watch);
 	tables_clear(&w->now);
+	tables_clear(&w->heard);
+	tables_clear(&w->between);
 	free(w);
 }
 
@@ -253,17 +258,31 @@ int wan_fd(const struct wan *w)
 	return mnl_socket_get_fd(w->watch);
 }
 
+/* What does not fit is forgotten: then an absence that was interrupted may count as one. */
+static void hear(struct tables *t, const struct nlmsghdr *h, size_t n)
+{
+	int rest = (int)n;
+
+	for (; mnl_nlmsg_ok(h, rest); h = mnl_nlmsg_next(h, &rest)) {
+		if (t->links_n < HEARD_MAX)
+			link_read(h, t);
+		if (t->addresses_n < HEARD_MAX)
+			address_read(h, t);
+	}
+}
+
 bool wan_drain(struct wan *w)
 {
-	char buffer[8192];
+	char buffer[8192] __attribute__((aligned(8)));
 	bool any = false;
 	ssize_t n;
 
 	for (;;) {
 		n = recv(mnl_socket_get_fd(w->watch), buffer, sizeof(buffer), MSG_DONTWAIT);
-		if (n > 0)
+		if (n > 0) {
 			any = true;
-		else if (n < 0 && errno == ENOBUFS) /* messages were lost, which says as much as a message */
+			hear(&w->heard, (const struct nlmsghdr *)buffer, (size_t)n);
+		} else if (n < 0 && errno == ENOBUFS) /* messages were lost, which says as much as a message */
 			any = true;
 		else if (n == 0 || errno != EINTR)
 			return any;
@@ -273,10 +292,15 @@ bool wan_drain(struct wan *w)
 int wan_refresh(struct wan *w)
 {
 	struct tables t = {0};
-	int error = tables_read(&t);
+	int error;
 
+	wan_drain(w);
+	error = tables_read(&t);
 	if (error)
 		return error;
+	tables_clear(&w->between);
+	w->between = w->heard;
+	memset(&w->heard, 0, sizeof(w->heard));
 	if (tables_same(&w->now, &t)) {
 		tables_clear(&t);
 		return 0;
@@ -317,6 +341,35 @@ bool wan_has(const struct wan *w, uint32_t ifindex, const struct in6_addr *a)
 
 	return w->now.addresses_n &&
 	       bsearch(&key, w->now.sorted, w->now.addresses_n, sizeof(key), address_compare) != NULL;
+}
+
+static bool heard_address(const struct tables *t, uint32_t ifindex, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < t->addresses_n; i++) {
+		if (t->addresses[i].ifindex == ifindex && !memcmp(&t->addresses[i].local, a, sizeof(*a)))
+			return true;
+	}
+	return false;
+}
+
+bool wan_was_there(const struct wan *w, const struct conf_external *x, const struct in6_addr *a)
+{
+	const struct tables *t;
+	const struct link *l;
+
+	if (!*x->interface)
+		return false;
+	t = &w->between;
+	l = link_named(w, x->interface);
+	if (l && l->flags & IFF_UP && heard_address(t, l->ifindex, a))
+		return true;
+	/* it was up, perhaps under another index */
+	for (size_t i = 0; i < t->links_n; i++) {
+		if (t->links[i].flags & IFF_UP && !strcmp(t->links[i].name, x->interface) &&
+		    (x->addresses.n || wan_has(w, t->links[i].ifindex, a) || heard_address(t, t->links[i].ifindex, a)))
+			return true;
+	}
+	return false;
 }
 
 static bool subnet_has(const struct address *x, const struct in6_addr *a)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The interfaces of this machine and their addresses, as rtnetlink tells them. A message on the watched descriptor is
- * only the signal: the tables are read anew.
+ * The interfaces of this machine and their addresses, as rtnetlink tells them. A message on the watched descriptor is the
+ * signal to read the tables anew; what it says is only remembered for wan_was_there().
  */
 #ifndef SERVER_IO_WAN_H
 #define SERVER_IO_WAN_H
@@ -49,6 +49,10 @@ bool wan_primary(const struct wan *w, uint32_t ifindex, bool ipv6, struct in6_ad
  */
 size_t wan_external(const struct wan *w, const struct conf_external *x, struct in6_addr *v, size_t max, bool *refused,
 		    struct in6_addr *private_address);
+
+/* True if messages say that the external had address a, on an interface that was up, some time between the last two
+ * wan_refresh(), though neither may have found it. */
+bool wan_was_there(const struct wan *w, const struct conf_external *x, const struct in6_addr *a);
 
 /* True for addresses that the internet does not route: RFC 1918, 100.64/10, link-local, loopback, multicast, unique
  * local, unspecified. Documentation prefixes count as public. */

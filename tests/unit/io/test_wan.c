@@ -184,6 +184,51 @@ static void changes(void **state)
 	wan_close(w);
 }
 
+/* What no reading finds, as it comes and goes between them. */
+static void comes_and_goes(void **state)
+{
+	struct wan *w = lan_and_wan();
+	char interface[] = "wan0", empty[] = "";
+	struct conf_prefix prefix = {at("203.0.113.8"), 128};
+	struct conf_external x = {.interface = interface, .nat = true},
+			     pool = {.interface = interface, .addresses = {&prefix, 1}},
+			     anywhere = {.interface = empty, .addresses = {&prefix, 1}};
+	struct in6_addr a = at("198.51.100.7");
+
+	(void)state;
+	if (!w)
+		skip();
+	assert_true(wan_refresh(w) >= 0 && wan_refresh(w) >= 0);
+	assert_false(wan_was_there(w, &x, &a));
+	assert_true(netns_ip("addr add 198.51.100.7/24 dev wan0") && netns_ip("addr del 198.51.100.7/24 dev wan0"));
+	/* also what nobody has drained */
+	assert_true(wan_refresh(w) >= 0);
+	assert_false(has(w, "wan0", "198.51.100.7"));
+	assert_true(wan_was_there(w, &x, &a));
+	assert_true(wan_refresh(w) >= 0);
+	assert_false(wan_was_there(w, &x, &a));
+
+	/* another interface's, and another address */
+	assert_true(netns_ip("addr add 198.51.100.7/24 dev lan0") && netns_ip("addr del 198.51.100.7/24 dev lan0"));
+	assert_true(netns_ip("addr add 198.51.100.8/24 dev wan0"));
+	assert_true(wan_drain(w) && wan_refresh(w) >= 0);
+	assert_false(wan_was_there(w, &x, &a));
+
+	/* the interface: up, down; then taken down once more with nothing between */
+	assert_true(netns_ip("addr add 198.51.100.7/24 dev wan0") && netns_ip("link set wan0 down"));
+	assert_true(wan_refresh(w) >= 0 && wan_refresh(w) >= 0);
+	assert_false(wan_was_there(w, &x, &a) || wan_was_there(w, &pool, &prefix.address));
+	assert_true(netns_ip("link set wan0 up") && netns_ip("link set wan0 down"));
+	assert_true(wan_refresh(w) >= 0);
+	assert_true(wan_was_there(w, &x, &a) && wan_was_there(w, &pool, &prefix.address));
+	assert_false(wan_was_there(w, &anywhere, &prefix.address));
+	/* an address that comes to an interface that is down is no outside address */
+	assert_true(netns_ip("addr del 198.51.100.7/24 dev wan0") && netns_ip("addr add 198.51.100.7/24 dev wan0"));
+	assert_true(wan_refresh(w) >= 0);
+	assert_false(wan_was_there(w, &x, &a));
+	wan_close(w);
+}
+
 static void externals(void **state)
 {
 	struct wan *w = lan_and_wan();
@@ -348,9 +393,15 @@ static void neighbours(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(private_addresses), cmocka_unit_test(interfaces), cmocka_unit_test(primary),
-	    cmocka_unit_test(changes),		 cmocka_unit_test(externals),  cmocka_unit_test(routes),
-	    cmocka_unit_test(spoofed_sources),	 cmocka_unit_test(neighbours),
+	    cmocka_unit_test(private_addresses),
+	    cmocka_unit_test(interfaces),
+	    cmocka_unit_test(primary),
+	    cmocka_unit_test(changes),
+	    cmocka_unit_test(comes_and_goes),
+	    cmocka_unit_test(externals),
+	    cmocka_unit_test(routes),
+	    cmocka_unit_test(spoofed_sources),
+	    cmocka_unit_test(neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
