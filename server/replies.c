@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "codec/codec.h"
+#include "server/io/neighbour.h"
 #include "server/io/udp.h"
 
 /* Datagrams that wait to leave from one socket together. */
@@ -12,6 +13,7 @@ struct outbox {
 	struct udp_outgoing v[UDP_BATCH];
 	size_t n;
 	bool announcements; /* that is what waits: the two do not mix */
+	bool half_full;	    /* the socket was, when the first was put here */
 	const struct between *between;
 	struct replies_count *count;
 };
@@ -34,13 +36,29 @@ static void outbox_send(struct outbox *o)
 	o->n = 0;
 }
 
+static void lose(struct outbox *o, int error)
+{
+	o->count->failed++;
+	o->count->failed_answers++;
+	o->count->error = error;
+}
+
+/*
+ * Answers to made-up hosts of the link wait in the kernel while it looks for them, and would fill the socket: nobody else
+ * would be answered. So half of it is for hosts that it need not look for.
+ */
 static void outbox_put(struct outbox *o, const struct listener *from, bool announcement, const struct udp_outgoing *one)
 {
 	if (from != o->from || announcement != o->announcements || o->n == UDP_BATCH)
 		outbox_send(o);
+	if (!o->n)
+		o->half_full = !announcement && udp_half_full(from->fd);
 	o->from = from;
 	o->announcements = announcement;
-	o->v[o->n++] = *one;
+	if (o->half_full && neighbour_missing(one->ifindex, &one->destination))
+		lose(o, -EHOSTUNREACH);
+	else
+		o->v[o->n++] = *one;
 }
 
 /* Whoever has not asked just now (RFC 6887 14.2) is reached from the interface of the section that its address belongs
@@ -65,9 +83,7 @@ static void unicast(struct outbox *o, const struct round_reply *r, const struct 
 	    r->ifindex ? listeners_find(s, r->listen, !codec_is_v4(&r->destination), r->ifindex) : nearest(r, s, w);
 
 	if (!from) { /* its interface went away since it asked */
-		o->count->failed++;
-		o->count->failed_answers++;
-		o->count->error = -ENODEV;
+		lose(o, -ENODEV);
 		return;
 	}
 	outbox_put(o, from, false,

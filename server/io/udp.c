@@ -2,6 +2,7 @@
 #include "server/io/udp.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,13 @@ static int set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
+/* The forced form passes the system's limit and needs a privilege; without it as much as is allowed. */
+static void buffer_set(int fd, int forced, int option, int octets)
+{
+	if (set_int(fd, SOL_SOCKET, forced, octets) < 0)
+		set_int(fd, SOL_SOCKET, option, octets);
+}
+
 static int options_set(int fd, const struct udp_where *w)
 {
 	int error;
@@ -66,9 +74,8 @@ static int options_set(int fd, const struct udp_where *w)
 	}
 	if (error)
 		return error;
-	/* the forced form passes the system's limit and needs a privilege; without it as much as is allowed */
-	if (set_int(fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_RECEIVE_BUFFER) < 0)
-		set_int(fd, SOL_SOCKET, SO_RCVBUF, UDP_RECEIVE_BUFFER);
+	buffer_set(fd, SO_RCVBUFFORCE, SO_RCVBUF, UDP_RECEIVE_BUFFER);
+	buffer_set(fd, SO_SNDBUFFORCE, SO_SNDBUF, UDP_SEND_BUFFER);
 	if (w->interface &&
 	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, w->interface, (socklen_t)strlen(w->interface)) < 0)
 		return -errno;
@@ -250,4 +257,13 @@ size_t udp_send(int fd, bool ipv6, const struct udp_outgoing *v, size_t n, int *
 	if (error)
 		*error = last;
 	return sent;
+}
+
+bool udp_half_full(int fd)
+{
+	uint32_t memory[SK_MEMINFO_VARS] = {0};
+	socklen_t length = sizeof(memory);
+
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &length) == 0 &&
+	       memory[SK_MEMINFO_WMEM_ALLOC] > memory[SK_MEMINFO_SNDBUF] / 2;
 }

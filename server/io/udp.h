@@ -13,6 +13,7 @@ enum {
 	UDP_BATCH = 64,		      /* datagrams that are sent at once */
 	UDP_CAPTURE = 2048,	      /* octets kept of each */
 	UDP_RECEIVE_BUFFER = 4 << 20, /* octets the kernel may queue, a burst of several thousand requests */
+	UDP_SEND_BUFFER = 1 << 20,    /* and of answers to hosts that it is still looking for on their link */
 };
 
 /* Where a socket listens. */
@@ -61,5 +62,8 @@ struct udp_outgoing {
  * were, and *error (may be NULL) is 0 or the last -errno.
  */
 size_t udp_send(int fd, bool ipv6, const struct udp_outgoing *v, size_t n, int *error);
+/* True if half of what fd may send waits in the kernel. It does so for hosts whose link-layer address is looked for: for
+ * seconds, if nobody has the address. */
+bool udp_half_full(int fd);
 
 #endif

@@ -200,6 +200,24 @@ def test_network(net):
     assert d.status()['results']['pcp']['USER_EX_QUOTA'] > 0 and d.status()['dropped']['rate'] > 0
 
 
+def test_nobody_there(net):
+    """Answers to hosts of the link that there are not wait in the kernel, which looks for them; others are answered
+    meanwhile (6887-8.2-15)"""
+    d = net.daemon(conf('limits { requests-per-second = 0 }', **QUIET, **ANY))
+    for server, any_, sources in ((GW, '0.0.0.0', [f'192.0.2.{n}' for n in range(64, 224)]),
+                                  (GW6, '::', [f'2001:db8:1::1:{n}' for n in range(160)])):
+        c = net.client('lan', server)
+        mine = pcp.pcp_map(c.address, c.nonce, UDP, 4000, 40000, any_)
+        assert c.ask(mine).result == SUCCESS
+        failed = d.status()['send_failures']
+        with Flood(net, [forge.udp((s, 4000), (server, pcp.PORT), pcp.announce(s)) for s in sources], turns=1000):
+            # until the socket has as much as is for such hosts
+            wait(lambda: d.status()['send_failures'] > failed)
+            for _ in range(ASKED):
+                assert heard(c, mine).result == SUCCESS
+        assert 'No route to host' in d.log(), d.log()
+
+
 def test_link_local(net):
     """One link-local host floods; another, which has no mapping, is served (6887-8.2-15, decision-29)"""
     d = net.daemon(conf('limits { requests-per-second = 10  burst = 10 }', **QUIET))

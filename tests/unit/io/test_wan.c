@@ -387,6 +387,12 @@ static void neighbours(void **state)
 	assert_int_equal(neighbour_mac(wan_ifindex(w, "lan0"), &v6, &mac), 0);
 	assert_true(neighbour_mac(wan_ifindex(w, "lan0"), &b, &mac) < 0);
 	assert_true(neighbour_mac(wan_ifindex(w, "wan0"), &a, &mac) < 0);
+	/* one that does not answer, and one that nobody has looked for */
+	assert_false(neighbour_missing(wan_ifindex(w, "lan0"), &a) || neighbour_missing(wan_ifindex(w, "lan0"), &v6));
+	assert_false(neighbour_missing(wan_ifindex(w, "lan0"), &b));
+	assert_true(netns_ip("neigh replace 192.0.2.12 nud failed dev lan0"));
+	assert_true(neighbour_missing(wan_ifindex(w, "lan0"), &b));
+	assert_true(neighbour_mac(wan_ifindex(w, "lan0"), &b, &mac) < 0);
 	wan_close(w);
 }
 
