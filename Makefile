@@ -94,7 +94,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench bench-parts fuzz \
+.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage \
 	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -223,9 +223,11 @@ check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
 FUZZ  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+# those of the pure layers
+FUZZ_PURE := $(filter $(patsubst %,$(O)/tests/fuzz/fuzz_%,client codec conf engine record restore warden),$(FUZZ))
 # what tests/lab/check.py runs under clang's memory sanitizer: that wants to see all that writes memory, and the pure layers use no
 # library but C's. make O=build-msan CC=clang SAN=memory pure
-pure: $(patsubst %.c,$(O)/%,$(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,codec conf core)))) $(PLAYER) $(FUZZ)
+pure: $(patsubst %.c,$(O)/%,$(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,codec conf core)))) $(PLAYER) $(FUZZ_PURE)
 
 check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	$(Q)for l in $^; do f='$(FORBID)'; case $$l in */libcodec.a) f="$$f|malloc|calloc|realloc|free";; esac; \
@@ -248,18 +250,37 @@ check-format:
 	$(Q)clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(wildcard tests/clients/*.c)
 	$(Q)tests/lab/tidy.sh
 
-# a target's seeds are replayed by check; make fuzz looks for new ones for FUZZ_S seconds each
 BENCH := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
-$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/tests/fuzz/replay.o $(call archives,server/core)
-	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core)
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,server/io)
 	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/io)
+
+# A target's seeds are replayed by check. make fuzz looks for new ones, FUZZ_S seconds for each of FUZZ_TARGETS (names without fuzz_);
+# make fuzz-minimise takes into the tree those that reach something that no other does; make fuzz-coverage tells what seeds and finds
+# reach of the files that a target is for.
+FUZZ_SERVER := $(O)/tests/fuzz/server.a
+$(FUZZ_SERVER): $(SERVER:%.c=$(O)/%.o) $(PAGE)
+	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
+# FUZZ_ENGINE brings the main of libFuzzer, or of another; else files are replayed
+FUZZ_ENGINE ?= $(O)/tests/fuzz/replay.o
+define fuzz_link
+$(1): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(filter %.o,$(FUZZ_ENGINE)) $(2)
+	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$(filter-out %.a,$$^) $(filter-out %.o,$(FUZZ_ENGINE)) $(2) $$(LIBS_$(3)) $(4)
+endef
+$(eval $(call fuzz_link,$(FUZZ_PURE),$(call archives,server/core),server/core))
+$(eval $(call fuzz_link,$(filter-out $(FUZZ_PURE),$(FUZZ)),$(NATPCPCTL) $(FUZZ_SERVER) $(call archives,server/io),server/io,$$(call pc,libcurl) -lm))
 replay: $(FUZZ)
-fuzz:
-	$(Q)$(MAKE) O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined $(FUZZ:$(O)/%=build-fuzz/%.o) $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core))
-	$(Q)for f in $(notdir $(FUZZ)); do mkdir -p build-fuzz/corpus/$$f && clang -fsanitize=fuzzer,address,undefined -o build-fuzz/$$f \
-	build-fuzz/tests/fuzz/$$f.o $(patsubst $(O)/%,build-fuzz/%,$(call archives,server/core)) $(LIBS_server/core) && \
-	build-fuzz/$$f -max_total_time=$${FUZZ_S:-60} build-fuzz/corpus/$$f tests/fuzz/seeds/$${f#fuzz_} || exit 1; done
+FUZZ_TARGETS ?= $(FUZZ:$(O)/tests/fuzz/fuzz_%=%)
+FUZZ_BUILD := $(MAKE) --no-print-directory O=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined FUZZ_ENGINE=-fsanitize=fuzzer \
+	$(FUZZ_TARGETS:%=build-fuzz/tests/fuzz/fuzz_%)
+fuzz fuzz-minimise:
+	$(Q)tests/lab/deps.sh fuzz
+	+$(Q)$(FUZZ_BUILD)
+	$(Q)tests/fuzz/run.sh $(if $(filter fuzz,$@),fuzz,minimise) build-fuzz $(FUZZ_TARGETS)
+fuzz-coverage:
+	$(Q)tests/lab/deps.sh fuzz
+	+$(Q)$(MAKE) --no-print-directory O=build-fuzz/coverage CC=clang CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' \
+	LDFLAGS=-fprofile-instr-generate $(FUZZ_TARGETS:%=build-fuzz/coverage/tests/fuzz/fuzz_%)
+	$(Q)tests/fuzz/run.sh coverage build-fuzz $(FUZZ_TARGETS)
 # parts alone: nanoseconds of this machine
 bench-parts: $(BENCH)
 	$(Q)for b in $(BENCH); do $$b || exit 1; done
