@@ -16,6 +16,7 @@ engine     server/core/engine.c server/core/natpmp.c server/core/pcp.c server/co
 engine     server/core/mapper_set.c server/core/peer.c server/core/lease.c server/core/ports.c server/core/portset.c server/core/outside.c
 engine     server/core/settle.c server/core/upkeep.c server/core/update.c server/core/policy.c server/core/terms.c server/core/choice.c
 import     server/natpcpctl_import_read.c server/natpcpctl_import_rule.c server/natpcpctl_import_write.c server/natpcpctl_import_table.c
+journal    server/io/journal_read.c server/natpcpctl_journal.c server/natpcpctl_result.c server/core/record.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
 warden     backends/serve.c backends/wire.c server/core/permit.c
