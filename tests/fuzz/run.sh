@@ -19,6 +19,8 @@ import     server/natpcpctl_import_read.c server/natpcpctl_import_rule.c server/
 journal    server/io/journal_read.c server/natpcpctl_journal.c server/natpcpctl_result.c server/core/record.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
+shown      server/natpcpctl_event.c server/natpcpctl_explain.c server/natpcpctl_metrics.c server/natpcpctl_row.c server/natpcpctl_sort.c
+shown      server/natpcpctl_sse.c server/natpcpctl_status.c server/natpcpctl_table.c server/natpcpctl_say.c server/natpcpctl_look.c
 warden     backends/serve.c backends/wire.c server/core/permit.c
 '
 
