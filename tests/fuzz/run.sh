@@ -17,6 +17,8 @@ engine     server/core/mapper_set.c server/core/peer.c server/core/lease.c serve
 engine     server/core/settle.c server/core/upkeep.c server/core/update.c server/core/policy.c server/core/terms.c server/core/choice.c
 import     server/natpcpctl_import_read.c server/natpcpctl_import_rule.c server/natpcpctl_import_write.c server/natpcpctl_import_table.c
 journal    server/io/journal_read.c server/natpcpctl_journal.c server/natpcpctl_result.c server/core/record.c
+netlink    server/io/wan.c server/io/route.c server/io/neighbour.c server/io/netlink.c server/io/busy.c backends/conntrack.c
+netlink    backends/conntrack_msg.c backends/ender.c backends/ender_msg.c backends/ender_list.c server/natpcpctl_selftest_event.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
 shown      server/natpcpctl_event.c server/natpcpctl_explain.c server/natpcpctl_metrics.c server/natpcpctl_row.c server/natpcpctl_sort.c
