@@ -263,7 +263,7 @@ $(FUZZ_SERVER): $(SERVER:%.c=$(O)/%.o) $(PAGE)
 # FUZZ_ENGINE brings the main of libFuzzer, or of another; else files are replayed
 FUZZ_ENGINE ?= $(O)/tests/fuzz/replay.o
 # in place of the kernel, where nothing else is behind a socket
-$(O)/tests/fuzz/fuzz_netlink: $(O)/tests/fuzz/kernel.o
+$(O)/tests/fuzz/fuzz_nft $(O)/tests/fuzz/fuzz_netlink: $(O)/tests/fuzz/kernel.o
 define fuzz_link
 $(1): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(filter %.o,$(FUZZ_ENGINE)) $(2)
 	$$(call say,LD)$$(CC) $$(XLDFLAGS) -o $$@ $$(filter-out %.a,$$^) $(filter-out %.o,$(FUZZ_ENGINE)) $(2) $$(LIBS_$(3)) $(4)

@@ -19,6 +19,9 @@ import     server/natpcpctl_import_read.c server/natpcpctl_import_rule.c server/
 journal    server/io/journal_read.c server/natpcpctl_journal.c server/natpcpctl_result.c server/core/record.c
 netlink    server/io/wan.c server/io/route.c server/io/neighbour.c server/io/netlink.c server/io/busy.c backends/conntrack.c
 netlink    backends/conntrack_msg.c backends/ender.c backends/ender_msg.c backends/ender_list.c server/natpcpctl_selftest_event.c
+nft        backends/nft.c backends/nft_accept.c backends/nft_ask.c backends/nft_commit.c backends/nft_drop.c backends/nft_final.c
+nft        backends/nft_flows.c backends/nft_found.c backends/nft_list.c backends/nft_maps.c backends/nft_msg.c backends/nft_ruleset.c
+nft        backends/nft_token.c backends/nft_watch.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
 shown      server/natpcpctl_event.c server/natpcpctl_explain.c server/natpcpctl_metrics.c server/natpcpctl_row.c server/natpcpctl_sort.c
