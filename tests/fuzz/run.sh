@@ -12,6 +12,8 @@ files='
 client     codec/client.c codec/client_answer.c codec/client_op.c codec/client_path.c codec/client_request.c codec/client_sort.c codec/epoch.c
 codec      codec/natpmp.c codec/pcp.c codec/pcp_option.c codec/probe.c codec/format.c codec/text.c codec/wire.h
 conf       conf/conf.c conf/parse.c conf/token.c conf/value.c conf/store.c conf/check.c conf/schema.c
+control    server/io/control.c server/io/origin.c server/api.c server/api_leases.c server/api_list.c server/api_look.c server/api_parts.c
+control    server/api_revoke.c server/api_status.c server/views.c server/events.c server/event_text.c server/metrics.c server/server_control.c
 engine     server/core/engine.c server/core/natpmp.c server/core/pcp.c server/core/mapper.c server/core/mapper_do.c server/core/mapper_own.c
 engine     server/core/mapper_set.c server/core/peer.c server/core/lease.c server/core/ports.c server/core/portset.c server/core/outside.c
 engine     server/core/settle.c server/core/upkeep.c server/core/update.c server/core/policy.c server/core/terms.c server/core/choice.c
