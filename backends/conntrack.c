@@ -47,8 +47,12 @@ static int read_answer(const struct nlmsghdr *h, uint32_t seq, struct conntrack_
 {
 	if (h->nlmsg_seq != seq)
 		return 1;
-	if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nlmsgerr))
-		return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+	if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(struct nlmsgerr)) {
+		int error = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
+
+		/* an acknowledgement says nothing of where the connection is seen */
+		return error ? error : -ENOENT;
+	}
 	return conntrack_msg_flow(h, f) ? 0 : -ENOENT;
 }
 
