@@ -223,8 +223,8 @@ check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
 FUZZ  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-# those of the pure layers
-FUZZ_PURE := $(filter $(patsubst %,$(O)/tests/fuzz/fuzz_%,client codec conf engine record restore warden),$(FUZZ))
+# those that use no library but C's
+FUZZ_PURE := $(filter $(patsubst %,$(O)/tests/fuzz/fuzz_%,client codec conf engine proxy record restore warden),$(FUZZ))
 # what tests/lab/check.py runs under clang's memory sanitizer: that wants to see all that writes memory, and the pure layers use no
 # library but C's. make O=build-msan CC=clang SAN=memory pure
 pure: $(patsubst %.c,$(O)/%,$(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,codec conf core)))) $(PLAYER) $(FUZZ_PURE)

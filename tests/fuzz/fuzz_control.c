@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <jansson.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +72,7 @@ static void start(void)
 	struct conf *conf;
 	int end = SERVER_FAILED;
 
+	signal(SIGPIPE, SIG_IGN);
 	strcpy(f.directory, "/tmp/natpcpd-fuzz-XXXXXX");
 	require(mkdtemp(f.directory) != NULL);
 	snprintf(f.path, sizeof(f.path), "%s/sock", f.directory);

@@ -8,20 +8,9 @@
 
 #include <libmnl/libmnl.h>
 
-enum { SOCKETS = 8, FD = 1000, QUEUE = 16, BUFFERS = 8 };
+#include "tests/fuzz/poison.h"
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define POISON 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(POISON)
-void __asan_poison_memory_region(void const volatile *at, size_t n);
-void __asan_unpoison_memory_region(void const volatile *at, size_t n);
-#else
-#define __asan_poison_memory_region(at, n)   ((void)(at), (void)(n))
-#define __asan_unpoison_memory_region(at, n) ((void)(at), (void)(n))
-#endif
+enum { SOCKETS = 8, FD = 1000, QUEUE = 16, BUFFERS = 8 };
 
 struct datagram {
 	uint8_t *data; /* NULL: it is an error */
