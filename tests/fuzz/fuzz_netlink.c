@@ -29,7 +29,12 @@ static void require(bool holds)
 static void links(void)
 {
 	static struct in6_addr v[WAN_ADDRESSES_MAX];
+	static struct conf_external externals[] = {
+	    {.interface = (char *)(uintptr_t)"wan0", .nat = true, .private_address = CONF_PRIVATE_REFUSE},
+	    {.interface = (char *)(uintptr_t)"br-lan"},
+	};
 	struct in6_addr a = codec_from_v4(0xc0000201);
+	bool refused;
 	struct wan *w;
 
 	if (wan_open(&w))
@@ -47,6 +52,8 @@ static void links(void)
 		wan_primary(w, i, i % 2, v);
 	}
 	wan_interface_of(w, &a);
+	for (size_t i = 0; i < 2; i++)
+		require(wan_external(w, &externals[i], v, WAN_ADDRESSES_MAX, &refused, &a) <= WAN_ADDRESSES_MAX);
 	wan_close(w);
 }
 

@@ -68,11 +68,19 @@ static void fill(struct mapping m[MAPPINGS])
 
 static void commit(struct backend *b)
 {
+	static const struct mapping_filter filters[] = {
+	    {.address.s6_addr = {[10] = 0xff, 0xff, 198, 51, 100, 2}, .port = 80, .prefix_length = 128},
+	    {.address.s6_addr = {[10] = 0xff, 0xff, 203, 0, 113, 0}, .prefix_length = 120},
+	};
 	struct mapping m[MAPPINGS];
 	struct change changes[MAPPINGS];
 	uint8_t op = kernel_octet();
 
 	fill(m);
+	if (op & 128) {
+		m[0].filters = filters;
+		m[0].filters_n = 2;
+	}
 	for (unsigned i = 0; i < MAPPINGS; i++)
 		changes[i] = (struct change){.mapping = m[i],
 					     .op = (op >> i) % 3 == 0	? CHANGE_ADD

@@ -10,7 +10,7 @@
 
 #include "tests/fuzz/poison.h"
 
-enum { SOCKETS = 8, FD = 1000, QUEUE = 16, BUFFERS = 8 };
+enum { SOCKETS = 8, FD = 1000, QUEUE = 64, BUFFERS = 8 };
 
 struct datagram {
 	uint8_t *data; /* NULL: it is an error */
@@ -103,14 +103,17 @@ static uint8_t *put(struct mnl_socket *s, size_t length, int error)
 	return d->data;
 }
 
-static void put_error(struct mnl_socket *s, uint16_t type, uint32_t seq)
+static void put_error(struct mnl_socket *s, uint16_t type, uint32_t seq, int error)
 {
 	uint8_t *to = put(s, MNL_NLMSG_HDRLEN + sizeof(struct nlmsgerr), 0);
 	struct nlmsghdr h = {
 	    .nlmsg_len = MNL_NLMSG_HDRLEN + sizeof(struct nlmsgerr), .nlmsg_type = type, .nlmsg_seq = seq};
+	struct nlmsgerr e = {.error = error};
 
-	if (to)
+	if (to) {
 		memcpy(to, &h, sizeof(h));
+		memcpy(to + sizeof(h), &e, sizeof(e));
+	}
 }
 
 /* Gives the messages in a datagram the numbers and the length that they should have. */
@@ -161,14 +164,15 @@ static void put_datagram(struct mnl_socket *s, uint32_t first, uint32_t last)
 	left -= length;
 	mend(to, length, flags, first, last);
 	if (flags & KERNEL_END)
-		put_error(s, NLMSG_DONE, last);
+		put_error(s, NLMSG_DONE, last, 0);
 }
 
 static void answer(struct mnl_socket *s, const uint8_t *data, size_t length)
 {
 	struct nlmsghdr h = {0};
 	uint32_t first = 0, last = 0;
-	uint8_t n = kernel_octet() % 4;
+	uint8_t how = kernel_octet(), n = how % 4, at_refusal = how / 4, i = 0;
+	int error = n == 0 && at_refusal ? -(int)kernel_octet() : 0;
 
 	for (size_t at = 0; length - at >= sizeof(h); at += MNL_ALIGN(h.nlmsg_len)) {
 		memcpy(&h, data + at, sizeof(h));
@@ -176,10 +180,14 @@ static void answer(struct mnl_socket *s, const uint8_t *data, size_t length)
 			abort(); /* what we say is always well-formed */
 		first = at ? first : h.nlmsg_seq;
 		last = h.nlmsg_seq;
-		if (n == 0 && (h.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
-			put_error(s, NLMSG_DONE, last);
-		else if (n == 0 && h.nlmsg_flags & NLM_F_ACK)
-			put_error(s, NLMSG_ERROR, last);
+		if (n)
+			continue;
+		if (error && ++i == at_refusal)
+			put_error(s, NLMSG_ERROR, last, error);
+		else if ((h.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP)
+			put_error(s, NLMSG_DONE, last, 0);
+		else if (h.nlmsg_flags & NLM_F_ACK)
+			put_error(s, NLMSG_ERROR, last, 0);
 	}
 	for (; n > 0; n--)
 		put_datagram(s, first, last);
@@ -249,8 +257,10 @@ int mnl_socket_close(struct mnl_socket *s)
 	kernel_rest();
 	empty(s);
 	s->open = false;
-	if (newest == s)
-		newest = NULL;
+	newest = NULL;
+	for (unsigned i = 0; i < SOCKETS; i++)
+		if (sockets[i].open)
+			newest = &sockets[i];
 	return 0;
 }
 

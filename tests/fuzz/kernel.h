@@ -4,9 +4,10 @@
  * place of the libraries'; there is no other socket. What is behind a message is poisoned, so that ASan sees who reads
  * beyond it.
  *
- * For each request that is sent the input has an octet: 0 is an obliging kernel, which acknowledges and has nothing to list;
- * else so many datagrams (1-3), each with an octet of flags, two of length, the low one first, and itself. An input
- * at its end is 0s.
+ * For each request that is sent the input has an octet. Its low two bits say in how many datagrams it is answered, each of which is
+ * an octet of flags, two of length, the low one first, and itself. 0 is an obliging kernel, which acknowledges and has nothing
+ * to list; but if the octet has other bits it refuses one message, the first, second and so on by their number, with the error
+ * in the next octet. An input at its end is 0s.
  */
 #ifndef TESTS_FUZZ_KERNEL_H
 #define TESTS_FUZZ_KERNEL_H
@@ -33,7 +34,7 @@ void kernel_oblige(bool obliging);
 /* The next octet of the input, for whoever needs one. */
 uint8_t kernel_octet(void);
 size_t kernel_left(void);
-/* Puts datagrams of the input into the socket that was opened last, unasked. */
+/* Puts a datagram of the input into the socket that was opened last of those that are open, unasked. */
 void kernel_tell(void);
 /* To be called when a function is through with what it has received. */
 void kernel_rest(void);

@@ -24,7 +24,6 @@ netlink    backends/conntrack_msg.c backends/ender.c backends/ender_msg.c backen
 nft        backends/nft.c backends/nft_accept.c backends/nft_ask.c backends/nft_commit.c backends/nft_drop.c backends/nft_final.c
 nft        backends/nft_flows.c backends/nft_found.c backends/nft_list.c backends/nft_maps.c backends/nft_msg.c backends/nft_ruleset.c
 nft        backends/nft_token.c backends/nft_watch.c
-proxy      backends/proxy.c backends/wire.c backends/wire_socket.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
 shown      server/natpcpctl_event.c server/natpcpctl_explain.c server/natpcpctl_metrics.c server/natpcpctl_row.c server/natpcpctl_sort.c
@@ -41,7 +40,7 @@ fuzz() { # TARGET
 	local corpus=$build/corpus/$1 found=$build/found/$1 log=$build/found/$1.log rc=0
 	mkdir -p "$corpus" "$found"
 	# shellcheck disable=SC2046
-	"$build/tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_S:-20}" -timeout=20 -max_len=8192 -print_final_stats=1 \
+	"$build/tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_S:-20}" -timeout=20 -print_final_stats=1 \
 		-artifact_prefix="$found/" $(dictionary "$1") "$corpus" "tests/fuzz/seeds/$1" >"$log" 2>&1 || rc=1
 	awk -v t="$1" '/ cov: / { cov = $4 } /number_of_executed_units/ { n = $2 } /new_units_added/ { new = $2 }
 		END { printf "%-8s %9d executions %6d edges %5d new inputs\n", t, n, cov, new }' "$log"
@@ -58,7 +57,7 @@ minimise() { # TARGET
 	for f in "$seeds"/*; do
 		[[ ! ${f##*/} =~ ^[0-9a-f]{40}$ ]] || rm "$f"
 	done
-	"$build/tests/fuzz/fuzz_$1" -merge=1 -use_counters=0 -max_len="${FUZZ_LEN:-2048}" "$seeds" "$old" "$build/corpus/$1" \
+	"$build/tests/fuzz/fuzz_$1" -merge=1 -use_counters=0 -max_len="${FUZZ_LEN:-16384}" "$seeds" "$old" "$build/corpus/$1" \
 		>"$build/merge/$1.log" 2>&1 || {
 		cat "$build/merge/$1.log"
 		return 1
