@@ -30,8 +30,8 @@ static void links(void)
 {
 	static struct in6_addr v[WAN_ADDRESSES_MAX];
 	static struct conf_external externals[] = {
-	    {.interface = (char *)(uintptr_t)"wan0", .nat = true, .private_address = CONF_PRIVATE_REFUSE},
-	    {.interface = (char *)(uintptr_t)"br-lan"},
+	    {.interface = (char *)(uintptr_t) "wan0", .nat = true, .private_address = CONF_PRIVATE_REFUSE},
+	    {.interface = (char *)(uintptr_t) "br-lan"},
 	};
 	struct in6_addr a = codec_from_v4(0xc0000201);
 	bool refused;

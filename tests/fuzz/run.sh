@@ -24,6 +24,7 @@ netlink    backends/conntrack_msg.c backends/ender.c backends/ender_msg.c backen
 nft        backends/nft.c backends/nft_accept.c backends/nft_ask.c backends/nft_commit.c backends/nft_drop.c backends/nft_final.c
 nft        backends/nft_flows.c backends/nft_found.c backends/nft_list.c backends/nft_maps.c backends/nft_msg.c backends/nft_ruleset.c
 nft        backends/nft_token.c backends/nft_watch.c
+proxy      backends/proxy.c backends/wire_socket.c
 record     server/core/record.c
 restore    server/core/reconcile.c server/core/remember.c server/core/record.c server/core/outside.c
 shown      server/natpcpctl_event.c server/natpcpctl_explain.c server/natpcpctl_metrics.c server/natpcpctl_row.c server/natpcpctl_sort.c
