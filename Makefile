@@ -178,6 +178,15 @@ $(O)/tests/unit/io/test_natpcpctl_%: LIBS_server/io += $(call pc,libcurl) -lm
 $(O)/tests/unit/io/test_nameinfo: $(O)/server/nameinfo.o
 $(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 
+# those parts of the engine whose work could grow with what others have, which tell a test of each step that they take
+STEPS := $(patsubst %,$(O)/steps/server/core/%.o,choice index lease limit mapper mapper_do mapper_set network outside outside_busy peer ports portset \
+	runs upkeep wheel)
+$(O)/steps/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(XCFLAGS) -fsanitize-coverage=trace-pc -MMD -MP -c -o $@ $<
+$(O)/tests/unit/core/test_steps: $(O)/tests/unit/core/test_steps.o $(STEPS) $(call archives,server/core)
+	$(call say,LD)$(CC) $(XLDFLAGS) -o $@ $^ $(LIBS_server/core) $(call pc,cmocka)
+
 # the messages that tests/unit/codec/judge.sh lets another program read
 EMIT := $(O)/tests/unit/codec/emit
 $(EMIT): $(O)/tests/unit/codec/emit.o $(call lib,codec)

@@ -547,7 +547,7 @@ static bool belies(struct engine *e, size_t external, const struct outside_place
 }
 
 uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
-			  const struct conf_ranges *ranges, const struct ports_run *run, uint16_t *first)
+			  const struct conf_ranges *ranges, const struct runs_want *want, uint16_t *first)
 {
 	const struct outside *o = &e->outsides[external];
 	struct conf_ranges high = {o->high, o->high_n};
@@ -556,10 +556,10 @@ uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_ad
 
 	for (unsigned i = 0; p && i < PICK_TRIES; i++) {
 		random = (uint32_t)engine_random(e);
-		n = high.n ? ports_find_run(p->ports, protocol, &high, ranges, run, random, first) : 0;
+		n = high.n ? ports_find_run(p->ports, protocol, &high, ranges, want, random, first) : 0;
 		if (n == 0)
-			n = ports_find_run(p->ports, protocol, &e->conf->externals[external].ports, ranges, run, random,
-					   first);
+			n = ports_find_run(p->ports, protocol, &e->conf->externals[external].ports, ranges, want,
+					   random, first);
 		if (n == 0 || !belies(e, external, p, protocol, *first, n))
 			return n;
 	}

@@ -91,6 +91,6 @@ uint16_t outside_pick(struct engine *e, size_t external, const struct in6_addr *
 		      const struct conf_ranges *ranges);
 /* The same for consecutive ports, as ports_find_run(). */
 uint32_t outside_find_run(struct engine *e, size_t external, const struct in6_addr *address, uint8_t protocol,
-			  const struct conf_ranges *ranges, const struct ports_run *run, uint16_t *first);
+			  const struct conf_ranges *ranges, const struct runs_want *want, uint16_t *first);
 
 #endif

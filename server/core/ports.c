@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEVELS = 3, PORTS = 65536, WORDS = PORTS / 64, GROUPS = WORDS / 64 };
+enum { LEVELS = 3, PORTS = RUNS_PORTS, WORDS = PORTS / 64, GROUPS = WORDS / 64 };
 
 /* Where the words of a level begin, and how many bits it has. Bit n of level 0 is set if port n is free, bit n of a
  * higher level if word n of the level below is not zero. */
@@ -15,7 +15,8 @@ static const struct {
 
 struct map {
 	uint64_t words[WORDS + GROUPS + 1];
-	uint32_t left; /* free ones of ours */
+	uint32_t left;	   /* free ones of ours */
+	struct runs *runs; /* NULL until one is asked for */
 };
 
 struct ports {
@@ -28,8 +29,9 @@ struct ports {
 
 static void map_init(struct map *m, const struct conf_ranges *ours)
 {
-	memset(m, 0xff, sizeof(*m));
+	memset(m->words, 0xff, sizeof(m->words));
 	m->left = ports_total(ours);
+	m->runs = NULL;
 	m->words[0] &= ~UINT64_C(1);
 	m->words[levels[LEVELS - 1].at] = (UINT64_C(1) << GROUPS) - 1;
 }
@@ -103,8 +105,10 @@ void ports_free(struct ports *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->protocols_n; i++)
+	for (size_t i = 0; i < p->protocols_n; i++) {
+		runs_free(p->maps[p->protocols[i]]->runs);
 		free(p->maps[p->protocols[i]]);
+	}
 	free(p);
 }
 
@@ -126,6 +130,8 @@ int ports_set(struct ports *p, uint8_t protocol, uint16_t port, bool taken)
 	if (map_has(m, port) == taken && (p->ours->n == 0 || conf_ranges_have(p->ours, port)))
 		m->left += taken ? UINT32_MAX : 1;
 	map_set(m, port, !taken);
+	if (m->runs)
+		runs_changed(m->runs, port);
 	bool every = !taken;
 	for (size_t i = 0; every && i < p->protocols_n; i++)
 		every = map_has(p->maps[p->protocols[i]], port);
@@ -215,44 +221,39 @@ uint16_t ports_pick(const struct ports *p, uint8_t protocol, const struct conf_r
 	return port;
 }
 
-static bool is_free(const struct map *m, uint32_t port)
+/* A run in a range, from a port on, that is longer than *most, which becomes its length. */
+static void longer_run(const struct map *m, const struct conf_range *r, const struct runs_want *want, uint32_t from,
+		       uint32_t *most, uint16_t *first)
 {
-	return !m || map_has(m, port);
-}
+	uint32_t at = r->first > from ? r->first : from, end = r->last + 1u, n;
 
-/* The first run in a range, behind from, that is better than *best. */
-static bool better_run(const struct map *m, const struct conf_range *r, const struct ports_run *run, uint32_t from,
-		       uint32_t *best, uint16_t *first)
-{
-	uint32_t end = r->last + 1u;
-
-	for (uint32_t at = r->first > from ? r->first : from, last; at < end; at = last) {
-		at = m ? map_next(m, at) : at;
-		last = at + 1;
-		if (at >= end || (run->parity && (at & 1) != run->odd))
-			continue;
-		while (last < end && last - at < run->n && is_free(m, last))
-			last++;
-		if (last - at <= *best)
-			continue;
-		*best = last - at;
-		*first = (uint16_t)at;
-		if (*best == run->n)
-			return true;
+	if (at >= end)
+		return;
+	if (m) {
+		n = runs_find(m->runs, want, at, end, *most, first);
+	} else {
+		n = runs_usable(want, &at, end - at);
+		if (n > *most)
+			*first = (uint16_t)at;
 	}
-	return false;
+	if (n > *most)
+		*most = n;
 }
 
-uint32_t ports_find_run(const struct ports *p, uint8_t protocol, const struct conf_ranges *a,
-			const struct conf_ranges *b, const struct ports_run *run, uint32_t random, uint16_t *first)
+uint32_t ports_find_run(struct ports *p, uint8_t protocol, const struct conf_ranges *a, const struct conf_ranges *b,
+			const struct runs_want *want, uint32_t random, uint16_t *first)
 {
 	struct overlap o = overlap_of(a, b);
-	uint32_t best = 0, starts[] = {random >> 16, 0};
+	uint32_t most = 0, starts[] = {random >> 16, 0};
+	struct map *m = p->maps[protocol];
 	struct conf_range r;
 
+	if (m && !m->runs)
+		m->runs = runs_new(m->words);
+	if (want->n == 0 || (m && !m->runs))
+		return 0;
 	for (unsigned i = 0; i < 2; i++)
-		for (struct overlap walk = o; overlap_next(&walk, &r);)
-			if (better_run(p->maps[protocol], &r, run, starts[i], &best, first))
-				return best;
-	return best;
+		for (struct overlap walk = o; most < want->n && overlap_next(&walk, &r);)
+			longer_run(m, &r, want, starts[i], &most, first);
+	return most;
 }

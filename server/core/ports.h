@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "conf/conf.h"
+#include "server/core/runs.h"
 
 struct ports;
 
@@ -34,18 +35,12 @@ bool ports_taken(const struct ports *p, uint8_t protocol, uint16_t port);
 uint16_t ports_pick(const struct ports *p, uint8_t protocol, const struct conf_ranges *a, const struct conf_ranges *b,
 		    uint32_t random);
 
-/* What a run of ports has to be like. */
-struct ports_run {
-	uint32_t n;  /* so many ports, or as many as there are */
-	bool parity; /* the first one is even or odd */
-	bool odd;    /* which of them */
-};
-
 /*
  * Consecutive free ports inside one of the ranges of both a and b: a run of the wanted length behind a place chosen by
- * random, else one anywhere, else the longest. Returns its length, with its first port in *first; 0 = none is free.
+ * random, else one anywhere, else the longest. Returns its length, with its first port in *first; 0 = none is free, or out
+ * of memory (16 KiB at the first call for a protocol). The work does not depend on which ports are taken.
  */
-uint32_t ports_find_run(const struct ports *p, uint8_t protocol, const struct conf_ranges *a,
-			const struct conf_ranges *b, const struct ports_run *run, uint32_t random, uint16_t *first);
+uint32_t ports_find_run(struct ports *p, uint8_t protocol, const struct conf_ranges *a, const struct conf_ranges *b,
+			const struct runs_want *want, uint32_t random, uint16_t *first);
 
 #endif

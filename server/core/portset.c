@@ -248,7 +248,7 @@ void portset_choose(const struct engine *e, const struct choice *c, struct ports
 
 void portset_pick(struct engine *e, const struct choice *c, struct portset_choice *s, const struct in6_addr *address)
 {
-	struct ports_run run = {.n = s->most, .parity = s->parity, .odd = c->internal_port & 1};
+	struct runs_want run = {.n = s->most, .parity = s->parity, .odd = c->internal_port & 1};
 	uint16_t first = 0;
 	uint32_t n = 0;
 

@@ -190,7 +190,7 @@ static void test_runs(void **state)
 	static struct conf_range part[] = {{103, 203}};
 	const struct conf_ranges a = {few, 2}, b = {part, 1};
 	static const struct {
-		struct ports_run run;
+		struct runs_want run;
 		uint32_t random;
 		uint32_t n, first;
 	} rows[] = {
@@ -220,13 +220,13 @@ static void test_runs(void **state)
 	assert_int_equal(first, 106);
 	assert_int_equal(ports_find_run(p, 17, &a, &b, &rows[4].run, 0, &first), 7);
 	/* to the last port, and none at all */
-	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, UINT32_MAX, &first), 10);
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct runs_want){.n = 10}, UINT32_MAX, &first), 10);
 	for (unsigned port = 1; port < 65536; port++)
 		ports_set(p, 17, (uint16_t)port, port != 65535);
-	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, random_32(), &first), 1);
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct runs_want){.n = 10}, random_32(), &first), 1);
 	assert_int_equal(first, 65535);
 	ports_set(p, 17, 65535, true);
-	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct ports_run){.n = 10}, random_32(), &first), 0);
+	assert_int_equal(ports_find_run(p, 17, &any, &any, &(struct runs_want){.n = 10}, random_32(), &first), 0);
 	ports_free(p);
 }
 
@@ -241,7 +241,7 @@ static void test_runs_model(void **state)
 	for (int i = 0; i < 3000; i++) {
 		struct conf_range range = {(uint16_t)(5000 + random_32() % 200), (uint16_t)(5200 + random_32() % 200)};
 		struct conf_ranges ranges = {&range, 1};
-		struct ports_run run = {.n = 1 + random_32() % 12, .parity = random_32() % 2, .odd = random_32() % 2};
+		struct runs_want run = {.n = 1 + random_32() % 12, .parity = random_32() % 2, .odd = random_32() % 2};
 		uint16_t port = (uint16_t)(5000 + random_32() % 400), first = 0;
 		uint32_t best = 0, n;
 
