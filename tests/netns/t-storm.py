@@ -53,20 +53,20 @@ class Host:
         # while the first one waits, it would be taken for the same, sent again
         if self.asked and self.asked[-1][4] == ask[4]:
             return
-        self.asked.append(ask)
+        self.asked.append((*ask, time.monotonic()))
         self.socket.sendto(ask[4], self.server)
 
     def collect(self, told, ours):
         """All answers that are due, and unsolicited updates among them."""
         while self.asked:
             r, data = self.next()
-            version, protocol, port, lifetime, _ = self.asked[0]
+            version, protocol, port, lifetime, _, sent = self.asked[0]
             if version == 2 and r.version == 2 and (r.protocol, r.internal) != (protocol, port):
                 self.take(r, told)  # an update
                 continue
             assert r.version == version, (data.hex(), self.asked[0])
             self.asked.pop(0)
-            self.apply(r, version, protocol, port, lifetime, told, ours)
+            self.apply(r, version, protocol, port, lifetime, sent, told, ours)
 
     def next(self):
         self.socket.settimeout(10)
@@ -80,7 +80,7 @@ class Host:
             # it was wanted with PREFER_FAILURE, and has ended
             told.pop((r.protocol, self.address, r.internal), None)
 
-    def apply(self, r, version, protocol, port, lifetime, told, ours):
+    def apply(self, r, version, protocol, port, lifetime, sent, told, ours):
         key = (protocol, self.address, port)
         if version == 0 and port == 0:
             # those of PCP stay and are what the answer tells of
@@ -91,11 +91,12 @@ class Host:
         elif r.lifetime == 0:
             told.pop(key, None)
         else:
-            before, ends = told.get(key), time.monotonic() + r.lifetime
-            # NAT-PMP is told of a mapping of PCP and what it has left, and does not change it
-            if version == 0 and ours.get(key) == 2 and before and before[1] == r.external and before[2] > ends - SLACK:
+            before = told.get(key)
+            # NAT-PMP is told of a mapping of PCP and what it had left when it was asked, after it was sent; and does not change it
+            if version == 0 and ours.get(key) == 2 and before and before[1] == r.external and \
+                    before[2] > sent + r.lifetime - SLACK:
                 return
-            told[key] = (r.address if version else None, r.external, ends)
+            told[key] = (r.address if version else None, r.external, time.monotonic() + r.lifetime)
             ours[key] = version
 
 
