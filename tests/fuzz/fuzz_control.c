@@ -32,6 +32,9 @@ static struct {
 	size_t n;
 } f;
 
+/* What stands in the input for the port of the loopback address. */
+static const char port_in_input[] = "00000";
+
 static void require(bool holds)
 {
 	if (!holds)
@@ -53,6 +56,7 @@ static void write_conf(void)
 	fprintf(out,
 		"external \"wan\" { addresses = { \"198.51.100.8/30\" } }\n"
 		"listen \"lan\" { interfaces = { \"nosuch0\" } external = \"wan\" }\n"
+		"rule \"not that one\" { action = deny clients = { \"192.0.2.66\" } }\n"
 		"rule \"all\" { action = allow }\n"
 		"static \"web\" { protocol = \"tcp\" external-port = 443 to = \"192.0.2.9:443\" }\n"
 		"limits { requests-per-second = 0 }\n"
@@ -90,23 +94,75 @@ static void start(void)
 	atexit(clean_up);
 }
 
-/* Some leases, made or renewed. */
+static void request(const void *data, size_t length, uint32_t client)
+{
+	struct engine_datagram d = {.data = data,
+				    .length = length,
+				    .source = codec_from_v4(client),
+				    .destination = codec_from_v4(0xc0000201),
+				    .source_port = 5000,
+				    .ifindex = 1,
+				    .interface = "nosuch0"};
+
+	engine_request(f.s->engine, &d, loop_now_ms(f.s->loop), f.s->round);
+	server_round(f.s);
+}
+
+static void pcp_request(struct pcp_message *m, const uint8_t *options, size_t n)
+{
+	struct codec_message message = {.protocol = CODEC_VERSION_PCP};
+	uint8_t out[CODEC_MESSAGE_MAX];
+	size_t length;
+
+	m->version = CODEC_VERSION_PCP;
+	m->lifetime_s = 3600;
+	m->client_address = codec_from_v4(0xc0000207);
+	m->options = options;
+	m->options_length = n;
+	message.pcp = *m;
+	length = codec_marshal(&message, out, sizeof(out));
+	require(length > 0);
+	request(out, length, 0xc0000207);
+}
+
+/* Mappings of all kinds with a hostile description, made or renewed, and some that are refused. */
 static void ask_for_ports(void)
 {
 	static const uint8_t map[12] = {0, 2, [5] = 80, [7] = 80, [10] = 14, [11] = 16};
+	static const uint8_t text[] = "<b>\"\\\0\x1b[31m\xc2\x9b\xe2\x80\xae\n";
+	const struct pcp_option options[] = {
+	    {.code = PCP_OPTION_FILTER, .filter = {120, 0, codec_from_v4(0xcb007100)}},
+	    {.code = PCP_OPTION_FILTER, .filter = {128, 53, codec_from_v4(0xcb007209)}},
+	    {.code = PCP_OPTION_DESCRIPTION, .data = text, .length = sizeof(text) - 1},
+	};
+	const struct pcp_option set = {.code = PCP_OPTION_PORT_SET, .port_set = {4, 7000, false}};
+	struct pcp_message m = {.opcode = PCP_MAP, .mapping = {.protocol = 17, .internal_port = 5060}};
+	uint8_t area[512];
+	size_t n = 0;
 
-	for (unsigned i = 0; i < CLIENTS; i++) {
-		struct engine_datagram d = {.data = map,
-					    .length = sizeof(map),
-					    .source = codec_from_v4(0xc0000202 + i),
-					    .destination = codec_from_v4(0xc0000201),
-					    .source_port = 5000,
-					    .ifindex = 1,
-					    .interface = "nosuch0"};
+	for (unsigned i = 0; i < CLIENTS; i++)
+		request(map, sizeof(map), 0xc0000202 + i);
+	request(map, sizeof(map), 0xc0000242);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		require(pcp_option_put(&options[i], area, &n, sizeof(area)));
+	pcp_request(&m, area, n);
+	m.mapping.internal_port = 7000;
+	n = 0;
+	require(pcp_option_put(&set, area, &n, sizeof(area)));
+	pcp_request(&m, area, n);
+	m.opcode = PCP_PEER;
+	m.mapping.internal_port = 9000;
+	m.mapping.remote_port = 53;
+	m.mapping.remote_address = codec_from_v4(0xcb007109);
+	pcp_request(&m, NULL, 0);
+}
 
-		engine_request(f.s->engine, &d, loop_now_ms(f.s->loop), f.s->round);
-		server_round(f.s);
-	}
+/* What else readers are told of. */
+static void tell(void)
+{
+	events_reload(f.s->events, false, "line 1: \xff");
+	events_backend(f.s->events, "failed", "no \"table\"");
+	server_tell_external(f.s, 0);
 }
 
 static int connect_to(bool http)
@@ -133,6 +189,21 @@ static void turn(void)
 {
 	loop_worked(f.s->loop);
 	event_base_loop(loop_base(f.s->loop), EVLOOP_NONBLOCK | EVLOOP_ONCE);
+}
+
+/* Sends a part of the input, with the port in its place. */
+static void say(int fd, const uint8_t *data, size_t length)
+{
+	char *copy = malloc(length + 1), port[8], *at;
+
+	require(copy != NULL);
+	memcpy(copy, data, length);
+	copy[length] = '\0';
+	snprintf(port, sizeof(port), "%u", f.port);
+	for (at = copy; (at = memmem(at, (size_t)(copy + length - at), port_in_input, sizeof(port_in_input) - 1)); at++)
+		memcpy(at, port, sizeof(port_in_input) - 1);
+	(void)!send(fd, copy, length, MSG_NOSIGNAL);
+	free(copy);
 }
 
 /* False: the other end has said all. */
@@ -187,15 +258,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	fd = connect_to(http);
 	f.n = 0;
 	turn();
-	(void)!send(fd, data + 2, cut, MSG_NOSIGNAL);
+	say(fd, data + 2, cut);
 	turn();
-	(void)!send(fd, data + 2 + cut, length - 2 - cut, MSG_NOSIGNAL);
+	say(fd, data + 2 + cut, length - 2 - cut);
 	if (data[0] & 2)
 		shutdown(fd, SHUT_WR);
 	for (unsigned i = 0; goes_on && i < TURNS; i++) {
 		turn();
 		if (i == 2)
 			ask_for_ports();
+		if (i == 3)
+			tell();
 		goes_on = take(fd);
 		if (i > 6 && f.n > 0 && data[0] & 4)
 			break;
