@@ -126,7 +126,7 @@ static int address_read(const struct nlmsghdr *h, void *context)
 	if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(*info))
 		return NETLINK_MORE;
 	ipv6 = info->ifa_family == AF_INET6;
-	if (info->ifa_family != AF_INET && !ipv6)
+	if ((info->ifa_family != AF_INET && !ipv6) || info->ifa_prefixlen > (ipv6 ? 128 : 32))
 		return NETLINK_MORE;
 	if (!room((void **)&t->addresses, t->addresses_n, &t->addresses_room, sizeof(*t->addresses))) {
 		errno = ENOMEM;
