@@ -177,7 +177,7 @@ static void advise(const struct search *s, char *why, size_t size)
 
 void nft_drop_look(struct nft *n, const struct conf *conf, char *why, size_t size)
 {
-	struct search s;
+	struct search s = {.conf = conf};
 	int rc = -EINTR;
 
 	why[0] = '\0';

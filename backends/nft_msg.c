@@ -295,7 +295,7 @@ static size_t run_length(const struct run *r)
 /* Whether an element of m's can go into the open message: into the same set, and the list of them stays an attribute. */
 static bool continues(const struct run *r, const struct element *e, const struct mapping *m)
 {
-	return r->map == e->map && (e->map->outside || r->external == m->external) &&
+	return r->list.message && r->map == e->map && (e->map->outside || r->external == m->external) &&
 	       run_length(r) + ELEMENT_MAX <= UINT16_MAX;
 }
 

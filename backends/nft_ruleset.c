@@ -123,7 +123,7 @@ static void put_filters(struct nft_rule_put *p, const char *chain, bool v4, enum
 
 	for (unsigned length = v4 ? 32 : 128; length > 0; length -= NFT_FILTER_STEP)
 		/* which port of the sender's would be meant, if not one of a protocol's? */
-		for (int any_port = 1; any_port >= (reach == NFT_MAP_HOST); any_port--) {
+		for (int any_port = 1; any_port >= (reach == NFT_MAP_HOST ? 1 : 0); any_port--) {
 			nft_rule_begin(&r, p->table, chain);
 			nft_rule_family(&r, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
 			nft_rule_network_key(&r, v4, reach, length, any_port);

@@ -197,6 +197,7 @@ static int make_room(struct wire_room *r, size_t size, size_t filters_n)
 		r->records_size = size;
 	}
 	if (filters_n > r->filters_n) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed above is NULL now */
 		struct mapping_filter *filters = realloc(r->filters, filters_n * sizeof(*filters));
 
 		if (!filters)

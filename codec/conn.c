@@ -68,7 +68,9 @@ static int open_udp(int family)
 {
 	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_UDP);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 static int bind_to_interface(int fd, unsigned int ifindex)
@@ -292,7 +294,7 @@ int conn_receive(const struct conn *c, uint8_t *data, size_t capacity, size_t *l
 int conn_receive_message(const struct conn *c, uint8_t *data, size_t capacity, struct codec_message *m,
 			 struct client_endpoint *from)
 {
-	size_t length;
+	size_t length = 0;
 	int rc = conn_receive(c, data, capacity, &length, from);
 
 	if (rc)

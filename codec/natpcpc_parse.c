@@ -112,6 +112,8 @@ bool parse_timeout(const char *s, uint64_t *out_ms)
  * not closed. */
 static bool cut_port(char *s, char **address, char **port)
 {
+	char *colon = strchr(s, ':');
+
 	*address = s;
 	*port = NULL;
 	if (*s == '[') {
@@ -121,9 +123,9 @@ static bool cut_port(char *s, char **address, char **port)
 			return false;
 		*port = s[1] ? s + 2 : NULL;
 		*s = 0;
-	} else if (strchr(s, ':') && strchr(s, ':') == strrchr(s, ':')) {
-		*port = strchr(s, ':') + 1;
-		(*port)[-1] = 0;
+	} else if (colon && colon == strrchr(s, ':')) {
+		*port = colon + 1;
+		*colon = 0;
 	}
 	return true;
 }

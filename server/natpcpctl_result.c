@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a record says of one side of a lease: its inside, with the peer if there is one, or an outside that is held. */
+/* What a record says of one side of a lease: its inside, with the peer if there is one, or an outside that is held.
+ * Compared as octets, so there are none between its members or after them. */
 struct side {
 	struct in6_addr address, remote_address;
-	uint16_t port, remote_port;
-	uint8_t protocol;
-	bool held;
+	uint16_t port, remote_port, protocol, held;
 };
+_Static_assert(sizeof(struct side) == 2 * sizeof(struct in6_addr) + 4 * sizeof(uint16_t), "octets of no member");
 
 enum says { THERE, GONE, GONE_IF_OUTSIDE };
 
@@ -58,7 +58,7 @@ static bool add(struct result *r, uint64_t offset, const struct record_lease *l,
 		r->room = room;
 	}
 	e = &r->v[r->n++];
-	memset(e, 0, sizeof(*e)); /* compared as octets */
+	memset(e, 0, sizeof(*e));
 	e->side.address = held ? l->external_address : l->internal_address;
 	e->side.port = held ? l->external_port : l->internal_port;
 	e->side.protocol = l->protocol;

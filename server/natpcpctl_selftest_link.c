@@ -115,7 +115,11 @@ int link_space(void)
 		if (space < 0)
 			space = -errno;
 		if (setns(back, CLONE_NEWNET)) {
-			space = -errno;
+			int error = -errno;
+
+			if (space >= 0)
+				close(space);
+			space = error;
 		}
 	}
 	close(back);

@@ -62,7 +62,7 @@ int tap_open(int index, const struct in6_addr *address)
 
 bool tap_read(int fd, uint8_t buffer[PACKET_MAX], struct packet *p)
 {
-	struct sockaddr_ll from;
+	struct sockaddr_ll from = {0};
 	socklen_t size = sizeof(from);
 	ssize_t n;
 
@@ -104,7 +104,7 @@ static int probe(int fd, int index, const struct sockaddr_ll *own, uint32_t addr
 
 int tap_somebody(int index, uint32_t address, int wait_ms, const volatile int *ended)
 {
-	struct sockaddr_ll own;
+	struct sockaddr_ll own = {0};
 	socklen_t size = sizeof(own);
 	int fd = packet_socket(index, ETH_P_ARP, NULL), found = 0;
 	int64_t end = now_ms() + wait_ms;

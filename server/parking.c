@@ -98,10 +98,11 @@ static bool same(const struct udp_datagram *a, const struct udp_datagram *b)
 static struct parked *copy_of(const struct udp_datagram *d)
 {
 	struct parked *v = calloc(1, sizeof(*v) + kept(d));
-	uint8_t *data = (uint8_t *)(v + 1);
+	uint8_t *data;
 
 	if (!v)
 		return NULL;
+	data = (uint8_t *)(v + 1);
 	memcpy(data, d->data, kept(d));
 	v->datagram = *d;
 	v->datagram.data = data;

@@ -339,13 +339,13 @@ static int serve(struct ward *w)
 	int rc = 0;
 
 	while (rc == 0) {
-		struct pollfd v[2] = {{.fd = w->questions, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+		struct backend *b = w->serve.backend;
+		struct pollfd v[2] = {{.fd = w->questions, .events = POLLIN},
+				      {.fd = b ? b->ops->watch_fd(b) : -1, .events = POLLIN}};
 
-		if (w->serve.backend)
-			v[1].fd = w->serve.backend->ops->watch_fd(w->serve.backend);
 		if (poll(v, 2, -1) < 0 && errno != EINTR)
 			return -errno;
-		if (v[1].revents && w->serve.backend->ops->drain(w->serve.backend))
+		if (b && v[1].revents && b->ops->drain(b))
 			eventfd_write(w->news, 1);
 		if (v[0].revents)
 			rc = answer_one(w);

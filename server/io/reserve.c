@@ -34,7 +34,9 @@ void *reserve_malloc(size_t size)
 {
 	void *p = malloc(size);
 
-	return p || size == 0 ? p : take(size);
+	if (!p && size > 0)
+		p = take(size);
+	return p;
 }
 
 void *reserve_realloc(void *p, size_t size)
