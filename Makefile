@@ -94,7 +94,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage \
+.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers analyze check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage \
 	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -258,6 +258,15 @@ $(O)/%.h.alone: %.h
 check-format:
 	$(Q)clang-format --dry-run -Werror $(SOURCES) $(HEADERS) $(wildcard tests/clients/*.c)
 	$(Q)tests/lab/tidy.sh
+
+# what static analyzers say of what is shipped: tests/lab/analyze.sh. A file is looked at again if it, or a header of its, has changed
+ANALYZERS := cppcheck gcc clang-tidy
+ANALYZED  := $(filter-out tests/%,$(SOURCES))
+$(foreach a,$(ANALYZERS),$(eval $(O)/%.$(a): %.c $(O)/%.o tests/lab/analyze.sh .clang-tidy ; $$(call say,ANALYZE)O=$(O) tests/lab/analyze.sh $(a) $$< && touch $$@))
+analyze-%: ; +$(Q)$(MAKE) -s -k $(ANALYZED:%.c=$(O)/%.$*)
+analyze:
+	$(Q)tests/lab/deps.sh analyze
+	+$(Q)$(MAKE) -s -j$(JOBS) -k $(foreach a,$(ANALYZERS),$(ANALYZED:%.c=$(O)/%.$(a)))
 
 BENCH := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/bench_*.c)))
 $(O)/tests/bench/%: $(O)/tests/bench/%.o $(call archives,server/io)
