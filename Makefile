@@ -179,7 +179,7 @@ $(O)/tests/unit/io/test_nameinfo: $(O)/server/nameinfo.o
 $(eval $(call unit_layer,lab,server/io,$(LAB:%.c=$(O)/%.o)))
 
 # those parts of the engine whose work could grow with what others have, which tell a test of each step that they take
-STEPS := $(patsubst %,$(O)/steps/server/core/%.o,choice index lease limit mapper mapper_do mapper_set network outside outside_busy peer ports portset \
+STEPS := $(patsubst %,$(O)/steps/server/core/%.o,choice index lease lease_peers limit mapper mapper_do mapper_set network outside outside_busy peer ports portset \
 	runs upkeep wheel)
 $(O)/steps/%.o: %.c Makefile
 	@mkdir -p $(@D)

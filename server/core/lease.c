@@ -6,32 +6,7 @@
 #include <string.h>
 
 #include "server/core/engine.h"
-#include "server/core/hash.h"
-#include "server/core/index.h"
-#include "server/core/network.h"
-#include "server/core/slab.h"
-#include "server/core/wheel.h"
-
-/*
- * A lease is in the external index and in its client's list all its life, in the internal index while it is ACTIVE or
- * REMOVING, and on the wheel while it is due at some time. Leases for one peer are in both indices under hashes of their
- * own, so that however many there are nobody who looks for others meets them.
- */
-struct lease_table {
-	struct hash_key key;
-	struct hash_memo *memo; /* apart, since looking changes it */
-	struct slab leases;
-	struct slab clients;
-	struct index by_internal; /* protocol, address, port, and the peer's address and port if there is one */
-	struct index by_external; /* address, port: one hash for all protocols */
-	struct index by_peers;	  /* protocol, internal address, port: those for one peer, while in force */
-	struct index by_client;	  /* address, of clients */
-	struct wheel wheel;
-	size_t filters;	   /* of those in force */
-	uint32_t *by_rule; /* how many of them each rule allowed; the last: nobody knows which */
-	struct networks networks;
-	const struct tally *tally;
-};
+#include "server/core/lease_self.h"
 
 _Static_assert(LEASE_NONE == INDEX_NONE && LEASE_NONE == SLAB_NONE, "none is none");
 
@@ -43,11 +18,6 @@ static struct lease *at(const struct lease_table *t, uint32_t i)
 static struct lease_client *client_at(const struct lease_table *t, uint32_t i)
 {
 	return slab_at(&t->clients, i, sizeof(struct lease_client));
-}
-
-static bool same_address(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
 static bool in_force(const struct lease *l)
@@ -79,23 +49,11 @@ static uint32_t external_hash(const struct lease_table *t, const struct in6_addr
 	return (uint32_t)hash_again(t->memo, &t->key, a, port);
 }
 
-enum { PEER_SALT = 1 << 24 }; /* beyond protocol and port */
-
 static uint32_t peer_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port,
 			  const struct in6_addr *remote, uint16_t remote_port)
 {
-	return (uint32_t)(hash_again(t->memo, &t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port) +
-			  3 * hash_again(t->memo, &t->key, remote, PEER_SALT | remote_port));
-}
-
-static uint32_t peers_hash(const struct lease_table *t, uint8_t protocol, const struct in6_addr *a, uint16_t port)
-{
-	return (uint32_t)hash_again(t->memo, &t->key, a, PEER_SALT | (uint32_t)protocol << 16 | port);
-}
-
-static uint32_t peers_external_hash(const struct lease_table *t, const struct in6_addr *a, uint16_t port)
-{
-	return (uint32_t)hash_again(t->memo, &t->key, a, PEER_SALT | port);
+	return (uint32_t)(hash_again(t->memo, &t->key, a, LEASE_PEER_SALT | (uint32_t)protocol << 16 | port) +
+			  3 * hash_again(t->memo, &t->key, remote, LEASE_PEER_SALT | remote_port));
 }
 
 static uint32_t client_hash(const struct lease_table *t, const struct in6_addr *a)
@@ -110,18 +68,6 @@ static uint32_t internal_hash_of(const struct lease_table *t, const struct lease
 		return peer_hash(t, l->protocol, &l->internal_address, l->internal_port, &x->remote_address,
 				 x->remote_port);
 	return internal_hash(t, l->protocol, &l->internal_address, l->internal_port);
-}
-
-static uint32_t peers_hash_of(const struct lease_table *t, const struct lease *l)
-{
-	return peers_hash(t, l->protocol, &l->internal_address, l->internal_port);
-}
-
-static uint32_t external_hash_of(const struct lease_table *t, const struct lease *l)
-{
-	if (lease_is_peer(l))
-		return peers_external_hash(t, &l->external_address, l->external_port);
-	return external_hash(t, &l->external_address, l->external_port);
 }
 
 struct lease_table *lease_table_new(const uint8_t seed[16], uint64_t now_ms)
@@ -170,7 +116,7 @@ static uint32_t find_client(const struct lease_table *t, uint32_t hash, const st
 {
 	struct index_cursor c;
 	uint32_t i = index_first(&t->by_client, hash, &c);
-	while (i != INDEX_NONE && !same_address(&client_at(t, i)->address, address))
+	while (i != INDEX_NONE && !lease_same_address(&client_at(t, i)->address, address))
 		i = index_next(&t->by_client, &c);
 	return i;
 }
@@ -228,12 +174,32 @@ static void leave_client(struct lease_table *t, uint32_t i)
 	drop_client_if_idle(t, l->client);
 }
 
+static void enter_external(struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+
+	if (lease_is_peer(l))
+		lease_peers_join(t, i, LEASE_OUTSIDE);
+	else
+		index_add(&t->by_external, external_hash(t, &l->external_address, l->external_port), i);
+}
+
+static void leave_external(struct lease_table *t, uint32_t i)
+{
+	const struct lease *l = at(t, i);
+
+	if (lease_is_peer(l))
+		lease_peers_leave(t, i, LEASE_OUTSIDE);
+	else
+		index_remove(&t->by_external, external_hash(t, &l->external_address, l->external_port), i);
+}
+
 static void enter_force(struct lease_table *t, uint32_t i)
 {
 	const struct lease *l = at(t, i);
 	index_add(&t->by_internal, internal_hash_of(t, l), i);
 	if (lease_is_peer(l))
-		index_add(&t->by_peers, peers_hash_of(t, l), i);
+		lease_peers_join(t, i, LEASE_INSIDE);
 	client_at(t, l->client)->active++;
 	network_count(&t->networks, client_at(t, l->client)->network, 1);
 	count(t, l, 1);
@@ -245,7 +211,7 @@ static void leave_force(struct lease_table *t, uint32_t i)
 	const struct lease *l = at(t, i);
 	index_remove(&t->by_internal, internal_hash_of(t, l), i);
 	if (lease_is_peer(l))
-		index_remove(&t->by_peers, peers_hash_of(t, l), i);
+		lease_peers_leave(t, i, LEASE_INSIDE);
 	client_at(t, l->client)->active--;
 	network_count(&t->networks, client_at(t, l->client)->network, -1);
 	count(t, l, -1);
@@ -261,7 +227,8 @@ uint32_t lease_new(struct lease_table *t, const struct lease *init)
 	if (lease_is_peer(init) && !index_reserve(&t->by_peers, t->by_peers.entries + 1))
 		return LEASE_NONE;
 	index_prefetch(&t->by_internal, internal_hash_of(t, init));
-	index_prefetch(&t->by_external, external_hash_of(t, init));
+	if (!lease_is_peer(init))
+		index_prefetch(&t->by_external, external_hash(t, &init->external_address, init->external_port));
 	uint32_t client = find_or_make_client(t, &init->internal_address);
 	if (client == LEASE_NONE)
 		return LEASE_NONE;
@@ -277,7 +244,7 @@ uint32_t lease_new(struct lease_table *t, const struct lease *init)
 	l->state = LEASE_ACTIVE;
 	enter_client(t, i);
 	enter_force(t, i);
-	index_add(&t->by_external, external_hash_of(t, l), i);
+	enter_external(t, i);
 	wheel_add(&t->wheel, &t->leases, i);
 	return i;
 }
@@ -294,16 +261,6 @@ const struct lease *lease_peek(const struct lease_table *t, uint32_t i)
 	return at(t, i);
 }
 
-static bool has_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
-{
-	return l->external_port == port && same_address(&l->external_address, address);
-}
-
-static bool has_internal(const struct lease *l, uint8_t protocol, const struct in6_addr *address, uint16_t port)
-{
-	return l->internal_port == port && l->protocol == protocol && same_address(&l->internal_address, address);
-}
-
 uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
 			     uint16_t port)
 {
@@ -311,16 +268,10 @@ uint32_t lease_find_internal(const struct lease_table *t, uint8_t protocol, cons
 	uint32_t i = index_first(&t->by_internal, internal_hash(t, protocol, address, port), &c);
 	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
 		const struct lease *l = at(t, i);
-		if (has_internal(l, protocol, address, port) && !lease_is_peer(l))
+		if (lease_has_internal(l, protocol, address, port) && !lease_is_peer(l))
 			return i;
 	}
 	return LEASE_NONE;
-}
-
-/* Most tables have none for single peers in force, and are asked for them with each request. */
-static bool has_peers(const struct lease_table *t)
-{
-	return t->by_peers.entries > 0;
 }
 
 uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address, uint16_t port,
@@ -328,50 +279,23 @@ uint32_t lease_find_peer(const struct lease_table *t, uint8_t protocol, const st
 {
 	struct index_cursor c;
 	uint32_t i;
-	if (!has_peers(t))
+	if (!lease_has_peers(t))
 		return LEASE_NONE;
 	i = index_first(&t->by_internal, peer_hash(t, protocol, address, port, remote_address, remote_port), &c);
 	for (; i != INDEX_NONE; i = index_next(&t->by_internal, &c)) {
 		const struct lease *l = at(t, i);
 		const struct extra_parts *x = extra_parts(l->extra);
-		if (has_internal(l, protocol, address, port) && x->remote_port == remote_port &&
-		    same_address(&x->remote_address, remote_address))
+		if (lease_has_internal(l, protocol, address, port) && x->remote_port == remote_port &&
+		    lease_same_address(&x->remote_address, remote_address))
 			return i;
 	}
 	return LEASE_NONE;
 }
 
-uint32_t lease_next_peer(const struct lease_table *t, struct lease_peers *p)
-{
-	uint32_t i;
-	if (!has_peers(t))
-		return LEASE_NONE;
-	i = p->begun ? index_next(&t->by_peers, &p->cursor)
-		     : index_first(&t->by_peers, peers_hash(t, p->protocol, p->address, p->port), &p->cursor);
-	p->begun = true;
-	while (i != INDEX_NONE && !has_internal(at(t, i), p->protocol, p->address, p->port))
-		i = index_next(&t->by_peers, &p->cursor);
-	return i;
-}
-
-uint32_t lease_next_peer_outside(const struct lease_table *t, struct lease_peers *p)
-{
-	uint32_t i;
-	if (!has_peers(t))
-		return LEASE_NONE;
-	i = p->begun ? index_next(&t->by_external, &p->cursor)
-		     : index_first(&t->by_external, peers_external_hash(t, p->address, p->port), &p->cursor);
-	p->begun = true;
-	while (i != INDEX_NONE && !(at(t, i)->protocol == p->protocol && lease_is_peer(at(t, i)) &&
-				    has_external(at(t, i), p->address, p->port)))
-		i = index_next(&t->by_external, &p->cursor);
-	return i;
-}
-
 /* One that is for everybody. */
 static bool owns_external(const struct lease *l, const struct in6_addr *address, uint16_t port)
 {
-	return has_external(l, address, port) && !lease_is_peer(l);
+	return lease_has_external(l, address, port) && !lease_is_peer(l);
 }
 
 uint32_t lease_find_external(const struct lease_table *t, uint8_t protocol, const struct in6_addr *address,
@@ -450,10 +374,10 @@ void lease_state(struct lease_table *t, uint32_t i, enum lease_state state)
 	if (state == LEASE_HELD && was) {
 		leave_force(t, i);
 		client_at(t, l->client)->held++;
-		index_remove(&t->by_external, external_hash_of(t, l), i);
+		leave_external(t, i);
 		l->state = LEASE_HELD;
 		lease_extra(t, i, NULL);
-		index_add(&t->by_external, external_hash_of(t, l), i);
+		enter_external(t, i);
 		lease_due(t, i, UINT64_MAX);
 	} else if (state != LEASE_HELD && !was) {
 		enter_force(t, i);
@@ -466,10 +390,10 @@ void lease_move(struct lease_table *t, uint32_t i, const struct in6_addr *extern
 {
 	struct lease *l = at(t, i);
 	assert(lease_is_peer(l) || lease_find_external(t, l->protocol, external_address, external_port) == LEASE_NONE);
-	index_remove(&t->by_external, external_hash_of(t, l), i);
+	leave_external(t, i);
 	l->external_address = *external_address;
 	l->external_port = external_port;
-	index_add(&t->by_external, external_hash_of(t, l), i);
+	enter_external(t, i);
 }
 
 void lease_free(struct lease_table *t, uint32_t i)
@@ -477,7 +401,7 @@ void lease_free(struct lease_table *t, uint32_t i)
 	struct lease *l = at(t, i);
 	assert(l->state != LEASE_FREE);
 	wheel_remove(&t->wheel, &t->leases, i);
-	index_remove(&t->by_external, external_hash_of(t, l), i);
+	leave_external(t, i);
 	if (in_force(l))
 		leave_force(t, i);
 	else

@@ -49,6 +49,7 @@ struct lease {
 	uint16_t reply_port; /* where the last response went: RFC 6887 14.2 */
 	uint32_t lifetime_s; /* granted last; 0 = unknown */
 	/* the table's own */
+	uint16_t inside_nth, outside_nth; /* of those for one peer with its internal, its external side */
 	uint32_t client_prev, client_next, due_prev, due_next;
 };
 
@@ -120,6 +121,7 @@ struct lease_peers {
 	const struct in6_addr *address;
 	uint16_t port;
 	/* the table's own */
+	uint16_t nth;
 	bool begun;
 	struct index_cursor cursor;
 };

@@ -153,6 +153,74 @@ static void test_many(void **state)
 	lease_table_free(t);
 }
 
+/* They come, move and go in any order, and each side has those that it should have. */
+static void test_model(void **state)
+{
+	enum { PEERS = 300, PORTS = 5 };
+	struct lease_table *t = lease_table_new(seed, 0);
+	struct in6_addr a = codec_from_v4(0xc6336401);
+	unsigned in[PORTS] = {0}, out[PORTS] = {0};
+	uint32_t at[PORTS][PEERS], random = 1;
+	uint16_t at_out[PORTS][PEERS];
+
+	(void)state;
+	memset(at, 0xff, sizeof(at));
+	for (unsigned step = 0; step < 20000; step++) {
+		unsigned k, n, to;
+
+		random = random * 1664525 + 1013904223;
+		k = (random >> 8) % PORTS;
+		n = (random >> 16) % PEERS;
+		to = (random >> 12) % PORTS;
+		if (at[k][n] == LEASE_NONE) {
+			at[k][n] = make(t, 1, (uint16_t)(80 + k), (uint16_t)(8000 + to), (uint16_t)(n + 1));
+			in[k]++;
+			at_out[k][n] = (uint16_t)to;
+			out[to]++;
+		} else if (random >> 28 < 6) {
+			lease_move(t, at[k][n], &a, (uint16_t)(8000 + to));
+			out[at_out[k][n]]--;
+			at_out[k][n] = (uint16_t)to;
+			out[to]++;
+		} else {
+			lease_free(t, at[k][n]);
+			at[k][n] = LEASE_NONE;
+			in[k]--;
+			out[at_out[k][n]]--;
+		}
+		if (step % 16)
+			continue;
+		assert_int_equal(inside(t, 1, (uint16_t)(80 + k)), in[k]);
+		assert_int_equal(outside(t, (uint16_t)(8000 + to)), out[to]);
+		assert_int_equal(find(t, 1, (uint16_t)(80 + k), (uint16_t)(n + 1)), at[k][n]);
+	}
+	lease_table_free(t);
+}
+
+/* More than have a number of their own: from the 65,536th on they share one. */
+static void test_very_many(void **state)
+{
+	enum { EACH = 35000 };
+	struct lease_table *t = lease_table_new(seed, 0);
+	static uint32_t at[2 * EACH];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * EACH; i++)
+		at[i] = make(t, (uint8_t)(i / EACH), 80, 8080, (uint16_t)(i % EACH + 1));
+	assert_int_equal(outside(t, 8080), 2 * EACH);
+	assert_int_equal(inside(t, 0, 80), EACH);
+	/* one that has its own, one that shares */
+	lease_free(t, at[7]);
+	lease_free(t, at[2 * EACH - 7]);
+	assert_int_equal(outside(t, 8080), 2 * EACH - 2);
+	for (unsigned i = 0; i < 2 * EACH; i += 3)
+		if (i != 7 && i != 2 * EACH - 7)
+			lease_free(t, at[i]);
+	assert_int_equal(outside(t, 8080), lease_count(t));
+	assert_int_equal(inside(t, 0, 80) + inside(t, 1, 80), lease_count(t));
+	lease_table_free(t);
+}
+
 #if FAILMALLOC
 static void test_no_memory(void **state)
 {
@@ -187,6 +255,8 @@ int main(void)
 		cmocka_unit_test(test_beside_each_other),
 		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_model),
+		cmocka_unit_test(test_very_many),
 #if FAILMALLOC
 		cmocka_unit_test(test_no_memory),
 #endif

@@ -17,12 +17,15 @@
 enum {
 	/* steps of a request: for one port, or a set that gets none, some times what the worst here takes */
 	ONE_MAX = 6000,
+	OWN_MAX = 20000,      /* of one of a host with as many mappings as it may have */
 	EACH_MAX = 3000,      /* and for each port that a set gets */
 	TREE_MAX = 200000,    /* of the first request for a set, the only one that looks at all ports */
 	OUTSIDE = 0xc6336401, /* 198.51.100.1 */
 	HOLDER = 0xcb007101,  /* 203.0.113.1 */
 	ASKER = 0xc000020a,   /* 192.0.2.10 */
+	PEER = 0xc6120001,    /* 198.18.0.1 */
 	SET = 64,
+	MAPPINGS = 256, /* that a host may have */
 	FLAPS = 100000,
 	FLAP_MS = 120000,
 };
@@ -175,6 +178,29 @@ static uint64_t ask(struct world *w, uint32_t asker, uint16_t port, uint16_t n, 
 	return steps - before;
 }
 
+/* Steps of a request of the asker's port 1024 for a mapping with one of many peers. */
+static uint64_t meet(struct world *w, uint16_t peer_port)
+{
+	struct in6_addr from = codec_from_v4(ASKER);
+	uint8_t data[CODEC_MESSAGE_MAX];
+	uint64_t before = steps;
+	struct codec_message m;
+	const uint8_t *reply;
+
+	memset(&m, 0, sizeof(m));
+	m.protocol = CODEC_VERSION_PCP;
+	m.pcp.opcode = PCP_PEER;
+	m.pcp.lifetime_s = 7200;
+	m.pcp.client_address = from;
+	m.pcp.mapping.protocol = IPPROTO_UDP;
+	m.pcp.mapping.internal_port = 1024;
+	m.pcp.mapping.external_address = codec_from_v4(0);
+	m.pcp.mapping.remote_address = codec_from_v4(PEER);
+	m.pcp.mapping.remote_port = peer_port;
+	assert_int_not_equal(world_ask(w, &from, 5350, data, codec_marshal(&m, data, sizeof(data)), &reply), 0);
+	return steps - before;
+}
+
 /* Time passes. */
 static void pass(struct world *w, uint32_t ms)
 {
@@ -290,11 +316,42 @@ static void test_flaps(void **state)
 	world_close(&w);
 }
 
+/* A host has as many mappings as it may, all of them with peers of one of its ports: the longest chain that there can be. */
+static void test_own(void **state)
+{
+	uint64_t most = 0, took;
+	struct seen other = {0};
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	plant(&w);
+	for (uint32_t port = 2; port <= UINT16_MAX; port++)
+		if (port != 1024 && port != 5000)
+			take(&w, HOLDER + port % 200, (uint16_t)port, UINT64_MAX);
+	for (uint16_t i = 0; i < MAPPINGS; i++)
+		if ((took = meet(&w, (uint16_t)(2000 + i))) > most)
+			most = took;
+	assert_int_equal(lease_count(w.engine->leases), UINT16_MAX - 2 + MAPPINGS);
+	print_message("the last of %d peers: %lu steps\n", MAPPINGS, (unsigned long)took);
+	assert_true(most < OWN_MAX);
+	/* one more, which it may not have, and others meanwhile */
+	took = meet(&w, 1999);
+	print_message("one more: %lu steps\n", (unsigned long)took);
+	assert_true(took < OWN_MAX);
+	see(&w, ASKER + 1, 1024, 1, false, &other);
+	see(&w, ASKER + 1, 5000, SET, false, &other);
+	print_message("another host: %lu steps\n", (unsigned long)other.most);
+	assert_int_equal(other.got, 2);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_patterns),
 	    cmocka_unit_test(test_flaps),
+	    cmocka_unit_test(test_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
