@@ -12,7 +12,8 @@
 #include "server/natpcpctl_say.h"
 #include "server/natpcpctl_words.h"
 
-#define FOREVER_S UINT32_MAX
+#define FOREVER_S  UINT32_MAX
+#define PASSED_MAX 8 /* rules that are told of */
 
 static bool is_static(const json_t *o)
 {
@@ -114,6 +115,22 @@ static void print_lease(FILE *out, const json_t *lease)
 		say(out, "without an end.\n");
 }
 
+/* Why those before the rule that decides do not. */
+static void print_passed(FILE *out, const json_t *o)
+{
+	const json_t *passed = json_object_get(o, "passed");
+	size_t n = json_array_size(passed);
+
+	for (size_t i = 0; i < n && i < PASSED_MAX; i++) {
+		const json_t *r = json_array_get(passed, i);
+
+		say(out, "  Rule \"%s\" (line %" PRIu64 ") does not decide, by its %s.\n", words_text(r, "rule"),
+		    words_number(r, "rule_line"), words_text(r, "key"));
+	}
+	if (n > PASSED_MAX)
+		say(out, "  Nor do others after it: see --json.\n");
+}
+
 void explain_print(FILE *out, const struct look *l, const json_t *o, const char *wish)
 {
 	bool allowed = json_is_true(json_object_get(o, "allowed"));
@@ -124,6 +141,7 @@ void explain_print(FILE *out, const struct look *l, const json_t *o, const char 
 	say(out, ": ");
 	print_subject(out, o);
 	say(out, "\n");
+	print_passed(out, o);
 	if (allowed) {
 		print_port(out, o, wish);
 		print_lifetime(out, o);

@@ -132,16 +132,21 @@ json_t *views_lease(const struct engine_lease *l)
 
 json_t *views_explanation(const struct engine_question *q, const struct engine_explanation *x)
 {
-	json_t *o =
-	    json_pack("{s:o, s:o, s:i, s:b, s:s, s:s, s:i, s:I, s:I, s:I}", "client", views_address(&q->client),
-		      "protocol", views_protocol(q->protocol), "internal_port", q->internal_port, "allowed", x->allowed,
-		      "result", pcp_result_name(x->result), "why", x->why ? x->why : "", "external_port",
-		      x->external_port, "lifetime_max_s", (json_int_t)x->lifetime_max_s, "client_mappings",
-		      (json_int_t)x->client_mappings, "client_mappings_max", (json_int_t)x->client_mappings_max);
+	json_t *passed = json_array(),
+	       *o = json_pack("{s:o, s:o, s:i, s:b, s:s, s:s, s:i, s:I, s:I, s:I}", "client", views_address(&q->client),
+			      "protocol", views_protocol(q->protocol), "internal_port", q->internal_port, "allowed",
+			      x->allowed, "result", pcp_result_name(x->result), "why", x->why ? x->why : "",
+			      "external_port", x->external_port, "lifetime_max_s", (json_int_t)x->lifetime_max_s,
+			      "client_mappings", (json_int_t)x->client_mappings, "client_mappings_max",
+			      (json_int_t)x->client_mappings_max);
 
 	json_object_set_new(o, "rule", x->rule ? json_string(x->rule) : json_null());
 	if (x->rule)
 		json_object_set_new(o, "rule_line", json_integer(x->rule_line));
+	for (size_t i = 0; i < x->passed_n; i++)
+		json_array_append_new(passed, json_pack("{s:s, s:i, s:s}", "rule", x->passed[i].rule, "rule_line",
+							(int)x->passed[i].line, "key", x->passed[i].key));
+	json_object_set_new(o, "passed", passed);
 	if (x->exists)
 		json_object_set_new(o, "lease", views_lease(&x->lease));
 	return o;

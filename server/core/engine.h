@@ -251,6 +251,7 @@ struct engine_question {
 	uint16_t internal_port; /* 0: all of the protocol, or of the host if that is 0 */
 	uint16_t external_port; /* suggested, 0 = none */
 };
+enum { ENGINE_PASSED_MAX = 32 };
 struct engine_explanation {
 	bool allowed;
 	uint8_t result;	  /* enum pcp_result that PCP would answer */
@@ -262,6 +263,13 @@ struct engine_explanation {
 	uint16_t external_port; /* what it would get; 0 = a random one of the allowed, or all if all were asked for */
 	uint32_t lifetime_max_s;
 	uint32_t client_mappings, client_mappings_max;
+	/* The rules before the one that decides, or all if none does, and the key of each for which it does not; the first
+	 * ENGINE_PASSED_MAX of them, valid until the next engine_reload(). */
+	size_t passed_n;
+	struct engine_passed {
+		const char *rule, *key;
+		unsigned line;
+	} passed[ENGINE_PASSED_MAX];
 };
 void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
 		    struct engine_explanation *x);

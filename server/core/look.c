@@ -143,6 +143,19 @@ static void explain_static(const struct engine *e, const struct lease *l, struct
 	x->lifetime_max_s = CODEC_LIFETIME_FOREVER;
 }
 
+/* The rules that leave the decision to those after them. */
+static void explain_passed(const struct engine *e, const struct mapper_want *w, const struct mapper_plan *p,
+			   struct engine_explanation *x)
+{
+	struct policy_request q = mapper_asks(w);
+
+	for (size_t i = 0; i < e->conf->rules_n && i != p->policy.rule && x->passed_n < ENGINE_PASSED_MAX; i++) {
+		const struct conf_rule *r = &e->conf->rules[i];
+
+		x->passed[x->passed_n++] = (struct engine_passed){r->name, policy_passes(r, &q), r->line};
+	}
+}
+
 void engine_explain(const struct engine *e, const struct engine_question *q, uint64_t now_ms,
 		    struct engine_explanation *x)
 {
@@ -187,6 +200,8 @@ void engine_explain(const struct engine *e, const struct engine_question *q, uin
 		explain_static(e, lease_peek(e->leases, i), x);
 	else if (p.policy.given && p.policy.rule != UINT16_MAX)
 		x->rule_line = e->conf->rules[p.policy.rule].line;
+	if (p.policy.given)
+		explain_passed(e, &w, &p, x);
 	if (p.policy.allowed)
 		x->lifetime_max_s = p.policy.lifetime_max_s;
 }

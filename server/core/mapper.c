@@ -135,14 +135,19 @@ bool mapper_may_touch(const struct engine *e, const struct mapper_want *w, const
 	}
 }
 
+struct policy_request mapper_asks(const struct mapper_want *w)
+{
+	return (struct policy_request){.client = w->internal_address,
+				       .interface = w->interface,
+				       .mac_known = w->mac_known,
+				       .mac = w->mac,
+				       .protocol = w->protocol,
+				       .internal_port = w->internal_port};
+}
+
 bool mapper_judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p)
 {
-	struct policy_request q = {.client = w->internal_address,
-				   .interface = w->interface,
-				   .mac_known = w->mac_known,
-				   .mac = w->mac,
-				   .protocol = w->protocol,
-				   .internal_port = w->internal_port};
+	struct policy_request q = mapper_asks(w);
 	const char *unreachable = outside_unreachable(e, p->external, &w->internal_address);
 
 	policy_judge(e->conf, &q, &p->policy);

@@ -98,7 +98,9 @@ void mapper_do(struct engine *e, const struct mapper_want *w, uint64_t now_ms, s
 
 /* The steps of a plan. Refuses; error_s as in the verdict. */
 void mapper_refuse(struct mapper_plan *p, enum mapper_result result, const char *why, uint32_t error_s);
-/* Asks the rules, and sets the lifetime. False if it was refused. */
+/* What the rules are asked. */
+struct policy_request mapper_asks(const struct mapper_want *w);
+/* Asks them, and sets the lifetime. False if it was refused. */
 bool mapper_judge(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p);
 /* Refuses a new lease that would be one too many. */
 void mapper_room(const struct engine *e, const struct mapper_want *w, struct mapper_plan *p);

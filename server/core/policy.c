@@ -43,11 +43,17 @@ static bool is_whole(const struct conf_ranges *r)
 	return r->n == 0 || next > UINT16_MAX;
 }
 
-static bool covers_all(const struct conf_rule *r, const struct policy_request *q)
+/* Why a rule that allows does not allow all ports that are asked for. */
+static const char *not_all(const struct conf_rule *r, const struct policy_request *q)
 {
+	if (!r->wildcard)
+		return "wildcard";
 	/* no list can have the protocol 0 */
-	return r->wildcard && (!r->protocols_set || conf_protocols_have(&r->protocols, q->protocol)) &&
-	       is_whole(&r->internal_ports) && is_whole(&r->external_ports);
+	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
+		return "protocols";
+	if (!is_whole(&r->internal_ports))
+		return "internal-ports";
+	return is_whole(&r->external_ports) ? NULL : "external-ports";
 }
 
 /* True if a rule that allows refuses an inside port that is asked for, or one of all that are. */
@@ -61,38 +67,69 @@ static bool rejects(const struct conf_rule *r, const struct policy_request *q)
 	return conf_ranges_have(&r->reject_ports, q->internal_port);
 }
 
-static bool touches_any(const struct conf_rule *r, const struct policy_request *q)
+/* Why a rule that denies denies none of all ports that are asked for. */
+static const char *not_any(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (q->protocol == 0)
-		return true;
+		return NULL;
 	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
-		return false;
-	return has_ports(q->protocol) || (is_whole(&r->internal_ports) && is_whole(&r->external_ports));
+		return "protocols";
+	if (has_ports(q->protocol))
+		return NULL;
+	if (!is_whole(&r->internal_ports))
+		return "internal-ports";
+	return is_whole(&r->external_ports) ? NULL : "external-ports";
 }
 
-/* True if a rule is about this host. */
-static bool concerns(const struct conf_rule *r, const struct policy_request *q)
+/* Why a rule is not about this host. */
+static const char *not_host(const struct conf_rule *r, const struct policy_request *q)
 {
 	if (r->clients.n && !conf_prefixes_have(&r->clients, &q->client))
-		return false;
+		return "clients";
 	if (q->anywhere)
-		return true;
+		return NULL;
 	if (r->interfaces.n && !interface_listed(&r->interfaces, q->interface))
-		return false;
-	return !r->macs.n || (q->mac_known && mac_listed(&r->macs, &q->mac));
+		return "interfaces";
+	return !r->macs.n || (q->mac_known && mac_listed(&r->macs, &q->mac)) ? NULL : "macs";
+}
+
+static bool concerns(const struct conf_rule *r, const struct policy_request *q)
+{
+	return !not_host(r, q);
+}
+
+/* The key of a rule for which it does not match; NULL: it does. */
+static const char *mismatch(const struct conf_rule *r, const struct policy_request *q)
+{
+	const char *key = not_host(r, q);
+
+	if (key)
+		return key;
+	if (q->internal_port == 0)
+		return r->action == CONF_ALLOW ? not_all(r, q) : not_any(r, q);
+	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
+		return "protocols";
+	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
+		return "internal-ports";
+	return NULL;
 }
 
 static bool matches(const struct conf_rule *r, const struct policy_request *q)
 {
-	if (!concerns(r, q))
-		return false;
-	if (q->internal_port == 0)
-		return r->action == CONF_ALLOW ? covers_all(r, q) : touches_any(r, q);
-	if (r->protocols_set && !conf_protocols_have(&r->protocols, q->protocol))
-		return false;
-	if (r->internal_ports.n && !conf_ranges_have(&r->internal_ports, q->internal_port))
-		return false;
-	return true;
+	return !mismatch(r, q);
+}
+
+/* It takes outside ports away from the rules after it, which is not to decide. */
+static bool takes_away(const struct conf_rule *r, const struct policy_request *q)
+{
+	return r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0;
+}
+
+const char *policy_passes(const struct conf_rule *r, const struct policy_request *q)
+{
+	const char *key = mismatch(r, q);
+
+	return !key && takes_away(r, q) ? "external-ports" : key;
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -164,8 +201,7 @@ void policy_judge(const struct conf *conf, const struct policy_request *q, struc
 	for (size_t i = 0; i < conf->rules_n; i++) {
 		const struct conf_rule *r = &conf->rules[i];
 		bool rejected = rejects(r, q) && concerns(r, q);
-		if (!rejected &&
-		    (!matches(r, q) || (r->action == CONF_DENY && r->external_ports.n && q->internal_port != 0)))
+		if (!rejected && policy_passes(r, q))
 			continue;
 		v->rule = (uint16_t)i;
 		v->allowed = r->action == CONF_ALLOW && !rejected;

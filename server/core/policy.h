@@ -49,6 +49,10 @@ struct policy_verdict {
  */
 void policy_judge(const struct conf *conf, const struct policy_request *q, struct policy_verdict *v);
 
+/* The key of a rule for which it leaves the decision to those after it: "clients", "interfaces", "macs", "protocols",
+ * "internal-ports", "external-ports", "wildcard". NULL: it decides. Of a rule that comes before the one of the verdict. */
+const char *policy_passes(const struct conf_rule *r, const struct policy_request *q);
+
 /* The outside ports that a verdict allows; empty = all of the external's. They live as long as the verdict and conf. */
 struct conf_ranges policy_ports(struct policy_verdict *v);
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -37,6 +38,18 @@ static uint8_t map_tcp(struct world *w, uint32_t host, uint16_t port, uint16_t e
 	return reply[3];
 }
 
+/* The rules that do not decide, by line, and for which key. */
+static const char *passed(const struct engine_explanation *x)
+{
+	static char text[256];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < x->passed_n; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u %s ", x->passed[i].line, x->passed[i].key);
+	return text;
+}
+
 static void test_explain(void **state)
 {
 	static const struct {
@@ -49,17 +62,18 @@ static void test_explain(void **state)
 		unsigned line;
 		uint16_t external_port;
 		bool exists;
+		const char *passed;
 	} cases[] = {
-	    {10, 6, 9000, 9001, true, PCP_SUCCESS, "hosts", 4, 9001, false},
-	    {10, 6, 9000, 0, true, PCP_SUCCESS, "hosts", 4, 9000, false},
+	    {10, 6, 9000, 9001, true, PCP_SUCCESS, "hosts", 4, 9001, false, "3 clients "},
+	    {10, 6, 9000, 0, true, PCP_SUCCESS, "hosts", 4, 9000, false, "3 clients "},
 	    /* taken by the lease of .11: any */
-	    {10, 6, 8080, 8080, true, PCP_SUCCESS, "hosts", 4, 0, false},
-	    {10, 17, 9000, 0, false, PCP_NOT_AUTHORIZED, NULL, 0, 0, false},
-	    {200, 6, 9000, 0, false, PCP_NOT_AUTHORIZED, "no guests", 3, 0, false},
-	    {11, 6, 80, 1, true, PCP_SUCCESS, "hosts", 4, 8080, true},
-	    {12, 6, 443, 0, true, PCP_SUCCESS, "web", 8, 443, true},
-	    {10, 1, 80, 0, false, PCP_UNSUPP_PROTOCOL, NULL, 0, 0, false},
-	    {11, 6, 9000, 0, false, PCP_USER_EX_QUOTA, "hosts", 4, 0, false},
+	    {10, 6, 8080, 8080, true, PCP_SUCCESS, "hosts", 4, 0, false, "3 clients "},
+	    {10, 17, 9000, 0, false, PCP_NOT_AUTHORIZED, NULL, 0, 0, false, "3 clients 4 protocols "},
+	    {200, 6, 9000, 0, false, PCP_NOT_AUTHORIZED, "no guests", 3, 0, false, ""},
+	    {11, 6, 80, 1, true, PCP_SUCCESS, "hosts", 4, 8080, true, "3 clients "},
+	    {12, 6, 443, 0, true, PCP_SUCCESS, "web", 8, 443, true, ""},
+	    {10, 1, 80, 0, false, PCP_UNSUPP_PROTOCOL, NULL, 0, 0, false, ""},
+	    {11, 6, 9000, 0, false, PCP_USER_EX_QUOTA, "hosts", 4, 0, false, "3 clients "},
 	};
 	struct world w;
 
@@ -86,6 +100,7 @@ static void test_explain(void **state)
 		assert_int_equal(x.external_port, cases[i].external_port);
 		assert_int_equal(x.exists, cases[i].exists);
 		assert_non_null(x.why);
+		assert_string_equal(passed(&x), cases[i].passed);
 		assert_int_equal(x.client_mappings_max, x.rule && !strcmp(x.rule, "hosts") ? 2 : 256);
 		if (cases[i].host == 12)
 			assert_int_equal(x.lifetime_max_s, UINT32_MAX);

@@ -114,6 +114,55 @@ static void test_conditions(void **state)
 }
 
 /* A rule that rejects ports denies them to its hosts, whatever it and those below list. */
+/* For which of its keys a rule does not decide. */
+static void test_passes(void **state)
+{
+	static char lan0[] = "lan0", *names[] = {lan0};
+	static struct conf_mac macs[] = {{{2, 0, 0, 0, 0, 1}}};
+	static struct conf_range low = {1, 1023}, most = {2, 65535};
+	static struct conf_prefix net;
+	const struct conf_rule rows[] = {
+	    {.action = CONF_ALLOW, .clients = {&net, 1}, .interfaces = {names, 1}},
+	    {.action = CONF_ALLOW, .interfaces = {names, 1}, .macs = {macs, 1}},
+	    {.action = CONF_ALLOW, .macs = {macs, 1}, .protocols_set = true},
+	    {.action = CONF_ALLOW, .protocols_set = true, .internal_ports = {&low, 1}},
+	    {.action = CONF_ALLOW, .internal_ports = {&low, 1}, .external_ports = {&low, 1}},
+	    {.action = CONF_ALLOW, .external_ports = {&low, 1}},
+	    {.action = CONF_DENY, .external_ports = {&low, 1}},
+	    {.action = CONF_DENY},
+	    {.action = CONF_ALLOW, .wildcard = true, .internal_ports = {&most, 1}, .external_ports = {&most, 1}},
+	    {.action = CONF_ALLOW, .wildcard = true, .external_ports = {&most, 1}},
+	    {.action = CONF_ALLOW, .wildcard = true},
+	};
+	static const char *const one[] = {"clients", "interfaces",     "macs", "protocols", "internal-ports",
+					  NULL,	     "external-ports", NULL,   NULL,	    NULL,
+					  NULL},
+				 *const all[] = {"clients",	   "interfaces",     "macs", "wildcard",
+						 "wildcard",	   "wildcard",	     NULL,   NULL,
+						 "internal-ports", "external-ports", NULL};
+	struct policy_request q = {
+	    .client = codec_from_v4(0xc000020b), .interface = "lan1", .protocol = 6, .internal_port = 1024};
+
+	(void)state;
+	net = (struct conf_prefix){codec_from_v4(0xc6336400), 120};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *got[2];
+
+		q.internal_port = i == 8 ? 2 : 1024;
+		got[0] = policy_passes(&rows[i], &q);
+		q.internal_port = 0;
+		got[1] = policy_passes(&rows[i], &q);
+		for (int j = 0; j < 2; j++) {
+			const char *expected = j ? all[i] : one[i];
+
+			if (expected)
+				assert_string_equal(got[j], expected);
+			else
+				assert_null(got[j]);
+		}
+	}
+}
+
 static void test_rejected(void **state)
 {
 	static const struct {
@@ -389,8 +438,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_no_rule),	   cmocka_unit_test(test_conditions),
 	    cmocka_unit_test(test_external_ports), cmocka_unit_test(test_lifetimes_and_limits),
-	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_rejected),
-	    cmocka_unit_test(test_wildcards),	   cmocka_unit_test(test_could),
+	    cmocka_unit_test(test_reserved),	   cmocka_unit_test(test_passes),
+	    cmocka_unit_test(test_rejected),	   cmocka_unit_test(test_wildcards),
+	    cmocka_unit_test(test_could),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,18 @@ static void test_allowed(void **state)
 		 "  It would get external port 8080: 80 is not to be had.\n"
 		 "  It would last 1 day at most (86400 s), and can be renewed.\n"
 		 "  The host has 3 mappings of at most 128: 125 more are possible.\n");
+	explains("{" QUESTION HAS
+		 ", \"allowed\": true, \"rule\": \"hosts\", \"rule_line\": 12, \"result\": \"SUCCESS\", "
+		 "\"passed\": [{\"rule\": \"guests\", \"rule_line\": 8, \"key\": \"clients\"}, "
+		 "{\"rule\": \"web\", \"rule_line\": 9, \"key\": \"internal-ports\"}], "
+		 "\"external_port\": 8080, \"lifetime_max_s\": 60}",
+		 NULL,
+		 "allowed by rule \"hosts\" (line 12): 192.0.2.11, tcp port 8080\n"
+		 "  Rule \"guests\" (line 8) does not decide, by its clients.\n"
+		 "  Rule \"web\" (line 9) does not decide, by its internal-ports.\n"
+		 "  It would get external port 8080.\n"
+		 "  It would last 1 minute at most (60 s), and can be renewed.\n"
+		 "  The host has 3 mappings of at most 128: 125 more are possible.\n");
 	explains(any, "80",
 		 "allowed by rule \"hosts\" (line 12): 192.0.2.11, tcp port 8080\n"
 		 "  It would get a free external port of those allowed, since the one that it wants is not to be had.\n"
