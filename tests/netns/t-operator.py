@@ -63,15 +63,15 @@ def test_explain_by_place(net):
 def test_explain_words(net):
     """What explain tells people is true of protocols without ports, of hosts without a rule and of static mappings"""
     d = net.daemon(conf('static "web" { protocol = "tcp"  external-port = 443  to = "192.0.2.11:8443" }'))
-    line = open(d.path).read().split('static "web"')[0].count('\n') + 1
+    line, hosts = (open(d.path).read().split(x)[0].count('\n') + 1 for x in ('static "web"', 'rule "hosts"'))
 
     def words(*question):
         return [' '.join(x.split()) for x in d.ctl('explain', *question).stdout.splitlines()]
     assert words(LAN, '1', '1') == [
         f'refused: {LAN}, 1 port 1', 'Why: one port of a protocol with ports can be mapped, nothing else.',
         'PCP answers UNSUPP_PROTOCOL.', 'The host has 1 mapping of at most 256: 255 more are possible.']
-    assert words('203.0.113.9', 'tcp', '80')[:3] == [
-        'refused: 203.0.113.9, tcp port 80', 'Why: no rule matches.', 'PCP answers NOT_AUTHORIZED.']
+    assert words('203.0.113.9', 'tcp', '80')[:4] == [
+        'refused: 203.0.113.9, tcp port 80', f'Rule "hosts" (line {hosts}) does not decide, by its clients.', 'Why: no rule matches.', 'PCP answers NOT_AUTHORIZED.']
     assert words(LAN, 'tcp', '8443') == [
         f'allowed by static "web" (line {line}): {LAN}, tcp port 8443', 'It has external port 443.', 'It does not end.',
         'The host has 1 mapping of at most 256: 255 more are possible.',

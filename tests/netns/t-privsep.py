@@ -114,7 +114,8 @@ def test_killed(net):
         other = warden(d)
         assert net.client().map(UDP, 4000, 40000).result == SUCCESS
         d.process.kill()
-        # nothing is waited for: the table may still have its owner
+        d.process.wait()
+        # the other one is not waited for: the table may still have its owner
         e = net.daemon(conf(process=NOBODY))
         assert [x['external_port'] for x in e.leases()] == [40000]
         wait(lambda: gone(other))

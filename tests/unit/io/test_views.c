@@ -107,12 +107,15 @@ static void explanations(void **state)
 	    .rule_line = 3,
 	    .why = "the rule denies",
 	    .lifetime_max_s = UINT32_MAX,
+	    .passed_n = 1,
+	    .passed = {{.rule = "web", .line = 2, .key = "protocols"}},
 	};
 
 	(void)state;
 	same(views_explanation(&q, &x),
 	     "{\"allowed\":false,\"client\":\"192.0.2.12\",\"client_mappings\":0,\"client_mappings_max\":0,"
-	     "\"external_port\":0,\"internal_port\":5000,\"lifetime_max_s\":4294967295,\"protocol\":\"udp\","
+	     "\"external_port\":0,\"internal_port\":5000,\"lifetime_max_s\":4294967295,"
+	     "\"passed\":[{\"key\":\"protocols\",\"rule\":\"web\",\"rule_line\":2}],\"protocol\":\"udp\","
 	     "\"result\":\"NOT_AUTHORIZED\",\"rule\":\"guests\",\"rule_line\":3,\"why\":\"the rule denies\"}");
 	x.rule = NULL;
 	x.exists = x.allowed = true;
