@@ -94,7 +94,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers analyze check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage \
+.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers analyze check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage fuzz-afl \
 	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -301,6 +301,11 @@ fuzz-coverage:
 	+$(Q)$(MAKE) --no-print-directory O=build-fuzz/coverage CC=clang CFLAGS='-O1 -g -fprofile-instr-generate -fcoverage-mapping' \
 	LDFLAGS=-fprofile-instr-generate $(FUZZ_TARGETS:%=build-fuzz/coverage/tests/fuzz/fuzz_%)
 	$(Q)tests/fuzz/run.sh coverage build-fuzz $(FUZZ_TARGETS)
+# the same by AFL++
+fuzz-afl:
+	$(Q)tests/lab/deps.sh fuzz fuzz-afl
+	+$(Q)$(MAKE) --no-print-directory O=build-afl CC=afl-clang-fast HARDENING= FUZZ_ENGINE=-fsanitize=fuzzer $(FUZZ_TARGETS:%=build-afl/tests/fuzz/fuzz_%)
+	$(Q)tests/fuzz/run.sh afl build-afl $(FUZZ_TARGETS)
 # parts alone: nanoseconds of this machine
 bench-parts: $(BENCH)
 	$(Q)for b in $(BENCH); do $$b || exit 1; done
@@ -414,6 +419,6 @@ uninstall: uninstall-lib
 	rm -f $(DESTDIR)$(MANDIR)/man8/natpcpd.8 $(DESTDIR)$(MANDIR)/man5/natpcpd.conf.5
 
 clean:
-	rm -rf build build-san build-clang build-fuzz build-static build-deb
+	rm -rf build build-san build-clang build-fuzz build-afl build-static build-deb
 
 -include $(shell [ -d $(O) ] && find $(O) -name '*.d' -type f)

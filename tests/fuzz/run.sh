@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run.sh fuzz|minimise|coverage BUILD TARGET...
+# run.sh fuzz|minimise|coverage|afl BUILD TARGET...
 # What fuzz finds for TARGET is in BUILD/corpus/TARGET, and what is wrong with it in BUILD/found/TARGET, until minimise takes into the
 # tree what reaches something new.
 set -eu
@@ -17,6 +17,8 @@ control    server/api_revoke.c server/api_status.c server/views.c server/events.
 engine     server/core/engine.c server/core/natpmp.c server/core/pcp.c server/core/mapper.c server/core/mapper_do.c server/core/mapper_own.c
 engine     server/core/mapper_set.c server/core/peer.c server/core/lease.c server/core/ports.c server/core/portset.c server/core/outside.c
 engine     server/core/settle.c server/core/upkeep.c server/core/update.c server/core/policy.c server/core/terms.c server/core/choice.c
+engine     server/core/runs.c server/core/reload.c server/core/mapper_filters.c server/core/pcp_portset.c server/core/wildcard.c
+engine     server/core/tally.c server/core/index.c server/core/wheel.c server/core/slab.c server/core/round.c server/core/reply.c
 import     server/natpcpctl_import_read.c server/natpcpctl_import_rule.c server/natpcpctl_import_write.c server/natpcpctl_import_table.c
 journal    server/io/journal_read.c server/natpcpctl_journal.c server/natpcpctl_result.c server/core/record.c
 netlink    server/io/wan.c server/io/route.c server/io/neighbour.c server/io/netlink.c server/io/busy.c backends/conntrack.c
@@ -77,6 +79,21 @@ coverage() { # TARGET
 			t, $8 - $9, $8, $10, $2 - $3, $2, $4 }'
 }
 
+# Another fuzzer, which begins with the seeds
+afl() { # TARGET
+	local out=$build/found/$1
+	rm -rf "$out"
+	mkdir -p "$out"
+	AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_NO_AFFINITY=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 \
+		afl-fuzz -V "${FUZZ_S:-20}" -i "tests/fuzz/seeds/$1" -o "$out" -- "$build/tests/fuzz/fuzz_$1" >"$out.log" 2>&1 || {
+		tail -n 40 "$out.log"
+		return 1
+	}
+	awk -v t="$1" '{ v[$1] = $3 } END { printf "%-8s %9d executions %6d inputs %3d crashes %3d hangs\n",
+		t, v["execs_done"], v["corpus_count"], v["saved_crashes"], v["saved_hangs"]
+		exit v["saved_crashes"] + v["saved_hangs"] > 0 }' "$out/default/fuzzer_stats"
+}
+
 tool() { # NAME: of whatever version there is
 	command -v "$1" || compgen -c "$1-" | sort -V | tail -n 1
 }
@@ -87,6 +104,7 @@ for target in "$@"; do
 	case $what in
 	fuzz) fuzz "$target" ;;
 	minimise) minimise "$target" ;;
+	afl) afl "$target" ;;
 	coverage) coverage "$target" ;;
 	esac || failed=1
 done

@@ -5,7 +5,7 @@
 # Some more are only unpacked, since they would be started: bench and check have another server and a firewall, to be compared with
 # and to work beside, in $PEER (build/peer), and check has Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
-# fuzz: what make fuzz and the like need.
+# fuzz, fuzz-afl: what make fuzz and the like need.
 # package: what make deb and make check-deb need.
 set -eu
 table='
@@ -71,6 +71,7 @@ clients-all syncthing                            cmd:syncthing
 clients-all baresip-core                         cmd:baresip
 fuzz        clang                                cmd:clang
 fuzz        llvm                                 cmd:llvm-cov
+fuzz-afl    afl++                                cmd:afl-fuzz
 package     dpkg-dev                             cmd:dpkg-buildpackage
 package     debhelper                            cmd:dh
 package     lintian                              cmd:lintian
@@ -84,6 +85,7 @@ for g in "$@"; do
 	build) want[build]=1 ;;
 	demo) want[build]=1 want[demo]=1 ;;
 	fuzz) want[build]=1 want[fuzz]=1 ;;
+	fuzz-afl) want[fuzz-afl]=1 ;;
 	package) want[build]=1 want[package]=1 ;;
 	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=miniupnpd-nftables ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
