@@ -268,7 +268,7 @@ ssize_t recv(int fd, void *to, size_t size, int flags)
 {
 	struct mnl_socket *s = socket_of(fd);
 	struct datagram d;
-	size_t n;
+	size_t n, padded;
 
 	(void)flags;
 	__asan_unpoison_memory_region(to, size);
@@ -284,11 +284,14 @@ ssize_t recv(int fd, void *to, size_t size, int flags)
 	}
 	n = d.length < size ? d.length : size;
 	memcpy(to, d.data, n);
+	/* libmnl reads to the end of the padding: the kernel always sends it, and a buffer always has room for it */
+	padded = MNL_ALIGN(n) < size ? MNL_ALIGN(n) : size;
+	memset((uint8_t *)to + n, 0, padded - n);
 	free(d.data);
 	if (buffers_n < BUFFERS) {
 		buffers[buffers_n].at = to;
 		buffers[buffers_n++].size = size;
-		__asan_poison_memory_region((uint8_t *)to + n, size - n);
+		__asan_poison_memory_region((uint8_t *)to + padded, size - padded);
 	}
 	return (ssize_t)n;
 }
