@@ -16,13 +16,16 @@
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "server/io/control_socket.h"
 #include "server/io/origin.h"
+#include "server/io/patience.h"
 #include "server/io/reserve.h"
 
 #define IDLE_S	    30	  /* an exchange that does not move for so long is ended */
+#define REQUEST_MS  30000 /* a request that is not whole then is ended, though it moves */
 #define HEADERS_MAX 16384 /* octets */
 #define BODY_MAX    16384 /* octets */
 #define INPUT_MAX   65536 /* octets, more than one request may have */
@@ -44,12 +47,15 @@ struct control {
 
 /* All that listen: of an accept that fails libevent tells the listener and its own HTTP server, and nothing of ours. */
 static LIST_HEAD(, control) listening = LIST_HEAD_INITIALIZER(listening);
+/* Of all of them, by descriptor. */
+static struct patience patience;
 
 struct control_request {
 	struct control *control;
 	struct evhttp_request *http;
 	struct evkeyvalq parameters;
 	const char *path;
+	bool streams; /* the answer comes later */
 };
 
 struct control_stream {
@@ -146,6 +152,11 @@ static void stream_end(struct control_stream *s)
 	free(s);
 }
 
+static int descriptor(struct evhttp_connection *connection)
+{
+	return bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+}
+
 static void stream_closed(struct evhttp_connection *connection, void *context)
 {
 	struct control_stream *s = context;
@@ -169,6 +180,7 @@ static void stream_more(struct evhttp_connection *connection, void *context)
 		evhttp_send_reply_chunk_with_cb(s->http, piece, stream_more, s);
 	} else if (!s->waits) {
 		evhttp_connection_set_closecb(connection, NULL, NULL);
+		patience_answered(&patience, descriptor(connection));
 		evhttp_send_reply_end(s->http);
 		stream_end(s);
 	}
@@ -198,11 +210,11 @@ struct control_stream *control_stream(struct control_request *q, const char *typ
 			evhttp_send_error(q->http, HTTP_INTERNAL, NULL);
 		return NULL;
 	}
+	q->streams = true;
 	*s = (struct control_stream){.http = q->http, .next = next, .done = done, .context = context, .waits = true};
 	evhttp_connection_set_closecb(connection, stream_closed, s);
 	/* else the kernel keeps megabytes for a reader that does not read */
-	setsockopt(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), SOL_SOCKET, SO_SNDBUF, &output,
-		   sizeof(output));
+	setsockopt(descriptor(connection), SOL_SOCKET, SO_SNDBUF, &output, sizeof(output));
 	headers(q->http, type);
 	evhttp_send_reply_start(q->http, HTTP_OK, NULL);
 	return s;
@@ -256,27 +268,36 @@ static bool strange(const struct control *c, struct evhttp_request *http, const 
 	return true;
 }
 
-static void request(struct evhttp_request *http, void *context)
+static void answer(struct control_request *q)
 {
-	struct control *c = context;
-	struct control_request q = {.control = c, .http = http};
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(q->http);
 	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
 
-	/* while it answers libevent looks for the end of the connection, and would keep all that comes before */
-	bufferevent_setwatermark(evhttp_connection_get_bufferevent(evhttp_request_get_connection(http)), EV_READ, 0,
-				 INPUT_MAX);
-	q.path = uri ? evhttp_uri_get_path(uri) : NULL;
-	if (uri && c->where && strange(c, http, uri))
+	q->path = uri ? evhttp_uri_get_path(uri) : NULL;
+	if (uri && q->control->where && strange(q->control, q->http, uri))
 		return;
-	if (!q.path || (query && evhttp_parse_query_str(query, &q.parameters) < 0)) {
-		evhttp_send_error(http, HTTP_BADREQUEST, NULL);
+	if (!q->path || (query && evhttp_parse_query_str(query, &q->parameters) < 0)) {
+		evhttp_send_error(q->http, HTTP_BADREQUEST, NULL);
 		return;
 	}
 	if (!query)
-		TAILQ_INIT(&q.parameters);
-	c->fn(c->context, &q);
-	evhttp_clear_headers(&q.parameters);
+		TAILQ_INIT(&q->parameters);
+	q->control->fn(q->control->context, q);
+	evhttp_clear_headers(&q->parameters);
+}
+
+static void request(struct evhttp_request *http, void *context)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(http);
+	struct control_request q = {.control = context, .http = http};
+	int fd = descriptor(connection);
+
+	/* while it answers libevent looks for the end of the connection, and would keep all that comes before */
+	bufferevent_setwatermark(evhttp_connection_get_bufferevent(connection), EV_READ, 0, INPUT_MAX);
+	patience_whole(&patience, fd);
+	answer(&q);
+	if (!q.streams)
+		patience_answered(&patience, fd);
 }
 
 /* Whoever else wants to connect waits in the backlog; idle exchanges end meanwhile. */
@@ -293,19 +314,38 @@ static void resume_accepting(void *context)
 	evconnlistener_enable(c->listener);
 }
 
-/* For each new connection. The lowest free descriptor tells how many are open. NULL: libevent makes the usual one. */
+static void came(struct evbuffer *input, const struct evbuffer_cb_info *info, void *context)
+{
+	const struct control *c = LIST_FIRST(&listening);
+	int fd = bufferevent_getfd(context);
+	struct stat st;
+
+	(void)input;
+	if (!c || info->n_added == 0 || fstat(fd, &st) < 0)
+		return;
+	/* libevent ends it, as if the other side had gone */
+	if (!patience_more(&patience, fd, st.st_ino, loop_now_ms(c->loop), REQUEST_MS))
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* For each new connection. The lowest free descriptor tells how many are open: where anybody may connect, half are left to
+ * the operator's. NULL: libevent makes the usual one. */
 static struct bufferevent *accepted(struct event_base *base, void *context)
 {
 	struct control *c = context;
+	struct bufferevent *connection = bufferevent_socket_new(base, -1, 0);
 	struct rlimit most;
 	int fd = fcntl(evconnlistener_get_fd(c->listener), F_DUPFD_CLOEXEC, 0);
 
-	(void)base;
 	if (fd >= 0)
 		close(fd);
-	if (fd < 0 || reserve_used() || (getrlimit(RLIMIT_NOFILE, &most) == 0 && (rlim_t)fd + SPARE >= most.rlim_cur))
+	if (fd < 0 || reserve_used() ||
+	    (getrlimit(RLIMIT_NOFILE, &most) == 0 &&
+	     (rlim_t)fd + SPARE >= (c->where ? most.rlim_cur / 2 : most.rlim_cur)))
 		pause_accepting(c);
-	return NULL;
+	if (connection)
+		evbuffer_add_cb(bufferevent_get_input(connection), came, connection);
+	return connection;
 }
 
 /* There is no descriptor, in the whole system maybe: whoever connects stays in the backlog and the socket readable. */

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """HTTP on a loopback address: to look at, by nobody but those who name it; and what is there to look at."""
+import contextlib
 import http.client
 import json
 import os
+import resource
 import select
 import shutil
 import socket
@@ -228,6 +230,45 @@ def test_readers(net):
     wait(lambda: shown(net, '/v1/status')['events_readers'] == 31)
     readers.append(Events(net))
     assert get(net, '/v1/events?types=frob')[0] == 400
+
+
+def test_crowd(net):
+    """Somebody on the router connects as often as he can and says next to nothing: hosts are served, and the operator is; and
+    everybody again when he has gone"""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, hard), hard))
+    d, c = net.daemon(conf(control=HTTP)), net.client()
+    crowd = []
+
+    def opened():
+        return len(os.listdir(f'/proc/{d.process.pid}/fd'))
+
+    def more():
+        with probe.inside(net.ns('gw')):
+            for _ in range(200):
+                s = socket.socket()
+                s.setblocking(False)
+                s.connect_ex(('127.0.0.1', PORT))
+                crowd.append(s)
+                until = select.poll()
+                until.register(s, select.POLLOUT)
+                until.poll(2)
+        return opened() > 1900
+    wait(more, 20)
+    more()
+    more()
+    assert 1000 < opened() < 2100, opened()
+    for s in crowd:
+        with contextlib.suppress(OSError):  # some wait in the backlog
+            s.send(b'G')
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    assert d.status()['leases'] == 1
+    assert 1000 < opened() < 2100, opened()
+    for s in crowd:
+        s.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    wait(lambda: opened() < 100)
+    assert shown(net, '/v1/status')['leases'] == 1
 
 
 def test_backend(net):

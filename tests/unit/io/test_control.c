@@ -12,7 +12,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,6 +35,15 @@ struct fixture {
 };
 
 static struct fixture f;
+static time_t ahead_s; /* of the clocks' time */
+
+int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int rc = (int)syscall(SYS_clock_gettime, clock, ts);
+
+	ts->tv_sec += ahead_s;
+	return rc;
+}
 
 static void say(struct control_request *q, int status, const char *text)
 {
@@ -104,6 +115,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&f, 0, sizeof(f));
+	ahead_s = 0;
 	strcpy(f.directory, "/tmp/natpcpd-test-XXXXXX");
 	if (!mkdtemp(f.directory))
 		return -1;
@@ -361,6 +373,62 @@ static void no_descriptor(void **state)
 	assert_null(f.readable);
 }
 
+/* A request that comes octet by octet is ended after 30 s, though no pause is as long as an idle one may be; one that was
+ * answered is not held against the next. */
+static void drip(void **state)
+{
+	static const char text[] = "GET /drip HTTP/1.1\r\nHost: x\r\nX: yyyyyyyyyyyyyyyy",
+			  whole[] = "GET /whole HTTP/1.1\r\n\r\n";
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char buffer[4096];
+	unsigned sent = 0;
+	ssize_t n = -1;
+
+	(void)state;
+	strcpy(name.sun_path, f.path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		ahead_s += 20;
+		assert_int_equal(send(fd, whole, strlen(whole), 0), strlen(whole));
+		loop_timer_set(f.timer, loop_now_ms(f.loop) - (uint64_t)ahead_s * 1000 + 20);
+		assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+		assert_true(recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0);
+	}
+	for (; n != 0 && sent < strlen(text); sent++) {
+		assert_int_equal(send(fd, text + sent, 1, MSG_NOSIGNAL), 1);
+		loop_timer_set(f.timer, loop_now_ms(f.loop) - (uint64_t)ahead_s * 1000 + 20);
+		assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+		n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+		ahead_s += 9;
+	}
+	close(fd);
+	assert_int_equal(n, 0);
+	assert_int_equal(sent, 5); /* at 36 s */
+}
+
+/* Who does not read what he asked for is ended after 30 s, however much more of it there is. */
+static void stuck(void **state)
+{
+	static const char text[] = "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	f.wanted = 1 << 20;
+	strcpy(name.sun_path, f.path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+	for (unsigned i = 0; i < 4; i++) {
+		loop_timer_set(f.timer, loop_now_ms(f.loop) - (uint64_t)ahead_s * 1000 + 20);
+		assert_int_equal(loop_run(f.loop, NULL, NULL), 0);
+		assert_int_equal(f.done, i == 3);
+		ahead_s += 11;
+	}
+	assert_in_range(f.pieces, 1, 200);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -369,6 +437,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(stream_left, setup, teardown),
 	    cmocka_unit_test_setup_teardown(stream_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(crowd, setup, teardown),
+	    cmocka_unit_test_setup_teardown(drip, setup, teardown),
+	    cmocka_unit_test_setup_teardown(stuck, setup, teardown),
 	    cmocka_unit_test_setup_teardown(no_descriptor, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_file, setup, teardown),
 	    cmocka_unit_test_setup_teardown(notifying, setup, teardown),
