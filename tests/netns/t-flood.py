@@ -44,8 +44,8 @@ def frames(kinds, sources, server=GW):
 class Flood:
     """Sends its packets some times over; ends with the with statement at the latest."""
 
-    def __init__(self, net, packets, side='lan2', turns=TURNS):
-        self.wire, self.packets, self.turns, self.over = forge.Wire(net, side, 'br-lan'), packets, turns, False
+    def __init__(self, net, packets, side='lan2', turns=TURNS, interface='br-lan'):
+        self.wire, self.packets, self.turns, self.over = forge.Wire(net, side, interface), packets, turns, False
         self.sent = 0
         self.thread = threading.Thread(target=self.run)
 
@@ -178,6 +178,22 @@ def test_crowd(net):
     s = d.status()
     assert s['dropped']['crowd'] > FRAMES, s
     assert s['requests']['pcp']['MAP'] < 5 * FRAMES, s
+
+
+def test_outside(net):
+    """From outside, whatever its sources: none of it reaches the server, whose sockets are its interfaces' alone"""
+    d = net.daemon(conf(**QUIET, **ANY))
+    c = net.client()
+    assert c.map(UDP, 4000, 40000).result == SUCCESS
+    before, asked = d.status()['datagrams'], forge.kernel(net)
+    with Flood(net, frames(('map', 'address'), made_up(FRAMES), EXT) + frames(('map',), [LAN] * FRAMES, GW), 'wan',
+               interface='wan0') as f:
+        wait(lambda: f.sent > FRAMES)
+        polite(c)
+        f.thread.join(30)
+    wait(lambda: forge.kernel(net)['Udp.NoPorts'] - asked['Udp.NoPorts'] > 2 * FRAMES)
+    assert d.status()['datagrams'] - before < 4 * ASKED, d.status()
+    assert len(d.leases()) == 1
 
 
 def test_network(net):
