@@ -39,7 +39,8 @@ def restored(bed, report, a):
 
 
 ROWS = {'instructions': quiet.instructions, 'address': rates.address, 'create': rates.create, 'miniupnpd': peer.peer,
-        'flows': forward.flows, 'throughput': forward.throughput, 'fair': strain.fair, 'flood': flooding.flooding, 'burst': strain.burst, 'restore': restored}
+        'flows': forward.flows, 'throughput': forward.throughput, 'fair': strain.fair, 'flood': flooding.flooding, 'dropped': flooding.dropped,
+        'burst': strain.burst, 'restore': restored}
 
 
 def arguments():

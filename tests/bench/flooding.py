@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a host that asks now and then sees while one processor floods the router with requests of every kind, from one
 source and from a hundred thousand that are made up; and what the daemon's memory and the kernel's tables say to it."""
+import glob
 import json
+import re
 import time
 
 from bed import LIMITED, UNLIMITED, Failed, Router, run
-from report import goal
+from report import goal, middle, ratio
 from strain import POLITE_RATE, POLITE_S, polite
 
 P99_MS = 50
@@ -18,6 +20,9 @@ KINDS = (('map', ONE), ('garbage', ONE), ('response', ONE),
          ('short', MANY), ('response', MANY), ('map', ONE6), ('map', NETWORK6), ('map', MANY6))
 SERVER6 = '2001:db8:ffff::1'
 BOUND = 1 << 26  # packets; it is ended before
+# nobody answers any of these: not a request; over the host's rate; and of strangers while a crowd is there, if it is
+DROPPED = (('garbage', ONE), ('map', ONE), ('garbage', MANY), ('map', MANY))
+DROP_RATE, DROP_S = 40000, 1
 CONNTRACK = '/proc/sys/net/netfilter/nf_conntrack_count'
 
 
@@ -74,6 +79,41 @@ def flooding(bed, report, a):
     report.add('after floods', after['p99_us'] / 1000, 'ms, p99', runs=[after], against=quiet['p99_us'] / 1000,
                lost=after['lost'], kib=r.rss_kib())
     r.close()
+
+
+def busy(r):
+    """Seconds on a processor, by all threads of a router's server, and datagrams that its sockets gave out."""
+    seconds = 0.0
+    for task in glob.glob(f'/proc/{r.server.pid}/task/*'):
+        with open(task + '/schedstat') as f:
+            seconds += int(f.read().split()[0]) / 1e9
+    snmp = r.inside('cat', '/proc/net/snmp', capture_output=True).stdout
+    return seconds, int(re.findall(r'^Udp: (\d+)', snmp, re.M)[0])
+
+
+def dropping(bed, r, kind, sources):
+    """Microseconds of a processor for each datagram of a flood that leaves time to read it all."""
+    mac = json.loads(run('ip', '-j', '-n', r.router, 'link', 'show', 'lan0', capture_output=True).stdout)[0]['address']
+    seconds, datagrams = busy(r)
+    bed.inside(bed.clients, bed.path('tests/bench/flood'), '-r', str(DROP_RATE), f'lan0-{r.index}', mac, r.address, sources, kind,
+               str(DROP_RATE * DROP_S), capture_output=True)
+    after, read = busy(r)
+    return {'us': (after - seconds) * 1e6 / (read - datagrams), 'per_second': (read - datagrams) / (after - seconds)}
+
+
+def dropped(bed, report, a):
+    """The path of a datagram that is not answered, against a loop that does nothing but receive."""
+    ours, floor = Router(bed), Router(bed)
+    ours.natpcpd([(UNLIMITED, LIMITED)])
+    floor.floor('drop')
+    for kind, sources in DROPPED:
+        turns = [(dropping(bed, ours, kind, sources), dropping(bed, floor, kind, sources)) for _ in range(min(a.rounds, 3))]
+        mine, theirs = ([t[i] for t in turns] for i in (0, 1))
+        report.add(f'drop {kind}, {"one" if sources == ONE else "many"}', middle(mine, 'per_second'), '/s of 1 cpu',
+                   against=middle(theirs, 'per_second'), ratio=ratio(mine, theirs), microseconds=middle(mine, 'us'))
+        settle(ours)
+    ours.close()
+    floor.close()
 
 
 def settle(r):

@@ -7,6 +7,7 @@
  *   floor map TABLE       elements go into maps "dnat4" and "snat4" of that inet table, which must be there; a request
  *                         with lifetime 0 takes the last mapping out again
  *   floor address         only answers, for the price of a request without a change
+ *   floor drop            only receives, for the price of a request that nobody answers
  *   floor restore TABLE N only sends the elements of N mappings, RESTORE_BATCH in a transaction, and is ready then:
  *                         those that restore.py puts into a journal
  */
@@ -202,6 +203,8 @@ int main(int argc, char **argv)
 		perror("floor");
 		return 1;
 	}
+	bool drop = strcmp(argv[1], "drop") == 0;
+
 	puts("ready");
 	fflush(stdout);
 	for (;;) {
@@ -215,7 +218,7 @@ int main(int argc, char **argv)
 								   .msg_controllen = sizeof(control[i])}};
 		}
 		int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
-		if (n <= 0)
+		if (n <= 0 || drop)
 			continue;
 		for (int i = 0; i < n; i++) /* octets 4 to 7 are the lifetime */
 			remove[i] = messages[i].msg_len >= 8 && memcmp(data[i] + 4, "\0\0\0", 4) == 0;
