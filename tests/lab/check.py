@@ -177,9 +177,15 @@ def scenarios(build):
              *sorted(glob.glob('tests/scenario/*.txt')))]
 
 
-def replays(build):
+def pure_targets():
+    """The fuzzing targets that use no library but C's, as the Makefile knows them."""
+    with open('Makefile') as f:
+        return re.search(r'^FUZZ_PURE := .*fuzz_%,([a-z ]+)\)', f.read(), re.M)[1].split()
+
+
+def replays(build, targets=('*',)):
     work = []
-    for source in sorted(glob.glob('tests/fuzz/fuzz_*.c')):
+    for source in sorted(s for t in targets for s in glob.glob(f'tests/fuzz/fuzz_{t}.c')):
         program = source.replace('tests/', build + '/tests/', 1)[:-2]
         seeds = 'tests/fuzz/seeds/' + os.path.basename(program)[len('fuzz_'):]
         if exists(program):
@@ -248,8 +254,9 @@ def sanitized(make, build):
     return netns(build) + units(build) + scenarios(build) + replays(build)
 
 
-# under the memory sanitizer these compute for a minute; what they drive, the scenarios do as well
-TOO_LONG = ('test_mapper_own', 'test_engine', 'test_lease', 'test_index', 'test_probe')
+# under the memory sanitizer these compute for a minute; what they drive, the scenarios do as well. test_steps counts those of
+# optimised code
+TOO_LONG = ('test_mapper_own', 'test_engine', 'test_lease', 'test_index', 'test_probe', 'test_runs', 'test_steps')
 
 
 def memory(make, build):
@@ -263,7 +270,7 @@ def memory(make, build):
         say('SKIP', 'the pure layers under the memory sanitizer', why.strip()[-200:])
         return []
     pure = [w for w in units(build, ('codec', 'conf', 'core')) if os.path.basename(w[1]) not in TOO_LONG]
-    return pure + scenarios(build) + replays(build)
+    return pure + scenarios(build) + replays(build, pure_targets())
 
 
 def main():
