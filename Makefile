@@ -94,7 +94,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects pure unit replay check check-unit check-layers check-format check-headers analyze check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage fuzz-afl \
+.PHONY: all lib install-lib uninstall-lib objects pure pure-unit engine unit replay check check-unit check-layers check-format check-headers analyze check-valgrind check-msan check-targets check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage fuzz-afl \
 	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -236,7 +236,10 @@ FUZZ  := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_PURE := $(filter $(patsubst %,$(O)/tests/fuzz/fuzz_%,client codec conf engine proxy record restore warden),$(FUZZ))
 # what tests/lab/check.py runs under clang's memory sanitizer: that wants to see all that writes memory, and the pure layers use no
 # library but C's. make O=build-msan CC=clang SAN=memory pure
-pure: $(patsubst %.c,$(O)/%,$(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,codec conf core)))) $(PLAYER) $(FUZZ_PURE)
+pure: pure-unit engine $(FUZZ_PURE)
+pure-unit: $(patsubst %.c,$(O)/%,$(sort $(wildcard $(patsubst %,tests/unit/%/test_*.c,codec conf core))))
+# the warden's target is linked with messages of nftables
+engine: $(PLAYER) $(filter-out %/fuzz_warden,$(FUZZ_PURE))
 
 check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	$(Q)for l in $^; do f='$(FORBID)'; case $$l in */libcodec.a) f="$$f|malloc|calloc|realloc|free";; esac; \
@@ -322,6 +325,11 @@ deps:
 check:
 	$(Q)tests/lab/deps.sh check
 	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) all
+# what is too dear for make check: all unit tests, scenarios and seeds by valgrind; those of the pure layers by clang's memory sanitizer,
+# and for big-endian (s390x) and 32-bit (armhf) processors, by qemu
+check-valgrind check-msan check-targets: check-%:
+	$(Q)tests/lab/deps.sh $*
+	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) $*
 # which requirements of the RFCs are proved by tests that ran; uses the verdicts of a check that is still true
 conformance:
 	$(Q)tests/lab/deps.sh demo

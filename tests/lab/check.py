@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs everything that make check promises, in parallel, and says what came of it.
 
-  check.py [--jobs N] [--build DIR] all | netns | unit | proofs | self ...
+  check.py [--jobs N] [--build DIR] all | netns | unit | proofs | valgrind | msan | targets | self ...
 
 One line for each test, the log of what failed, and at the end one line alone: N passed, N failed, N skipped.
 all and proofs (every test that can prove a requirement, once) leave the verdicts in DIR/results.tsv.
@@ -23,6 +23,10 @@ import time
 
 SANITIZERS = 'address,undefined'
 MAKE = os.environ.get('MAKE', 'make').split()[0]
+# what has no library but C's on other machines that Debian has compilers for: tests/alone
+FOREIGN = {'s390x': ('s390x-linux-gnu', 'qemu-s390x'), 'armhf': ('arm-linux-gnueabihf', 'qemu-arm')}
+VALGRIND = ['valgrind', '-q', '--error-exitcode=99', '--leak-check=full', '--errors-for-leak-kinds=definite,indirect,possible']
+under = {}  # what runs the programs of a tree, if not this machine alone
 running, lock = set(), threading.Lock()
 total = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
 took = []  # (seconds, command)
@@ -83,9 +87,9 @@ def note(test, verdict):
         verdicts.append((test, verdict))
 
 
-def cmocka(program, source):
+def cmocka(program, source, runner=()):
     """A unit test program: each of its tests counts; its own closing line is shown."""
-    code, out = run([program], 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
+    code, out = run([*runner, program], 900 if runner else 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
     marks = {'OK': 'PASS', 'FAILED': 'FAIL', 'SKIPPED': 'SKIP'}
     for mark, test in re.findall(r'^\[ *(OK|FAILED|SKIPPED) *\] (\w+)$', out, re.M):
         note(f'{source}:{test}', marks[mark])
@@ -161,7 +165,7 @@ def exists(program):
 
 
 def units(build, layers=('*',)):
-    return [(cmocka, p, t) for p, t in ((t.replace('tests/', build + '/tests/', 1)[:-2], t) for layer in layers
+    return [(cmocka, p, t, under.get(build, ())) for p, t in ((t.replace('tests/', build + '/tests/', 1)[:-2], t) for layer in layers
                                         for t in sorted(glob.glob(f'tests/unit/{layer}/test_*.c'))) if exists(p)]
 
 
@@ -173,7 +177,7 @@ def scenarios(build):
     player = build + '/tests/scenario/player'
     if not os.path.exists('tests/scenario/player.c') or not exists(player):
         return []
-    return [(lines, 'scenarios' + ('' if build == 'build' else ' ' + build), player,
+    return [(lines, 'scenarios' + ('' if build == 'build' else ' ' + build), *under.get(build, ()), player,
              *sorted(glob.glob('tests/scenario/*.txt')))]
 
 
@@ -184,12 +188,13 @@ def pure_targets():
 
 
 def replays(build, targets=('*',)):
+    """Those that were built: not all are for every machine."""
     work = []
     for source in sorted(s for t in targets for s in glob.glob(f'tests/fuzz/fuzz_{t}.c')):
         program = source.replace('tests/', build + '/tests/', 1)[:-2]
         seeds = 'tests/fuzz/seeds/' + os.path.basename(program)[len('fuzz_'):]
-        if exists(program):
-            work.append((step, program + ' replays its seeds', program, seeds))
+        if os.path.exists(program) if under.get(build) else exists(program):
+            work.append((step, program + ' replays its seeds', *under.get(build, ()), program, seeds))
     return work
 
 
@@ -259,7 +264,12 @@ def sanitized(make, build):
 TOO_LONG = ('test_mapper_own', 'test_engine', 'test_lease', 'test_index', 'test_probe', 'test_runs', 'test_steps')
 
 
-def memory(make, build):
+def pure(build, skip=()):
+    return [w for w in units(build, ('codec', 'conf', 'core')) if os.path.basename(w[1]) not in skip] + \
+        scenarios(build) + replays(build, pure_targets())
+
+
+def memory(make, build, skip=TOO_LONG):
     """All of it by another compiler; the pure layers are then run with its sanitizer of memory that nobody has written to."""
     with tempfile.TemporaryDirectory() as directory:
         here, why = run(['sh', '-c', 'echo "int main(void) { return 0; }" | clang -fsanitize=memory -x c -o "$1" -', 'sh', directory + '/it'], 60)
@@ -269,8 +279,31 @@ def memory(make, build):
     if here != 0:
         say('SKIP', 'the pure layers under the memory sanitizer', why.strip()[-200:])
         return []
-    pure = [w for w in units(build, ('codec', 'conf', 'core')) if os.path.basename(w[1]) not in TOO_LONG]
-    return pure + scenarios(build) + replays(build, pure_targets())
+    return pure(build, skip)
+
+
+def foreign(make, build, machine, whole=True):
+    """The pure layers for another kind of processor, run by an emulator of it: the scenarios and seeds, and the unit tests."""
+    triple, emulator = FOREIGN[machine]
+    missing = [t for t in (triple + '-gcc', emulator) if not shutil.which(t)]
+    if missing:
+        say('SKIP', f'the pure layers for {machine}', f'no {missing[0]}')
+        return []
+    under[build] = [emulator, '-L', '/usr/' + triple]
+    if not step(f'compiles for {machine}', 'nice', *make, f'O={build}', f'CC={triple}-gcc', f'AR={triple}-ar', 'pc=', 'SECCOMP=', 'HARDENING=',
+                'CPPFLAGS=-D_FILE_OFFSET_BITS=64 -Itests/alone -idirafter /usr/include', 'CFLAGS=-O1 -g0 -Wno-maybe-uninitialized',
+                'engine', *(['pure-unit'] if whole else [])):
+        return []
+    # the emulator does not pass on all that its sockets need
+    return pure(build, ('test_conn',)) if whole else scenarios(build) + replays(build, pure_targets())
+
+
+def valgrind(make, build):
+    """Everything that is not netns, by valgrind; it has an allocator of its own, so none is made to fail."""
+    under[build] = VALGRIND
+    if not step('compiles for valgrind', *make, f'O={build}', 'HARDENING=', 'CPPFLAGS=-DFAILMALLOC=0', 'CFLAGS=-O1 -g', 'unit', 'replay'):
+        return []
+    return units(build) + scenarios(build) + replays(build)
 
 
 def main():
@@ -327,6 +360,12 @@ def main():
             (step, 'format', *make, 'check-format'),
             (memory, make, 'build-clang'),
         ]
+    if 'valgrind' in a.sets:
+        work += [(valgrind, make, a.build + '-valgrind')]
+    if 'msan' in a.sets:
+        work += [(memory, make, a.build + '-clang', ('test_steps',))]
+    if 'targets' in a.sets:
+        work += [(foreign, make, f'{a.build}-{m}', m) for m in FOREIGN]
     together(a.jobs * 2 + 1, work)
     if everything:
         dissection(os.environ['NATPCP_TAP'])

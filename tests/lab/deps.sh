@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check targets analyze clients
-#                    clients-all bench all
+# deps.sh GROUP...   installs the Debian packages of the groups that are missing. Groups: build demo check targets analyze
+#                    valgrind msan clients clients-all bench all
 # Some more are only unpacked, since they would be started: bench and check have another server and a firewall, to be compared with
 # and to work beside, in $PEER (build/peer), and check has Prometheus' promtool in $TOOLS (build/tools) judge what natpcpd tells it.
 # A package counts as there when what it is wanted for is there, whoever brought it: a command, a pkg-config module, a file.
@@ -46,11 +46,15 @@ targets     gcc-i686-linux-gnu                   cmd:i686-linux-gnu-gcc
 targets     libc6-dev-i386-cross                 file:/usr/i686-linux-gnu/include/stdlib.h
 targets     gcc-s390x-linux-gnu                  cmd:s390x-linux-gnu-gcc
 targets     libc6-dev-s390x-cross                file:/usr/s390x-linux-gnu/include/stdlib.h
+targets     gcc-arm-linux-gnueabihf              cmd:arm-linux-gnueabihf-gcc
+targets     libc6-dev-armhf-cross                file:/usr/arm-linux-gnueabihf/include/stdlib.h
 targets     qemu-user                            cmd:qemu-s390x
 targets     systemd                              cmd:systemd-analyze
 analyze     clang                                cmd:clang
 analyze     clang-tidy                           cmd:clang-tidy
 analyze     cppcheck                             cmd:cppcheck
+valgrind    valgrind                             cmd:valgrind
+valgrind    libc6-dbg                            file:/usr/lib/debug/.build-id
 bench       iperf3                               cmd:iperf3
 bench       valgrind                             cmd:valgrind
 clients     libnatpmp-dev                        file:/usr/include/natpmp.h
@@ -90,13 +94,15 @@ for g in "$@"; do
 	bench) want[build]=1 want[demo]=1 want[bench]=1 peer=miniupnpd-nftables ;;
 	clients) want[build]=1 want[demo]=1 want[clients]=1 ;;
 	targets) want[build]=1 want[targets]=1 ;;
+	valgrind) want[build]=1 want[check]=1 want[valgrind]=1 ;;
+	msan) want[build]=1 want[check]=1 want[targets]=1 ;;
 	analyze) want[build]=1 want[analyze]=1 ;;
 	clients-all) want[clients-all]=1 ;;
 	check | all)
 		[ "$g" = check ] || strict=1
 		peer='miniupnpd-nftables ufw'
 		want[build]=1 want[demo]=1 want[check]=1 want[clients]=1 want[targets]=1 judge=1
-		[ "$g" = check ] || want[analyze]=1
+		[ "$g" = check ] || want[analyze]=1 want[valgrind]=1
 		;;
 	*) echo "deps: no group $g" >&2; exit 2 ;;
 	esac

@@ -285,7 +285,7 @@ static void test_protocols(void **state)
 #define __SANITIZE_ADDRESS__ 1 /* as gcc says it */
 #endif
 #endif
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(FAILMALLOC)
 /* Allocations that succeed until the next one fails; SIZE_MAX = all. */
 static size_t allocations = SIZE_MAX;
 

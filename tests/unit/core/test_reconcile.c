@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <endian.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +50,7 @@ static size_t restored(const struct world *w, const struct record *r)
 /* Of what cannot be a lease nothing comes, whatever a file says. */
 static void test_insane(void **state)
 {
-	static const struct {
+	const struct {
 		const char *what;
 		size_t offset, size;
 		uint64_t value;
@@ -62,7 +63,7 @@ static void test_insane(void **state)
 	     1000000 - ENGINE_GRACE_MS},
 	    {"beyond the last port", offsetof(struct record_lease, extra.more_ports), 2, 64536},
 	    {"a set that begins elsewhere", offsetof(struct record_lease, extra.more_ports), 2, 3},
-	    {"IPv6 inside", offsetof(struct record_lease, internal_address), 8, 0xb80d0120},
+	    {"IPv6 inside", offsetof(struct record_lease, internal_address), 8, htobe64(0x20010db800000000)},
 	    {"nobody inside", offsetof(struct record_lease, internal_address) + 8, 8, 0},
 	    {"longer than can be told", offsetof(struct record_lease, expires_ms), 8,
 	     1000000 + UINT32_MAX * 1000ull + 1},
@@ -79,9 +80,15 @@ static void test_insane(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct record r = lease(10, 1000, 2000);
+		const uint16_t two = (uint16_t)bad[i].value;
+		const uint8_t one = (uint8_t)two;
 
 		open_world(&w);
-		memcpy((uint8_t *)&r.lease + bad[i].offset, &bad[i].value, bad[i].size);
+		memcpy((uint8_t *)&r.lease + bad[i].offset,
+		       bad[i].size == 1	  ? &one
+		       : bad[i].size == 2 ? (const void *)&two
+					  : &bad[i].value,
+		       bad[i].size);
 		if (restored(&w, &r) != 0)
 			fail_msg("%s", bad[i].what);
 		world_close(&w);
