@@ -48,7 +48,8 @@ SANF := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-
 # much to link, too
 SANLD := $(if $(SAN),$(if $(shell command -v ld.lld),-fuse-ld=lld))
 LANGUAGE = -std=gnu11 -pthread -D_GNU_SOURCE $(PIE)
-XCFLAGS  = $(LANGUAGE) -I. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(HARD) $(CPPFLAGS) $(CFLAGS)
+# where the tree lies is not for what is made from it: tests/package/reproducible.py
+XCFLAGS  = $(LANGUAGE) -I. -ffile-prefix-map=$(CURDIR)=. $(WARN) $(if $(WERROR),-Werror) $(SANF) $(HARD) $(CPPFLAGS) $(CFLAGS)
 XLDFLAGS = -pthread $(PIE:-fPIE=-pie) $(HARDLD) $(SANF) $(SANLD) $(LDFLAGS)
 pc       = $(shell pkg-config --libs $(1))
 
@@ -94,7 +95,7 @@ LIB_API  := $(patsubst %,$(O)/include/natpcp/%.h,codec client epoch conn)
 LIB_MAN  := $(sort $(wildcard codec/*.3))
 EXAMPLES := $(sort $(wildcard codec/examples/*.c))
 
-.PHONY: all lib install-lib uninstall-lib objects pure pure-unit engine unit replay check check-unit check-layers check-format check-headers analyze check-valgrind check-msan check-targets check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage fuzz-afl \
+.PHONY: all lib install-lib uninstall-lib objects pure pure-unit engine unit replay check check-unit check-layers check-format check-headers analyze check-valgrind check-msan check-targets check-reproducible check-netns check-clients conformance chaos bench bench-parts fuzz fuzz-minimise fuzz-coverage fuzz-afl \
 	install uninstall clean deps demo run static manual deb check-deb
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -330,6 +331,11 @@ check:
 check-valgrind check-msan check-targets: check-%:
 	$(Q)tests/lab/deps.sh $*
 	+$(Q)MAKE='$(MAKE)' tests/lab/check.py --jobs $(JOBS) --build $(O) $*
+# all that is installed, and the packages, twice: in another place, with another umask, time zone and number of jobs
+check-reproducible:
+	$(Q)tests/lab/deps.sh package
+	$(Q)tests/package/reproducible.py all
+	$(Q)tests/package/reproducible.py deb
 # which requirements of the RFCs are proved by tests that ran; uses the verdicts of a check that is still true
 conformance:
 	$(Q)tests/lab/deps.sh demo
@@ -389,6 +395,7 @@ install-lib: lib $(LIB_API)
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)/natpcp $(DESTDIR)$(MANDIR)/man3
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' codec/libnatpcp.pc.in \
 	>$(DESTDIR)$(LIBDIR)/pkgconfig/libnatpcp.pc
+	chmod 0644 $(DESTDIR)$(LIBDIR)/pkgconfig/libnatpcp.pc
 	install -m 0644 $(LIB_API) $(DESTDIR)$(INCDIR)/natpcp
 	install -m 0644 $(LIB_MAN) $(DESTDIR)$(MANDIR)/man3
 uninstall-lib:
@@ -416,6 +423,7 @@ install: all install-lib
 	install -m 0644 $(sort $(wildcard conf/doc/*.md)) $(DESTDIR)$(PREFIX)/share/doc/natpcpd
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|@SBINDIR@|$(SBINDIR)|; s|@SYSCONF@|$(SYSCONF)|' conf/natpcpd.service.in >$(DESTDIR)$(UNITDIR)/natpcpd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/natpcpd.service
 	install -D -m 0644 conf/natpcpd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/natpcpd.conf
 # the operator's natpcpd.conf and the journal stay
 uninstall: uninstall-lib

@@ -350,6 +350,7 @@ def main():
         work += [(lines, 'library', sys.executable, 'tests/library/library.py', a.build),
                  (lines, 'library elsewhere', sys.executable, 'tests/library/targets.py'),
                  (lines, 'package', sys.executable, 'tests/package/package.py', a.build),
+                 (lines, 'reproducible', sys.executable, 'tests/package/reproducible.py', 'some'),
                  (lines, 'hardening', sys.executable, 'tests/package/hardening.py', a.build),
                  (lambda: lines('page', sys.executable, 'tests/page/page.py', env={'NATPCP_BUILD': os.path.abspath(a.build), 'PYTHONDONTWRITEBYTECODE': '1'},
                                 key='tests/page/page.py:{}'),)]
