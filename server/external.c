@@ -99,6 +99,31 @@ static uint64_t keep_next(struct external *o, const struct reading *r, uint64_t 
 	return rest_ms < end_ms ? rest_ms : end_ms;
 }
 
+static bool reading_has(const struct reading *r, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!memcmp(&r->v[i], a, sizeof(*a)))
+			return true;
+	return false;
+}
+
+/* True if addresses that are known are missing in a reading, and each of those was there since the one before. What is
+ * said of the others does not matter: they may be renewed all the time while what else there is has changed. */
+static bool was_back(const struct external *o, const struct reading *r, const struct conf_external *x,
+		     const struct wan *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < o->n; i++) {
+		if (reading_has(r, &o->v[i]))
+			continue;
+		if (!wan_was_there(w, x, &o->v[i]))
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 int external_read(struct external *o, const struct conf_external *x, const struct wan *w, bool at_once, uint64_t now_ms,
 		  uint64_t *again_ms)
 {
@@ -116,7 +141,7 @@ int external_read(struct external *o, const struct conf_external *x, const struc
 		return 0;
 	}
 	/* two readings in a row may both have missed that it was back */
-	if (o->differs && o->n && wan_was_there(w, x, &o->v[0]))
+	if (o->differs && was_back(o, &r, x, w))
 		forget_next(o);
 	due_ms = keep_next(o, &r, now_ms);
 	if (o->known && !at_once && now_ms < due_ms) {

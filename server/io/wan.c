@@ -343,35 +343,6 @@ bool wan_has(const struct wan *w, uint32_t ifindex, const struct in6_addr *a)
 	       bsearch(&key, w->now.sorted, w->now.addresses_n, sizeof(key), address_compare) != NULL;
 }
 
-static bool heard_address(const struct tables *t, uint32_t ifindex, const struct in6_addr *a)
-{
-	for (size_t i = 0; i < t->addresses_n; i++) {
-		if (t->addresses[i].ifindex == ifindex && !memcmp(&t->addresses[i].local, a, sizeof(*a)))
-			return true;
-	}
-	return false;
-}
-
-bool wan_was_there(const struct wan *w, const struct conf_external *x, const struct in6_addr *a)
-{
-	const struct tables *t;
-	const struct link *l;
-
-	if (!*x->interface)
-		return false;
-	t = &w->between;
-	l = link_named(w, x->interface);
-	if (l && l->flags & IFF_UP && heard_address(t, l->ifindex, a))
-		return true;
-	/* it was up, perhaps under another index */
-	for (size_t i = 0; i < t->links_n; i++) {
-		if (t->links[i].flags & IFF_UP && !strcmp(t->links[i].name, x->interface) &&
-		    (x->addresses.n || wan_has(w, t->links[i].ifindex, a) || heard_address(t, t->links[i].ifindex, a)))
-			return true;
-	}
-	return false;
-}
-
 static bool subnet_has(const struct address *x, const struct in6_addr *a)
 {
 	struct conf_prefix p = {x->subnet, x->prefix};
@@ -519,6 +490,39 @@ static bool usable(const struct address *x, uint32_t ifindex, bool ipv6)
 	return x->ifindex == ifindex && x->ipv6 == ipv6 && x->scope == RT_SCOPE_UNIVERSE &&
 	       !(x->flags & (IFA_F_TENTATIVE | (ipv6 ? IFA_F_DEPRECATED | IFA_F_TEMPORARY : 0))) &&
 	       !never_external(&x->local);
+}
+
+/* As an outside address. */
+static bool tables_have(const struct tables *t, uint32_t ifindex, const struct in6_addr *a)
+{
+	for (size_t i = 0; i < t->addresses_n; i++) {
+		if (!memcmp(&t->addresses[i].local, a, sizeof(*a)) &&
+		    usable(&t->addresses[i], ifindex, !codec_is_v4(a)))
+			return true;
+	}
+	return false;
+}
+
+bool wan_was_there(const struct wan *w, const struct conf_external *x, const struct in6_addr *a)
+{
+	const struct tables *t;
+	const struct link *l;
+
+	if (!*x->interface)
+		return false;
+	t = &w->between;
+	l = link_named(w, x->interface);
+	if (l && l->flags & IFF_UP && tables_have(t, l->ifindex, a))
+		return true;
+	/* it was up, perhaps under another index */
+	for (size_t i = 0; i < t->links_n; i++) {
+		uint32_t ifindex = t->links[i].ifindex;
+
+		if (t->links[i].flags & IFF_UP && !strcmp(t->links[i].name, x->interface) &&
+		    (x->addresses.n || tables_have(&w->now, ifindex, a) || tables_have(t, ifindex, a)))
+			return true;
+	}
+	return false;
 }
 
 size_t wan_addresses(const struct wan *w, uint32_t ifindex, struct in6_addr *v, size_t max)

@@ -50,7 +50,7 @@ bool wan_primary(const struct wan *w, uint32_t ifindex, bool ipv6, struct in6_ad
 size_t wan_external(const struct wan *w, const struct conf_external *x, struct in6_addr *v, size_t max, bool *refused,
 		    struct in6_addr *private_address);
 
-/* True if messages say that the external had address a, on an interface that was up, some time between the last two
+/* True if messages say that the external had address a, as wan_external() would find it, some time between the last two
  * wan_refresh(), though neither may have found it. */
 bool wan_was_there(const struct wan *w, const struct conf_external *x, const struct in6_addr *a);
 

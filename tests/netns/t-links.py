@@ -109,14 +109,14 @@ def given(address):
     return f'addr add {address}/24 dev wan0', f'route replace default via {WAN}'
 
 
-def flap(net, times, last, away=0.05, back=0.05):
+def flap(net, times, last, away=0.05, back=0.05, address=EXT):
     """Away and back, by one program that waits for its next line: to start one could take longer."""
     p = subprocess.Popen(['ip', '-n', net.ns('gw'), '-batch', '-'], stdin=subprocess.PIPE, text=True)
     with p:
         for i in range(times):
-            print(f'addr del {EXT}/24 dev wan0', file=p.stdin, flush=True)
+            print(f'addr del {address}/24 dev wan0', file=p.stdin, flush=True)
             pause(away if i + 1 < times else 0)
-            print(*given(EXT if i + 1 < times else last), sep='\n', file=p.stdin, flush=True)
+            print(*given(address if i + 1 < times else last), sep='\n', file=p.stdin, flush=True)
             pause(back)
         p.stdin.close()
         assert p.wait(5) == 0
@@ -143,6 +143,41 @@ def test_flap_in_step(net):
     assert all(e >= s.before[0] for e in s.heard())
     s.end('address flaps in step', lost=False)
     s.works()
+
+
+def test_second_in_step(net):
+    """The same of another address that the interface has: it is no news either (6887-8.5-03)"""
+    net.ip('gw', 'addr', 'add', f'{EXT2}/24', 'dev', 'wan0')
+    d = net.daemon(conf(log=QUIET))
+    mark = len(d.lines)
+    flap(net, 20, EXT2, away=0.075, back=0.025, address=EXT2)
+    looked()
+    assert not [x for x in d.lines[mark:] if 'event=external-address' in x], d.log()
+
+
+def test_renewed_meanwhile(net):
+    """One address is renewed all the time, and its link changes in what does not count: what becomes of the other is told
+    (6887-8.5-03)"""
+    d = net.daemon(conf(log=QUIET))
+
+    def has(address):
+        return address in d.status()['externals'][0]['addresses']
+    with subprocess.Popen(['ip', '-n', net.ns('gw'), '-batch', '-'], stdin=subprocess.PIPE, text=True) as p:
+        def until(condition, n=0):
+            end = time.monotonic() + 4
+            while not condition():
+                assert time.monotonic() < end, d.log()
+                n += 1
+                print(f'addr change {EXT}/24 dev wan0 valid_lft {3000 + n} preferred_lft {3000 + n}',
+                      f'link set wan0 mtu {1400 + n % 50}', sep='\n', file=p.stdin, flush=True)
+                pause(0.05)
+        print(f'addr add {EXT2}/24 dev wan0', file=p.stdin, flush=True)
+        until(lambda: has(EXT2))
+        print(f'addr del {EXT2}/24 dev wan0', file=p.stdin, flush=True)
+        until(lambda: not has(EXT2), 100)
+        p.stdin.close()
+        assert p.wait(5) == 0
+    assert has(EXT)
 
 
 def test_flap_to_another(net):

@@ -193,7 +193,7 @@ static void comes_and_goes(void **state)
 	struct conf_external x = {.interface = interface, .nat = true},
 			     pool = {.interface = interface, .addresses = {&prefix, 1}},
 			     anywhere = {.interface = empty, .addresses = {&prefix, 1}};
-	struct in6_addr a = at("198.51.100.7");
+	struct in6_addr a = at("198.51.100.7"), a6 = at("2001:db8:7::7");
 
 	(void)state;
 	if (!w)
@@ -222,6 +222,15 @@ static void comes_and_goes(void **state)
 	assert_true(wan_refresh(w) >= 0);
 	assert_true(wan_was_there(w, &x, &a) && wan_was_there(w, &pool, &prefix.address));
 	assert_false(wan_was_there(w, &anywhere, &prefix.address));
+	/* one that is there and must not be used, while its interface changes in what does not count */
+	assert_true(netns_ip("link set wan0 up") && netns_ip("addr add 2001:db8:7::7/64 dev wan0 nodad"));
+	assert_true(netns_ip("addr change 2001:db8:7::7/64 dev wan0 preferred_lft 0"));
+	assert_true(wan_refresh(w) >= 0 && wan_was_there(w, &x, &a6));
+	assert_true(netns_ip("addr change 2001:db8:7::7/64 dev wan0 valid_lft 900 preferred_lft 0"));
+	assert_true(netns_ip("link set wan0 mtu 1400"));
+	assert_true(wan_refresh(w) >= 0 && has(w, "wan0", "2001:db8:7::7"));
+	assert_false(wan_was_there(w, &x, &a6));
+	assert_true(netns_ip("link set wan0 down") && wan_refresh(w) >= 0);
 	/* an address that comes to an interface that is down is no outside address */
 	assert_true(netns_ip("addr del 198.51.100.7/24 dev wan0") && netns_ip("addr add 198.51.100.7/24 dev wan0"));
 	assert_true(wan_refresh(w) >= 0);
