@@ -52,8 +52,10 @@ static void links(void)
 		wan_primary(w, i, i % 2, v);
 	}
 	wan_interface_of(w, &a);
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
+		wan_was_there(w, &externals[i], &a);
 		require(wan_external(w, &externals[i], v, WAN_ADDRESSES_MAX, &refused, &a) <= WAN_ADDRESSES_MAX);
+	}
 	wan_close(w);
 }
 

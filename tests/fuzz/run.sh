@@ -63,6 +63,7 @@ minimise() { # TARGET
 	"$build/tests/fuzz/fuzz_$1" -merge=1 -use_counters=0 -max_len="${FUZZ_LEN:-16384}" "$seeds" "$old" "$build/corpus/$1" \
 		>"$build/merge/$1.log" 2>&1 || {
 		cat "$build/merge/$1.log"
+		cp -a "$old/." "$seeds"
 		return 1
 	}
 	printf '%-8s %5d files %7d octets\n' "$1" "$(find "$seeds" -type f | wc -l)" "$(cat "$seeds"/* | wc -c)"
