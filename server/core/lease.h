@@ -2,7 +2,8 @@
 /*
  * The lease table: leases found by (protocol, internal address, port), by (protocol, external address, port) and by
  * client, and due times on a timing wheel. A lease for one peer (RFC 6887 12) is found by that peer too; several of them
- * may have the same internal or external side, and another lease beside it. Every operation is constant time; nothing walks all leases but the walk.
+ * may have the same internal or external side, and another lease beside it. Every operation is constant time, but that one
+ * of those that share a side comes or goes in the logarithm of their number; nothing walks all leases but the walk.
  * Leases are named by index (LEASE_NONE = none) and never move: a pointer is good until its lease is freed.
  */
 #ifndef SERVER_CORE_LEASE_H

@@ -11,8 +11,8 @@ struct span {
 
 struct runs {
 	const uint64_t *words;
-	struct span
-	    spans[2 * RUNS_WORDS]; /* the whole is 1, the halves of i are 2 i and 2 i + 1; the last are the words */
+	/* the whole is 1, the halves of i are 2 i and 2 i + 1; the last are the words */
+	struct span spans[2 * RUNS_WORDS];
 };
 
 static uint16_t more(uint16_t a, uint32_t b)

@@ -12,9 +12,10 @@ enum {
 	UDP_INBOX = 256,    /* datagrams that are taken at once */
 	UDP_BATCH = 64,	    /* datagrams that are sent at once */
 	UDP_CAPTURE = 2048, /* octets kept of each */
-	UDP_RECEIVE_BUFFER =
-	    2 << 20,		   /* octets the kernel may queue: who asks waits behind some 5,000 requests at most */
-	UDP_SEND_BUFFER = 1 << 20, /* and of answers to hosts that it is still looking for on their link */
+	/* octets the kernel may queue: who asks waits behind some 5,000 requests at most */
+	UDP_RECEIVE_BUFFER = 2 << 20,
+	/* and of answers to hosts that it is still looking for on their link */
+	UDP_SEND_BUFFER = 1 << 20,
 };
 
 /* Where a socket listens. */
