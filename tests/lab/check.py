@@ -291,7 +291,7 @@ def foreign(make, build, machine, whole=True):
         return []
     under[build] = [emulator, '-L', '/usr/' + triple]
     if not step(f'compiles for {machine}', 'nice', *make, f'O={build}', f'CC={triple}-gcc', f'AR={triple}-ar', 'pc=', 'SECCOMP=', 'HARDENING=',
-                'CPPFLAGS=-D_FILE_OFFSET_BITS=64 -Itests/alone -idirafter /usr/include', 'CFLAGS=-O1 -g0 -Wno-maybe-uninitialized',
+                'CPPFLAGS=-D_FILE_OFFSET_BITS=64 -Itests/alone -idirafter /usr/include', f'CFLAGS=-O{int(whole)} -g0 -Wno-maybe-uninitialized',
                 'engine', *(['pure-unit'] if whole else [])):
         return []
     # the emulator does not pass on all that its sockets need
@@ -360,6 +360,7 @@ def main():
             (step, 'each header compiles alone', *make, f'O={a.build}', 'check-headers'),
             (step, 'format', *make, 'check-format'),
             (memory, make, 'build-clang'),
+            (foreign, make, a.build + '-engine', 's390x', False),
         ]
     if 'valgrind' in a.sets:
         work += [(valgrind, make, a.build + '-valgrind')]
