@@ -12,7 +12,7 @@ shift 2
 for tool in dpkg-buildpackage dh; do
 	command -v $tool >/dev/null || { echo "deb: there is no $tool; Debian: apt-get install dpkg-dev debhelper" >&2; exit 1; }
 done
-date=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y server/version.h)
+date=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y server/version.h)}
 
 rm -rf "$copy"
 mkdir "$copy"

@@ -56,7 +56,7 @@ if not os.path.exists(os.path.join(ROOT, '.git')):
     print('SKIP two builds are the same: no list of files without git')
     sys.exit(0)
 os.environ.pop('MAKEFLAGS', None)
-os.environ['CCACHE_DISABLE'] = '1'
+os.environ.update(CCACHE_DISABLE='1', SOURCE_DATE_EPOCH='1700000000')
 with tempfile.TemporaryDirectory(prefix='natpcp-same-') as work:
     found = []
     for older, (name, mask, env, jobs) in enumerate(WAYS):
