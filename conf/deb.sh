@@ -17,7 +17,7 @@ date=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y se
 rm -rf "$copy"
 mkdir "$copy"
 { git ls-files --cached --others --exclude-standard 2>/dev/null || find . -type f ! -path './build*' ! -path './.git/*'; } |
-	while read -r f; do [ ! -f "$f" ] || echo "$f"; done | tar -cf - -T - | tar -xf - -C "$copy"
+	while read -r f; do [ ! -f "$f" ] || echo "$f"; done | tar --mtime="@$date" -cf - -T - | tar -xf - -C "$copy"
 cd "$copy"
 cp -R conf/debian debian
 cp conf/natpcpd.sysusers debian/natpcpd.sysusers
