@@ -25,8 +25,10 @@ enum {
 struct hook_key {
 	struct in6_addr address, remote_address;
 	uint16_t port, remote_port;
-	uint16_t protocol; /* beyond 255: no mapping */
+	uint32_t protocol; /* beyond 255: no mapping */
 };
+_Static_assert(sizeof(struct hook_key) == 2 * sizeof(struct in6_addr) + 2 * sizeof(uint16_t) + sizeof(uint32_t),
+	       "octets of no member");
 
 /* It borrows nothing: the lease, and the configuration, may be gone when it is told. */
 struct hook_event {
