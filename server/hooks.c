@@ -382,7 +382,7 @@ void hooks_use(struct hooks *h, const struct conf *conf)
 		exec_far_reload(h->far, conf->sum);
 	if (h->jobs)
 		sweep(h);
-	if (!(h->wanted & CONF_EVENT_RELOAD))
+	if (!h->jobs || !(h->wanted & CONF_EVENT_RELOAD))
 		return;
 	hook_event_reload(&event);
 	tell(h, &event);

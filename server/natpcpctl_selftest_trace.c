@@ -24,7 +24,7 @@
 
 static const char table_name[] = "natpcp-selftest", chain_name[] = "mark";
 
-#define PRIORITY -500 /* before what a ruleset has there, raw and connection tracking */
+#define PRIORITY (-500) /* before what a ruleset has there, raw and connection tracking */
 #define BUFFER	 65536
 #define IDS	 64
 

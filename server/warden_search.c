@@ -74,7 +74,7 @@ int warden_search(struct ward *w, const struct wire_head *h)
 	if (rc == 0) {
 		l.n = h->n;
 		for (size_t i = 0; i < l.n; i++)
-			l.v[i].context = (void *)(uintptr_t)i; /* NOLINT */
+			l.v[i].context = (void *)(uintptr_t)i;
 		keep_to(&s);
 		begun_ms = spent_ms();
 		rc = ender_search(w->ender, &l, &found.seen, &found.ended);

@@ -8,7 +8,8 @@
 #include "server/core/engine.h"
 #include "server/core/lease_self.h"
 
-_Static_assert(LEASE_NONE == INDEX_NONE && LEASE_NONE == SLAB_NONE, "none is none");
+_Static_assert(LEASE_NONE == INDEX_NONE, "none is none");
+_Static_assert(LEASE_NONE == SLAB_NONE, "none is none");
 
 static struct lease *at(const struct lease_table *t, uint32_t i)
 {

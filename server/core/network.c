@@ -5,7 +5,8 @@
 
 #include "codec/codec.h"
 
-_Static_assert(NETWORK_NONE == SLAB_NONE && NETWORK_NONE == INDEX_NONE, "none is none");
+_Static_assert(NETWORK_NONE == SLAB_NONE, "none is none");
+_Static_assert(NETWORK_NONE == INDEX_NONE, "none is none");
 
 struct network {
 	uint8_t prefix[8];

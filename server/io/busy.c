@@ -113,10 +113,11 @@ int busy_read(struct busy *b, const uint32_t *interfaces, size_t n)
 	    {IPPROTO_DCCP, 1U << TCP_LISTEN}, {IPPROTO_UDPLITE, 1U << TCP_CLOSE},
 	};
 	struct reading r = {.busy = b, .outside = interfaces, .outside_n = n};
+	const size_t kinds_n = sizeof(kinds) / sizeof(kinds[0]);
 	int error = 0;
 
 	b->n = 0;
-	for (size_t i = 0; !error && i < sizeof(families) * sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; !error && i < sizeof(families) * kinds_n; i++) {
 		size_t kind = i / sizeof(families);
 
 		error = dump(&r, families[i % sizeof(families)], kinds[kind].protocol, kinds[kind].states);

@@ -84,6 +84,7 @@ __attribute__((noinline)) static pid_t spawn(const char *path, char *const argv[
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = vfork();
 	if (pid == 0) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Vfork): system calls, which change nothing that the parent has, and _exit() */
 		error = become(path, argv, envp);
 		if (write(pipe_fds[1], &error, sizeof(error)) < 0)
 			_exit(126);
@@ -115,7 +116,7 @@ static void arm(struct exec *x)
 int exec_run(struct exec *x, uint32_t id, const char *path, char *const argv[], char *const envp[], uint32_t timeout_s)
 {
 	struct process *p = NULL;
-	int error;
+	int error = 0;
 	pid_t pid;
 
 	for (size_t i = 0; i < EXEC_MAX && !p; i++)

@@ -137,7 +137,7 @@ static int scan_file(int fd, uint64_t size, struct journal_scan *scan, journal_s
 
 int journal_scan(const char *path, struct journal_scan *scan, journal_scan_fn *fn, void *context)
 {
-	uint64_t size;
+	uint64_t size = 0;
 	int fd = open_file(path, &size), end;
 
 	memset(scan, 0, sizeof(*scan));
@@ -255,7 +255,7 @@ int journal_read(const char *path, const uint8_t boot_id[RECORD_BOOT_ID], uint64
 		 struct journal_past *past, journal_read_fn *fn, void *context)
 {
 	struct reader in = {.fn = fn, .context = context, .now_ms = now_ms, .past = past};
-	uint64_t size;
+	uint64_t size = 0;
 	int fd = open_file(path, &size), end;
 
 	memset(past, 0, sizeof(*past));

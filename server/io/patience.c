@@ -2,6 +2,7 @@
 #include "server/io/patience.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ANSWERING UINT64_MAX
 #define STEP	  64 /* descriptors that the table grows by */
@@ -18,8 +19,7 @@ static bool grow(struct patience *p, int fd)
 
 	if (!v)
 		return false;
-	for (size_t i = p->n; i < n; i++)
-		v[i] = (struct patience_one){0};
+	memset(v + p->n, 0, (n - p->n) * sizeof(*v));
 	p->v = v;
 	p->n = n;
 	return true;
@@ -29,9 +29,9 @@ bool patience_more(struct patience *p, int fd, uint64_t socket, uint64_t now_ms,
 {
 	struct patience_one *e;
 
-	if (fd < 0 || (!entry(p, fd) && !grow(p, fd)))
+	if (fd < 0 || ((size_t)fd >= p->n && !grow(p, fd)))
 		return true;
-	e = entry(p, fd);
+	e = &p->v[fd];
 	if (e->socket != socket)
 		*e = (struct patience_one){.socket = socket};
 	if (e->since_ms == 0)

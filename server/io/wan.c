@@ -159,8 +159,8 @@ static int address_read(const struct nlmsghdr *h, void *context)
 		x->local = x->subnet;
 	if (!subnet)
 		x->subnet = x->local;
-	/* the flags that matter; IFA_F_PERMANENT and the like say nothing */
-	x->flags &= IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_TEMPORARY | IFA_F_SECONDARY;
+	/* the flags that matter; IFA_F_PERMANENT and the like say nothing. What is TEMPORARY in IPv6 is SECONDARY in IPv4 */
+	x->flags &= IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_TEMPORARY;
 	if (local || subnet)
 		t->addresses_n++;
 	return NETLINK_MORE;
