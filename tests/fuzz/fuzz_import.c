@@ -6,19 +6,9 @@
 #include "conf/conf.h"
 #include "server/natpcpctl_import_read.h"
 #include "server/natpcpctl_import_write.h"
+#include "tests/unit/io/import_interfaces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
-
-static bool find(uint32_t address, char interface[IF_NAMESIZE])
-{
-	if (address == 0xc0000201) /* 192.0.2.1 */
-		strcpy(interface, "br-lan");
-	else if (address == 0xcb007105) /* 203.0.113.5 */
-		strcpy(interface, "wan0");
-	else
-		return false;
-	return true;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "server/io/journal_read.h"
 #include "server/natpcpctl_journal.h"
 #include "server/natpcpctl_result.h"
+#include "tests/fuzz/repair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
@@ -53,18 +53,6 @@ static void save(const uint8_t *data, size_t length)
 	}
 	require(write(fd, data, length) == (ssize_t)length);
 	close(fd);
-}
-
-/* Else nothing would ever come behind the checksums. */
-static void repair(uint8_t *data, size_t length)
-{
-	uLong sum = 0;
-
-	for (size_t at = 0; at + RECORD_SIZE <= length; at += RECORD_SIZE) {
-		sum = crc32(data[at] == RECORD_PART ? sum : 0, data + at, RECORD_SIZE - 4);
-		for (int i = 0; i < 4; i++)
-			data[at + RECORD_SIZE - 4 + i] = (uint8_t)(sum >> (24 - 8 * i));
-	}
 }
 
 static int scanned(void *context, uint64_t offset, const struct record *r)

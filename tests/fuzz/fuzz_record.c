@@ -7,7 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
+
+#include "tests/fuzz/repair.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
@@ -15,17 +16,6 @@ static void must(bool good)
 {
 	if (!good)
 		abort();
-}
-
-static void repair(uint8_t *data, size_t length)
-{
-	uLong sum = 0;
-
-	for (size_t at = 0; at + RECORD_SIZE <= length; at += RECORD_SIZE) {
-		sum = crc32(data[at] == RECORD_PART ? sum : 0, data + at, RECORD_SIZE - 4);
-		for (int i = 0; i < 4; i++)
-			data[at + RECORD_SIZE - 4 + i] = (uint8_t)(sum >> (24 - 8 * i));
-	}
 }
 
 static void must_be_good(const struct record *r)

@@ -12,19 +12,9 @@
 #include "conf/conf.h"
 #include "server/natpcpctl_import_table.h"
 #include "server/natpcpctl_import_write.h"
+#include "tests/unit/io/import_interfaces.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static bool find(uint32_t address, char interface[IF_NAMESIZE])
-{
-	if (address == 0xc0000201) /* 192.0.2.1 */
-		strcpy(interface, "br-lan");
-	else if (address == 0xcb007105) /* 203.0.113.5 */
-		strcpy(interface, "wan0");
-	else
-		return false;
-	return true;
-}
 
 /* The caller's to free. */
 static char *imported(const char *text, size_t length)
