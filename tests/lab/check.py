@@ -298,12 +298,16 @@ def foreign(make, build, machine, whole=True):
     return pure(build, ('test_conn',)) if whole else scenarios(build) + replays(build, pure_targets())
 
 
+# there valgrind answers for the kernel: it could not go on in the sandbox, and ends connections that its own limit of descriptors forbids
+NOT_BY_VALGRIND = ('test_sandbox', 'test_control')
+
+
 def valgrind(make, build):
     """Everything that is not netns, by valgrind; it has an allocator of its own, so none is made to fail."""
     under[build] = VALGRIND
     if not step('compiles for valgrind', *make, f'O={build}', 'HARDENING=', 'CPPFLAGS=-DFAILMALLOC=0', 'CFLAGS=-O1 -g', 'unit', 'replay'):
         return []
-    return units(build) + scenarios(build) + replays(build)
+    return [w for w in units(build) if os.path.basename(w[1]) not in NOT_BY_VALGRIND] + scenarios(build) + replays(build)
 
 
 def main():

@@ -32,7 +32,7 @@ static void fails(void **state)
 
 	(void)state;
 	assert_int_equal(grown_string(&t, "ab"), 0);
-	assert_int_equal(grown_put("x", SIZE_MAX / 4, &t), -1);
+	assert_int_equal(grown_put("x", SIZE_MAX / 16, &t), -1);
 	assert_true(t.failed);
 	assert_int_equal(grown_string(&t, "c"), -1);
 	assert_int_equal(grown_format(&t, "%d", 1), -1);

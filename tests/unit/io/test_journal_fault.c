@@ -331,11 +331,11 @@ static void test_limit_of_size(void **state)
 /* A file system that is full, and has room again. */
 static void test_full_disk(void **state)
 {
-	char ballast[160];
+	char ballast[160] = "";
 	int fd;
 
 	(void)state;
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", bed.directory, "tmpfs", 0, "size=256k") < 0)
 		skip();
 	bed_open(CONF_SYNC_INTERVAL);

@@ -21,14 +21,12 @@ static struct in6_addr at(const char *text)
 	return a;
 }
 
-static struct parcel parcel(const char *from, const char *to)
+static void fill(struct parcel *p, const char *from, const char *to)
 {
-	struct parcel p;
 	struct udp_outgoing o = {
 	    .data = (const uint8_t *)"hello", .length = 5, .source = at(from), .destination = at(to)};
 
-	parcel_fill(&p, -1, !codec_is_v4(&o.source), &o);
-	return p;
+	parcel_fill(p, -1, !codec_is_v4(&o.source), &o);
 }
 
 static void disguises(void **state)
@@ -47,9 +45,10 @@ static void disguises(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct parcel p = parcel(cases[i].from, cases[i].from), q;
 		struct in6_addr wanted = at(cases[i].wanted), seen = at(cases[i].seen);
+		struct parcel p, q;
 
+		fill(&p, cases[i].from, cases[i].from);
 		parcel_disguise(&p, &wanted);
 		assert_true(p.foreign);
 		assert_memory_equal(&p.out.source, &seen, sizeof(seen));
@@ -77,9 +76,10 @@ static void sent(const char *server, const char *host, const char *source, uint1
 	struct udp_where w = {.ipv6 = ipv6, .address = s, .port = 5351};
 	struct udp_inbox *in = udp_inbox_new();
 	const struct udp_datagram *v;
-	struct parcel p = parcel(server, host);
 	struct pollfd ready = {.events = POLLIN};
+	struct parcel p;
 
+	fill(&p, server, host);
 	p.fd = udp_open(&w);
 	w.address = h;
 	w.port = 4000;
