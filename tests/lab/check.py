@@ -290,8 +290,9 @@ def foreign(make, build, machine, whole=True):
         say('SKIP', f'the pure layers for {machine}', f'no {missing[0]}')
         return []
     under[build] = [emulator, '-L', '/usr/' + triple]
+    # not -O1, by which gcc 12 for armhf loses the upper half of a constant in tests/alone/zlib.h
     if not step(f'compiles for {machine}', 'nice', *make, f'O={build}', f'CC={triple}-gcc', f'AR={triple}-ar', 'pc=', 'SECCOMP=', 'HARDENING=',
-                'CPPFLAGS=-D_FILE_OFFSET_BITS=64 -Itests/alone -idirafter /usr/include', f'CFLAGS=-O{int(whole)} -g0 -Wno-maybe-uninitialized',
+                'CPPFLAGS=-D_FILE_OFFSET_BITS=64 -Itests/alone -idirafter /usr/include', f'CFLAGS=-O{2 if whole else 0} -g0 -Wno-maybe-uninitialized',
                 'engine', *(['pure-unit'] if whole else [])):
         return []
     # the emulator does not pass on all that its sockets need
