@@ -12,8 +12,8 @@ enum {
 	UDP_INBOX = 256,    /* datagrams that are taken at once */
 	UDP_BATCH = 64,	    /* datagrams that are sent at once */
 	UDP_CAPTURE = 2048, /* octets kept of each */
-	/* octets the kernel may queue: who asks waits behind some 5,000 requests at most */
-	UDP_RECEIVE_BUFFER = 2 << 20,
+	/* octets the kernel may queue: who asks waits behind some 2,700 requests at most */
+	UDP_RECEIVE_BUFFER = 1 << 20,
 	/* and of answers to hosts that it is still looking for on their link */
 	UDP_SEND_BUFFER = 1 << 20,
 };

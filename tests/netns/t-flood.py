@@ -177,9 +177,8 @@ def test_crowd(net):
     read(d, net)
     s = d.status()
     # what the kernel keeps is what others wait for
-    assert FRAMES < s['datagrams'] < 6000, s
-    assert s['dropped']['crowd'] > FRAMES, s
-    assert s['requests']['pcp']['MAP'] < 5 * FRAMES, s
+    assert FRAMES < s['datagrams'] < 4000, s
+    assert s['dropped']['crowd'] > FRAMES // 2, s
 
 
 def test_outside(net):
