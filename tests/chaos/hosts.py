@@ -52,6 +52,8 @@ class Host:
         kind = dice.choice(KINDS if self.family == 4 else KINDS6)
         protocol, n, size = dice.choice((UDP, TCP)), dice.randrange(4), dice.randrange(2, 7)
         lifetime = dice.choice(LIFETIMES)
+        # an answer that came late is not taken for that to another request
+        lifetime -= dice.randrange(100) if lifetime > 100 else 0
         wish = dice.choice((0, SINGLE + n, 40000 + dice.randrange(200)))
         other = dice.randbytes(12)
         return getattr(self, kind.replace('-', '_'))(protocol, n, size, lifetime, wish, other)
@@ -122,6 +124,7 @@ class Host:
         return Ask('peer', 2, data, [self.key(protocol, port, remote)], lifetime, nonce)
 
     def send(self, ask):
+        self.read()  # what came too late, for which nobody waits
         self.ask = ask
         ask.sent = time.monotonic()
         self.model.counts.asked += 1
