@@ -103,7 +103,7 @@ enum choice_result choice_find(const struct engine *e, const struct choice *c, s
 /* A port that is marked as taken for others, but not for this client: held for it, or beside one that it has. */
 static uint16_t own_port(const struct engine *e, const struct choice *c, const struct in6_addr *address)
 {
-	const struct lease_client *client = lease_client(e->leases, &c->client);
+	const struct lease_client *client = is_kept(e, c, address) ? NULL : lease_client(e->leases, &c->client);
 
 	for (uint32_t i = client ? client->first : LEASE_NONE; i != LEASE_NONE;) {
 		const struct lease *l = lease_peek(e->leases, i);
@@ -112,6 +112,29 @@ static uint16_t own_port(const struct engine *e, const struct choice *c, const s
 		    can_have(e, c, address, l->external_port, false))
 			return l->external_port;
 		i = l->client_next;
+	}
+	return 0;
+}
+
+/* A port of another address, from the one on that had one last: those that are full are not looked at by everybody. */
+static uint16_t spill(struct engine *e, const struct choice *c, struct in6_addr *address)
+{
+	size_t *next = &e->outsides[c->external].spill, first = *next;
+	uint16_t port = 0;
+
+	for (size_t tried = 0; tried < SPILL_ADDRESSES; tried++) {
+		if (!outside_at(e, c->external, *next, address)) {
+			*next = 0;
+			if (first == 0 || !outside_at(e, c->external, 0, address))
+				return 0;
+		}
+		if (tried > 0 && *next == first)
+			return 0;
+		if (!is_kept(e, c, address))
+			port = outside_pick(e, c->external, address, c->protocol, &c->ports);
+		if (port)
+			return port;
+		++*next;
 	}
 	return 0;
 }
@@ -134,8 +157,7 @@ bool choice_pick(struct engine *e, const struct choice *c, struct in6_addr *addr
 		*port = own_port(e, c, address);
 	if (!*port && can_have(e, c, address, c->internal_port, false))
 		*port = c->internal_port;
-	for (size_t i = 0; !*port && c->pcp && i < SPILL_ADDRESSES && outside_at(e, c->external, i, address); i++)
-		if (!is_kept(e, c, address))
-			*port = outside_pick(e, c->external, address, c->protocol, &c->ports);
+	if (!*port && c->pcp)
+		*port = spill(e, c, address);
 	return *port != 0;
 }

@@ -30,6 +30,7 @@ struct outside {
 	struct in6_addr *usable; /* those of them that may be used; with a pool: none */
 	size_t usable_n;
 	bool pool_up;
+	size_t spill; /* the address that had a port last when the others had none, as outside_at() counts */
 	struct outside_place *places; /* sorted by address */
 	size_t places_n, places_capacity;
 	struct conf_range *high; /* the external's ports from 1024 up */

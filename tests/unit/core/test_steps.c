@@ -23,9 +23,12 @@ enum {
 	OUTSIDE = 0xc6336401, /* 198.51.100.1 */
 	HOLDER = 0xcb007101,  /* 203.0.113.1 */
 	ASKER = 0xc000020a,   /* 192.0.2.10 */
+	FIRST = 0xc00002c8,   /* 192.0.2.200, the first that asks for a set */
 	PEER = 0xc6120001,    /* 198.18.0.1 */
 	SET = 64,
-	MAPPINGS = 256, /* that a host may have */
+	MAPPINGS = 256,	   /* that a host may have */
+	SPILL_MAX = 40000, /* of one that looks at as many addresses as there may be looked at */
+	POOL = 0xcb007100, /* 203.0.113.0 */
 	FLAPS = 100000,
 	FLAP_MS = 120000,
 };
@@ -38,25 +41,33 @@ void __sanitizer_cov_trace_pc(void)
 	steps++;
 }
 
-static const char conf[] = "external \"wan\" { interface = \"wan0\" }\n"
-			   "listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"
-			   "rule \"all\" { action = allow }\n"
-			   "limits { requests-per-second = 0 reserve = 0 }\n"
-			   "lifetime { hold = 0 }\n";
+#define CONF(external, limits, lifetime)                                                                               \
+	"external \"wan\" { " external " }\n"                                                                          \
+	"listen \"lan\" { interfaces = { \"lan0\" } external = \"wan\" }\n"                                            \
+	"rule \"all\" { action = allow }\n"                                                                            \
+	"limits { requests-per-second = 0 " limits " }\n"                                                              \
+	"lifetime { " lifetime " }\n"
 
-static void open_world(struct world *w)
+static const char conf[] = CONF("interface = \"wan0\"", "reserve = 0", "hold = 0");
+static const char conf_held[] =
+    CONF("interface = \"wan0\"", "reserve = 0 mappings-per-client = 1000", "min = 1 hold = 600");
+static const char conf_reserve[] = CONF("interface = \"wan0\"", "reserve = 50", "hold = 0");
+static const char conf_many[] =
+    CONF("addresses = { \"203.0.113.0/24\" } ports = { \"2000-2063\" }", "reserve = 0", "hold = 0");
+
+static void open_world(struct world *w, const char *text)
 {
 	struct in6_addr address = codec_from_v4(OUTSIDE);
 
-	assert_true(world_open(w, conf));
+	assert_true(world_open(w, text));
 	world_start(w, &address);
 }
 
-/* Somebody has an outside port. */
-static uint32_t take(struct world *w, uint32_t holder, uint16_t port, uint64_t until_ms)
+/* Somebody has a port of an outside address. */
+static uint32_t take_of(struct world *w, uint32_t outside, uint32_t holder, uint16_t port, uint64_t until_ms)
 {
 	struct lease init = {.internal_address = codec_from_v4(holder),
-			     .external_address = codec_from_v4(OUTSIDE),
+			     .external_address = codec_from_v4(outside),
 			     .expires_ms = until_ms,
 			     .internal_port = port,
 			     .external_port = port,
@@ -70,6 +81,11 @@ static uint32_t take(struct world *w, uint32_t holder, uint16_t port, uint64_t u
 	assert_int_not_equal(i, LEASE_NONE);
 	engine_refresh(w->engine, &init);
 	return i;
+}
+
+static uint32_t take(struct world *w, uint32_t holder, uint16_t port, uint64_t until_ms)
+{
+	return take_of(w, OUTSIDE, holder, port, until_ms);
 }
 
 static bool is_taken(const struct world *w, uint16_t port)
@@ -264,11 +280,11 @@ static void plant(struct world *w)
 	size_t got;
 
 	take(w, HOLDER, 1, UINT64_MAX);
-	took = ask(w, ASKER, 1, SET, false, &got);
+	took = ask(w, FIRST, 1, SET, false, &got);
 	print_message("the first set: %lu steps\n", (unsigned long)took);
 	assert_true(took < TREE_MAX);
 	assert_int_equal(got, SET);
-	forget(w, ASKER, 1);
+	forget(w, FIRST, 1);
 }
 
 static void test_patterns(void **state)
@@ -277,7 +293,7 @@ static void test_patterns(void **state)
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
 		struct world w;
 
-		open_world(&w);
+		open_world(&w, conf);
 		plant(&w);
 		for (uint32_t port = 2; port <= UINT16_MAX; port++)
 			if (patterns[i].taken(port))
@@ -294,7 +310,7 @@ static void test_flaps(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w);
+	open_world(&w, conf);
 	plant(&w);
 	for (uint32_t made = 0; made < FLAPS;) {
 		uint16_t port;
@@ -324,7 +340,7 @@ static void test_own(void **state)
 	struct world w;
 
 	(void)state;
-	open_world(&w);
+	open_world(&w, conf);
 	plant(&w);
 	for (uint32_t port = 2; port <= UINT16_MAX; port++)
 		if (port != 1024 && port != 5000)
@@ -346,12 +362,80 @@ static void test_own(void **state)
 	world_close(&w);
 }
 
+/* All ports were somebody's, and are kept for those who had them. */
+static void test_held(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_world(&w, conf_held);
+	plant(&w);
+	for (uint32_t port = 2; port <= UINT16_MAX; port++)
+		take(&w, HOLDER + port % 200, (uint16_t)port, w.now_ms + 1000);
+	pass(&w, 2000);
+	assert_true(is_taken(&w, 5000));
+	look(&w, "all held");
+	world_close(&w);
+}
+
+/* Half of the ports are for hosts that have little, and the other half is gone: to many, one of whom asks for more. */
+static void test_reserve(void **state)
+{
+	const uint32_t much = ASKER + 100;
+	uint64_t one, set;
+	struct world w;
+	size_t got;
+
+	(void)state;
+	open_world(&w, conf_reserve);
+	plant(&w);
+	for (uint32_t port = 2; port <= UINT16_MAX / 2 + 300; port++)
+		take(&w, port < MAPPINGS ? much : HOLDER + port % 200, (uint16_t)port, UINT64_MAX);
+	look(&w, "half of them for others");
+	one = ask(&w, much, 60000, 1, false, &got);
+	assert_int_equal(got, 0);
+	set = ask(&w, much, 60000, SET, false, &got);
+	assert_int_equal(got, 0);
+	print_message("who has %d: %lu steps for one port, %lu for a set\n", MAPPINGS - 2, (unsigned long)one,
+		      (unsigned long)set);
+	assert_true(one < ONE_MAX && set < OWN_MAX);
+	world_close(&w);
+}
+
+/* Many outside addresses with few ports each, a hundred of them full, as a start finds them. */
+static void test_addresses(void **state)
+{
+	size_t all = 0;
+	uint64_t first, second;
+	struct world w;
+	size_t got;
+
+	(void)state;
+	open_world(&w, conf_many);
+	for (uint32_t i = 0; i < 100; i++)
+		for (uint16_t port = 2000; port < 2064; port++)
+			take_of(&w, POOL + i, PEER + i, port, UINT64_MAX);
+	first = ask(&w, ASKER, 1025, 1, false, &got);
+	assert_int_equal(got, 0);
+	second = ask(&w, ASKER, 1025, 1, false, &got);
+	assert_int_equal(got, 1);
+	print_message("64 of 100 full addresses looked at: %lu steps, the others: %lu\n", (unsigned long)first,
+		      (unsigned long)second);
+	assert_true(first < SPILL_MAX && second < SPILL_MAX);
+	/* more than that address has: the next one is found, too */
+	for (uint16_t i = 1; i < 100; i++) {
+		assert_true(ask(&w, ASKER + i, 1025, 1, false, &got) < ONE_MAX);
+		all += got;
+	}
+	assert_int_equal(all, 99);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_patterns),
-	    cmocka_unit_test(test_flaps),
-	    cmocka_unit_test(test_own),
+	    cmocka_unit_test(test_patterns), cmocka_unit_test(test_flaps),   cmocka_unit_test(test_own),
+	    cmocka_unit_test(test_held),     cmocka_unit_test(test_reserve), cmocka_unit_test(test_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
