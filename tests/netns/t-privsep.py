@@ -6,6 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,6 +19,10 @@ from pcp import SUCCESS, UDP
 NOBODY = 'process { user = "nobody" }'
 NET_ADMIN = 1 << 12
 FORGER = os.path.join(lab.BUILD, 'tests/netns/forger')
+TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../..')
+# one that another user may run, too
+PYTHON = shutil.which('python3', path='/usr/bin') or sys.executable
+UNIT, SERVICE = (os.path.join(TREE, name) for name in ('tests/lab/unit.py', 'conf/natpcpd.service.in'))
 
 
 def status(pid):
@@ -90,11 +95,12 @@ def test_privileges(net):
 
 
 def test_started_without_root(net):
-    """Started as a service manager does without root, both give up what they were given for the other"""
+    """Started as the unit does, without root, both give up what they were given for the other"""
     caps = '+net_admin,+net_raw,+net_bind_service'
     os.chmod(net.dir, 0o755)
     d = net.daemon(conf(control='control { socket = "" }'), prefix=(
-        'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=' + caps, '--ambient-caps=' + caps))
+        'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', '--inh-caps=' + caps, '--ambient-caps=' + caps,
+        '--bounding-set=-all,' + caps, PYTHON, UNIT, SERVICE))
     main, side = status(d.process.pid), status(warden(d))
     for s in (main, side):
         assert s['NoNewPrivs'] == '1' and int(s['CapAmb'], 16) == 0, s

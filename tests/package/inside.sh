@@ -18,7 +18,7 @@ within() { # SECONDS COMMAND...
 	done
 }
 main() { systemctl show -p MainPID --value natpcpd; }
-status() { sed -n "s/^$1:[[:blank:]]*//p" "/proc/$(main)/status"; }
+status() { sed -n "s/^$1:[[:blank:]]*//p" "/proc/${2:-$(main)}/status"; }
 
 ip link add wan0 type veth peer name wan1
 ip link add br-lan type veth peer name lan1
@@ -35,8 +35,10 @@ sed -i 's/^	#forward-chain = /	forward-chain = /' /etc/natpcpd.conf
 
 step 'the unit starts, and says when it is ready' systemctl start natpcpd
 step 'it is never root' test "$(status Uid)" = "$(id -u natpcpd | sed 's/.*/&\t&\t&\t&/')"
-step 'it has CAP_NET_ADMIN and CAP_NET_RAW, and cannot get more' test "$(status CapBnd) $(status CapPrm) $(status NoNewPrivs)" = \
-	'0000000000003000 0000000000003000 1'
+step 'it has no capabilities, and cannot get any' test "$(status CapEff) $(status CapPrm) $(status NoNewPrivs) $(status Seccomp)" = \
+	'0000000000000000 0000000000000000 1 2'
+step 'its warden has CAP_NET_ADMIN, and cannot get more' test "$(status CapPrm "$(pgrep -P "$(main)")") $(status NoNewPrivs "$(pgrep -P "$(main)")")" = \
+	'0000000000001000 1'
 maps() { ip netns exec lan natpcpc map tcp 8080 --natpmp && ip netns exec lan natpcpc map udp 4000; }
 step 'hosts map ports' within 10 maps
 step 'its rule is in the chain of the firewall' eval 'nft list chain inet filter forward | grep -q natpcpd'
