@@ -99,7 +99,11 @@ class Wire:
         for s in (*self.ears.values(), *self.raw.values()):
             s.close()
 
-    def passes(self, packet, outward=False, timeout=0.25):
+    def stops(self, packet, outward=False, timeout=0.25):
+        """The opposite of passes(), as far as that can be told after a while."""
+        return not self.passes(packet, outward, timeout)
+
+    def passes(self, packet, outward=False, timeout=probe.SOON_S):
         """Sends it from outside, or outward from inside; True if it arrives, its hop limit apart as it was sent."""
         sender, receiver = (self.side, self.outer) if outward else (self.outer, self.side)
         ear = self.ears[receiver]

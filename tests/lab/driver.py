@@ -50,7 +50,7 @@ backend {{ type = "nftables"  {backend} }}
     def try_(self, line):
         self.process.stdin.write(line.encode() + b'\n')
         while not self.pending.endswith(b'\n') or not self.pending.split(b'\n')[-2].startswith((b'ok', b'error')):
-            readable, _, _ = select.select([self.process.stdout], [], [], 30)
+            readable, _, _ = select.select([self.process.stdout], [], [], 120)
             data = os.read(self.process.stdout.fileno(), 65536) if readable else b''
             assert data, (line, self.pending, 'the driver is silent')
             self.pending += data
@@ -85,7 +85,7 @@ backend {{ type = "nftables"  {backend} }}
         self.ask(how)
         self.process.stdin.close()
         self.process.stdout.close()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(60) == 0
 
 
 def elements(net, name):

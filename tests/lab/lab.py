@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pcp
@@ -41,11 +42,15 @@ table inet filter {
 }'''
 
 
+# What is to come soon may take this long, where the machine does other things meanwhile. Nobody waits for it to pass.
+SOON_S = 20.0
+
+
 class Skip(Exception):
     pass
 
 
-def wait(condition, seconds=5.0, what=None):
+def wait(condition, seconds=SOON_S, what=None):
     """Until condition() is true; its value. It is asked every 20 ms, and less often the longer it takes."""
     begin = time.monotonic()
     while True:
@@ -91,7 +96,7 @@ class Daemon:
         for t in self.threads:
             t.start()
         if ready:
-            self.until(lambda: 'ready' in self.out or self.process.poll() is not None, 10, 'ready')
+            self.until(lambda: 'ready' in self.out or self.process.poll() is not None, 60, 'ready')
             assert 'ready' in self.out, f'natpcpd ended with {self.process.wait()}: {self.log()}'
 
     def write(self, text):
@@ -114,7 +119,7 @@ class Daemon:
     def log(self):
         return '\n'.join(self.lines)
 
-    def logged(self, pattern, seconds=5.0, start=0):
+    def logged(self, pattern, seconds=SOON_S, start=0):
         """Waits for a log line that matches; returns the match."""
         def look():
             return next((m for m in (re.search(pattern, line) for line in self.lines[start:]) if m), None)
@@ -123,10 +128,24 @@ class Daemon:
 
     def end(self):
         """Waits for the end by itself; its exit code."""
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         for t in self.threads:
-            t.join(5)
+            t.join(SOON_S)
         return code
+
+    @contextmanager
+    def asleep(self):
+        """It does nothing meanwhile; what happens is there for it when it goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            wait(lambda: self.state() == 'T', what='natpcpd stands')
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def state(self):
+        with open(f'/proc/{self.process.pid}/stat') as f:
+            return f.read().rpartition(')')[2].split()[0]
 
     def stop(self, sig=signal.SIGTERM):
         if self.process.poll() is None:
@@ -143,7 +162,7 @@ class Daemon:
         mark = len(self.lines)
         self.write(text)
         self.process.send_signal(signal.SIGHUP)
-        return self.logged(r'(?i)reload|configuration', 5, mark)
+        return self.logged(r'(?i)reload|configuration', start=mark)
 
     def ctl(self, *args, check=True):
         p = self.net.run('gw', os.path.join(BUILD, 'natpcpctl'), '-s', os.path.join(self.net.dir, 'control.sock'), *args)
@@ -210,7 +229,7 @@ class Lab:
         return ['nsenter', '--net=/run/netns/' + self.ns(side), '--', *argv]
 
     def run(self, side, *argv, input=None):
-        return subprocess.run(self.command(side, *argv), input=input, capture_output=True, text=True, timeout=60)
+        return subprocess.run(self.command(side, *argv), input=input, capture_output=True, text=True, timeout=120)
 
     def sh(self, side, *argv, input=None):
         p = self.run(side, *argv, input=input)
@@ -293,11 +312,11 @@ class Lab:
         with probe.inside(self.ns(side)):
             s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ethertype))
             s.bind((interface, ethertype))
-        s.settimeout(2)
+        s.settimeout(SOON_S)
         self.sockets.append(s)
         return s
 
-    def listener(self, side, group, interface='eth0', port=pcp.CLIENT_PORT, timeout=3.0):
+    def listener(self, side, group, interface='eth0', port=pcp.CLIENT_PORT):
         """A socket that hears a multicast group."""
         v6 = ':' in group
         with probe.inside(self.ns(side)):
@@ -314,9 +333,29 @@ class Lab:
             s.bind((group, port))
             s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group)
                          + struct.pack('=4si', b'\0' * 4, index))
-        s.settimeout(timeout)
+        s.settimeout(SOON_S)
         self.sockets.append(s)
         return s
+
+
+class Moment:
+    """An epoch, and when it was asked for. Whether a later one goes on from it or began anew is judged by the time that has passed
+    between them, however long that was and however long the answers took."""
+
+    def __init__(self, ask):
+        self.begin = time.monotonic()
+        self.epoch = ask()
+        self.end = time.monotonic()
+
+    def __repr__(self):
+        return f'{self.epoch} at {self.begin:.2f}..{self.end:.2f}'
+
+    def went_on(self, then):
+        return then.epoch >= self.epoch + then.begin - self.end - 2
+
+    def began_anew(self, then):
+        """At some time after this one, which was so much more than nothing that it shows."""
+        return self.epoch >= 3 and then.epoch <= then.end - self.end
 
 
 class Client:
@@ -340,12 +379,12 @@ class Client:
     def send(self, data):
         self.socket.sendto(data, self.server)
 
-    def receive(self, timeout=2.0):
+    def receive(self, timeout=SOON_S):
         self.socket.settimeout(timeout)
         data, self.heard = self.socket.recvfrom(2048)
         return pcp.decode(data)
 
-    def ask(self, data, timeout=2.0):
+    def ask(self, data, timeout=SOON_S):
         self.send(data)
         return self.receive(timeout)
 
@@ -372,6 +411,10 @@ class Client:
     def announce(self, *options):
         return self.ask(pcp.announce(self.address, *options))
 
+    def moments(self):
+        """The epochs of PCP and of NAT-PMP."""
+        return Moment(lambda: self.announce().epoch), Moment(lambda: self.public().epoch)
+
 
 class Stream:
     """A flow of stream.py, in a process of its own."""
@@ -384,7 +427,7 @@ class Stream:
         """What became of it: sent, lost, gap_ms."""
         self.process.stdin.close()
         r = SimpleNamespace(**json.loads(self.process.stdout.readline()))
-        assert self.process.wait(10) == 0
+        assert self.process.wait(60) == 0
         self.process.stdout.close()
         return r
 

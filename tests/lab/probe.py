@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real packets, for the lab's scripts and tests.
 
-  probe.py reach NS NS ADDRESS ADDRESS               exit 0 when both namespaces reach both addresses, 1 after 10 s
+  probe.py reach NS NS ADDRESS ADDRESS               exit 0 when both namespaces reach both addresses, 1 after 60 s
   probe.py connect ADDRESS PORT                      exit 0 if somebody listens there on TCP
   probe.py closed NSIN NSOUT PROTO ADDRESS PORT      exit 0 if a new flow from NSOUT finds nobody, and NSIN sees nothing
   probe.py arrives NSIN NSOUT LANPORT EXTIP EXTPORT  exit 0 if a datagram from NSOUT gets into NSIN, read by whoever
@@ -21,6 +21,7 @@ import time
 from contextlib import contextmanager
 
 CLONE_NEWNET = 0x40000000
+SOON_S = 20.0  # what is to come soon may take this long on a busy machine
 libc = ctypes.CDLL(None, use_errno=True)
 home = os.open('/proc/self/ns/net', os.O_RDONLY)
 
@@ -43,7 +44,7 @@ def family(address):
     return socket.AF_INET6 if ':' in address else socket.AF_INET
 
 
-def udp(namespace, address='', port=0, timeout=2.0):
+def udp(namespace, address='', port=0, timeout=SOON_S):
     with inside(namespace):
         s = socket.socket(family(address), socket.SOCK_DGRAM)
     s.settimeout(timeout)
@@ -53,7 +54,7 @@ def udp(namespace, address='', port=0, timeout=2.0):
     return s
 
 
-def tcp(namespace, address='', port=0, timeout=2.0):
+def tcp(namespace, address='', port=0, timeout=SOON_S):
     with inside(namespace):
         s = socket.socket(family(address), socket.SOCK_STREAM)
     s.settimeout(timeout)
@@ -82,7 +83,7 @@ class Seen:
         self.inner, self.outer = inner, outer
 
 
-def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=3.0, text=None):
+def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=SOON_S, text=None):
     """Sends text, or a random token, from namespace outer (bound to source) to target; expects it in namespace inner on local, and the
     answer back. Returns Seen, or raises OSError (a refusal, a timeout) or AssertionError (other bytes)."""
     token = text.encode() if text else secrets.token_hex(8).encode()
@@ -172,7 +173,7 @@ def closed(outer, target, proto='udp', source=('', 0), timeout=1.0, inner=()):
     return shut
 
 
-def arrives(inner, outer, local_port, target, timeout=3.0):
+def arrives(inner, outer, local_port, target, timeout=SOON_S):
     """True if a datagram gets to the inner host, for a port that a program there holds."""
     token = secrets.token_hex(8).encode()
     with ear(inner) as s, udp(outer, '::' if ':' in target[0] else '') as client:
@@ -198,7 +199,7 @@ def answered(namespace, address):
         return s.connect_ex((address, 9)) in (0, errno.ECONNREFUSED)
 
 
-def reach(namespaces, addresses, seconds=10):
+def reach(namespaces, addresses, seconds=60):
     """Waits until every namespace reaches every address; None, or the first pair of which that is not so."""
     deadline = time.monotonic() + seconds
     for pair in ((n, a) for n in namespaces for a in addresses):
@@ -217,7 +218,7 @@ def main(argv):
         return 1 if missing else 0
     if argv[1:2] == ['connect'] and len(argv) == 4:
         try:
-            socket.create_connection((argv[2], int(argv[3])), 4).close()
+            socket.create_connection((argv[2], int(argv[3])), SOON_S).close()
         except OSError as e:
             print(f'FAILED tcp {argv[2]}:{argv[3]}: {e}')
             return 1

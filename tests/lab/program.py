@@ -12,7 +12,7 @@ class Program:
                                         env=dict(os.environ, **environment))
         self.rest = b''
 
-    def line(self, seconds=10):
+    def line(self, seconds=20):
         end = time.monotonic() + seconds
         while b'\n' not in self.rest:
             left = end - time.monotonic()

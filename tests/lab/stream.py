@@ -78,9 +78,9 @@ class Datagrams:
 
 class Connection:
     def __init__(self, inner, local, outer, target, _):
-        listener = probe.tcp(inner, *local, timeout=5)
+        listener = probe.tcp(inner, *local)
         listener.listen(1)
-        self.client = probe.tcp(outer, '::' if ':' in target[0] else '', timeout=5)
+        self.client = probe.tcp(outer, '::' if ':' in target[0] else '')
         self.client.connect(probe.resolve(outer, *target))
         self.server = listener.accept()[0]
         listener.close()

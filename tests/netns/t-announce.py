@@ -5,6 +5,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import functools
 import select
 import struct
 import time
@@ -49,18 +50,40 @@ def copies(*kinds):
 EVERY = ((V4, 0), (V4, 2), (V6, 2))
 
 
+class Late(Exception):
+    """A copy came so much later than it was due, or after one that was, that the machine may have had something else to do."""
+
+
 def schedule(heard, group, version):
     """The first four copies come 0, 250, 500 and 1000 ms apart, each with the seconds of its own time."""
     got = of(heard, group, version)
     assert len(got) >= 4, (group, version, got)
     gaps = [got[i + 1][0] - got[i][0] for i in range(3)]
     for gap, due in zip(gaps, (0.25, 0.5, 1.0)):
-        assert due - 0.03 <= gap <= due + 0.35, (group, version, gaps)
+        if not due - 0.03 <= gap <= due + 0.35:
+            raise Late((group, version, gaps))
     assert got[3][1].epoch - got[0][1].epoch in (1, 2), [r.epoch for _, r, _ in got]
     assert len({r.raw[:4] for _, r, _ in got[:4]}) == 1
     return got
 
 
+def in_time(test):
+    """A schedule that is right is kept by a machine that has the time for it, and once is enough; one that is wrong is kept never."""
+    @functools.wraps(test)
+    def repeated(net):
+        for again in reversed(range(6)):
+            try:
+                return test(net)
+            except Late:
+                if not again:
+                    raise
+                for d in net.daemons:
+                    d.stop()
+                net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd')
+    return repeated
+
+
+@in_time
 def test_start(net):
     """At the start both forms are announced on the RFCs' schedule
 
@@ -68,27 +91,30 @@ def test_start(net):
     6887-14.1.3-03, 6887-14.1.3-05, 6887-14.1.3-08, 6887-14.1.3-09, 6887-14.1.1-07
     """
     e = ears(net)
+    begin = time.monotonic()
     net.daemon()
-    heard = hear(e, 6, copies(*EVERY))
+    heard = hear(e, 30, copies(*EVERY))
+    took_s = time.monotonic() - begin + 1
     for _, r, sender in schedule(heard, V4, 0):
         assert (r.opcode, r.result, r.address, len(r.raw)) == (0, 0, EXT, 12), vars(r)
         assert sender[:2] == (GW, pcp.PORT), sender
-        assert r.epoch <= 3
+        assert r.epoch <= took_s, (r.epoch, took_s)
     for _, r, sender in schedule(heard, V4, 2):
         assert (r.opcode, r.result, r.lifetime, len(r.raw)) == (pcp.ANNOUNCE, 0, 0, 24), vars(r)
         assert sender[:2] == (GW, pcp.PORT), sender
-        assert r.epoch <= 3
+        assert r.epoch <= took_s, (r.epoch, took_s)
     for _, r, sender in schedule(heard, V6, 2):
         assert (r.opcode, r.result) == (pcp.ANNOUNCE, 0) and sender[1] == pcp.PORT, (vars(r), sender)
     assert not of(heard, V6, 0)
 
 
+@in_time
 def test_not_outside(net):
     """Announcements go out once on each network inside, never out of the WAN interface (6887-14.1-05, 6886-3.2.1-15)"""
     outside = net.listener('wan', V4), net.listener('wan', V6)
     e = ears(net)
     net.daemon()
-    heard = hear(e, 6, copies(*EVERY))
+    heard = hear(e, 30, copies(*EVERY))
     for kind in EVERY:
         # a second copy at the same time would break the schedule
         schedule(heard, *kind)
@@ -100,7 +126,14 @@ def test_switches(net):
     """A protocol that is switched off is not announced"""
     e = ears(net)
     net.daemon(conf(listen='listen "lan" { interfaces = { "br-lan" }  nat-pmp = false }'))
-    assert not of(hear(e, 4, copies((V4, 2), (V6, 2))), V4, 0)
+    heard = hear(e, 30, copies((V4, 2), (V6, 2)))
+    assert len(of(heard, V4, 2)) >= 4 and not of(heard, V4, 0), heard
+
+
+def changed_back(net, c):
+    net.ip('gw', 'addr', 'add', EXT + '/24', 'dev', 'wan0')
+    net.ip('gw', 'addr', 'del', EXT2 + '/24', 'dev', 'wan0')
+    wait(lambda: c.public().address == EXT)
 
 
 def test_address_change(net):
@@ -109,17 +142,27 @@ def test_address_change(net):
     c, old = net.client(), net.client('lan2')
     assert c.map(UDP, 4000, 40000).address == EXT
     assert old.natpmp(TCP, 4001, 40001).external == 40001
-    # so that a restart of the epoch shows
-    wait(lambda: c.announce().epoch >= 3 and old.public().epoch >= 3, 6)
-    e = ears(net)
-    net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
-    net.ip('gw', 'addr', 'del', lab.EXT + '/24', 'dev', 'wan0')
-    heard = hear(e, 8, lambda h: copies(*EVERY)([x for x in h if x[2].version == 2 or x[2].address == EXT2]))
-    heard = [x for x in heard if x[2].version == 2 or x[2].address == EXT2]
-    for kind in EVERY:
-        schedule(heard, *kind)
-    assert of(heard, V4, 2)[0][1].epoch <= 2
-    assert of(heard, V4, 0)[0][1].epoch >= 3
+    def changed(now, then):
+        # so that a restart of the epoch shows
+        wait(lambda: c.announce().epoch >= 3 and old.public().epoch >= 3)
+        before, e = c.moments(), ears(net)
+        net.ip('gw', 'addr', 'add', then + '/24', 'dev', 'wan0')
+        net.ip('gw', 'addr', 'del', now + '/24', 'dev', 'wan0')
+        heard = hear(e, 30, lambda h: copies(*EVERY)([x for x in h if x[2].version == 2 or x[2].address == then]))
+        passed_s = time.monotonic() - before[0].end
+        heard = [x for x in heard if x[2].version == 2 or x[2].address == then]
+        assert of(heard, V4, 2)[0][1].epoch <= passed_s, (before, heard)
+        assert of(heard, V4, 0)[0][1].epoch >= before[1].epoch, (before, heard)
+        for kind in EVERY:
+            schedule(heard, *kind)
+    for again in reversed(range(6)):
+        try:
+            changed(EXT, EXT2)
+            break
+        except Late:
+            if not again:
+                raise
+            changed_back(net, c)
     r = c.map(UDP, 4000, 40000)
     assert (r.result, r.external, r.address) == (SUCCESS, 40000, EXT2), vars(r)
     assert old.public().address == EXT2
@@ -137,7 +180,7 @@ def test_mapping_update(net):
     net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
     updates = []
     while len(updates) < 3:
-        r = c.receive(6)
+        r = c.receive()
         if r.opcode == pcp.MAP and r.result == SUCCESS and r.address == EXT2:
             updates.append(r)
             assert (r.nonce, r.protocol, r.internal, r.external) == (c.nonce, UDP, 4000, 40000), vars(r)
@@ -156,9 +199,9 @@ def test_mapping_update_second_interface(net):
     net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
     net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
     for _ in range(3):
-        r = c.receive(6)
+        r = c.receive()
         while r.address != EXT2:
-            r = c.receive(6)
+            r = c.receive()
         assert (r.opcode, r.nonce, r.external) == (pcp.MAP, c.nonce, 40000), vars(r)
         assert c.heard[:2] == ('192.0.2.129', pcp.PORT), c.heard
 
@@ -173,7 +216,7 @@ def test_wan_lost(net):
     def failing():
         r = c.public()
         return (r.result, r.address) == (3, '0.0.0.0')
-    wait(failing, 5)
+    wait(failing)
     r = c.map(UDP, 4001, 40001)
     assert r.result == pcp.NETWORK_FAILURE and 0 < r.lifetime <= 60, vars(r)
     r = c.natpmp(TCP, 4001, 40001)
@@ -182,8 +225,8 @@ def test_wan_lost(net):
     e = ears(net)
     net.ip('gw', 'addr', 'add', EXT + '/24', 'dev', 'wan0')
     net.ip('gw', 'route', 'replace', 'default', 'via', lab.WAN)
-    wait(lambda: c.public().address == EXT, 5)
-    assert of(hear(e, 5, lambda h: of(h, V4, 0)), V4, 0)
+    wait(lambda: c.public().address == EXT)
+    assert of(hear(e, 20, lambda h: of(h, V4, 0)), V4, 0)
     assert c.map(UDP, 4000, 40000).result == SUCCESS
     net.through('lan', (LAN, 4000), (EXT, 40000))
     assert c.map(UDP, 4001, 40001).external == 40001
@@ -195,7 +238,7 @@ def test_wan_interface_again(net):
     c = net.client()
     c.map(UDP, 4000, 40000)
     net.ip('gw', 'link', 'del', 'wan0')
-    wait(lambda: c.public().result == 3, 5)
+    wait(lambda: c.public().result == 3)
     net.ip('gw', 'link', 'add', 'dummy7', 'type', 'bridge')
     net.ip('gw', 'link', 'add', 'wan0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', net.ns('wan'))
     net.ip('wan', 'link', 'set', 'eth0', 'up')
@@ -203,7 +246,7 @@ def test_wan_interface_again(net):
     net.ip('gw', 'link', 'set', 'wan0', 'up')
     net.ip('gw', 'addr', 'add', EXT + '/24', 'dev', 'wan0')
     net.ip('gw', 'route', 'add', 'default', 'via', lab.WAN)
-    wait(lambda: c.public().address == EXT, 5)
+    wait(lambda: c.public().address == EXT)
     assert c.map(UDP, 4000, 40000).external == 40000
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
@@ -218,8 +261,8 @@ def test_wan_late(net):
     e = ears(net)
     net.ip('gw', 'addr', 'add', EXT + '/24', 'dev', 'wan0')
     net.ip('gw', 'route', 'replace', 'default', 'via', lab.WAN)
-    wait(lambda: c.public().address == EXT, 5)
-    assert of(hear(e, 5, lambda h: any(r.address == EXT for _, r, _ in of(h, V4, 0))), V4, 0)
+    wait(lambda: c.public().address == EXT)
+    assert of(hear(e, 20, lambda h: any(r.address == EXT for _, r, _ in of(h, V4, 0))), V4, 0)
     assert c.map(UDP, 4000, 40000).external == 40000
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
@@ -237,8 +280,8 @@ def test_lan_late(net):
             return c.ask(pcp.natpmp_address(), 0.3).address == EXT
         except (TimeoutError, ConnectionRefusedError):
             return False
-    wait(answered, 5)
-    hear(e, 3, lambda h: of(h, V4, 0))
+    wait(answered)
+    assert hear(e, 20, lambda h: of(h, V4, 0))
 
 
 def test_private_wan(net):
@@ -271,7 +314,8 @@ def test_ipv6_epoch(net):
     """IPv6 clients see the same epoch as IPv4 ones (6887-8.5-06)"""
     net.daemon()
     a, b = net.client(), net.client('lan', GW6)
-    assert abs(a.announce().epoch - b.announce().epoch) <= 1
+    first, second, third = a.announce().epoch, b.announce().epoch, a.announce().epoch
+    assert first <= second <= third, (first, second, third)
 
 
 lab.main(globals())

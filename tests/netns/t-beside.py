@@ -97,7 +97,7 @@ class Apart:
         return p.stdout
 
     def close(self):
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
 
 def test_ufw(net):
@@ -229,18 +229,18 @@ def test_bridge_netfilter(net):
     net.daemon()
     assert net.client().map(UDP, 4000, 40000).result == SUCCESS
 
-    def itself():
+    def itself(seconds):
         net.forget()
         try:
-            return net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan', timeout=0.5)
+            return net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan', timeout=seconds)
         except OSError:
             return None
     net.sh('gw', 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=1')
     net.through('lan', (LAN, 4000), (EXT, 40000))
     net.through('lan', (LAN, 4000), (EXT, 40000), outer='lan2')
-    assert not itself()
+    assert not itself(0.5)
     net.sh('gw', 'sysctl', '-qw', 'net.bridge.bridge-nf-call-iptables=0')
-    assert itself()
+    assert itself(lab.SOON_S)
 
 
 # firewalld's table as far as packets meet it, with br-lan in its zone internal and wan0 in external, and a policy between
@@ -365,13 +365,13 @@ class Upnp:
         # the label for the outside address is one that it does not take for private; nothing is sent there
         self.process = subprocess.Popen(net.command('gw', peer('miniupnpd'), '-d', '-f', path, '-P', net.dir + '/upnp.pid'),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait(lambda: self.process.poll() is not None or ':5000' in net.sh('gw', 'ss', '-Hlnt', 'sport = 5000'), 10)
+        wait(lambda: self.process.poll() is not None or ':5000' in net.sh('gw', 'ss', '-Hlnt', 'sport = 5000'))
         assert self.process.poll() is None, self.process.returncode
 
     def map(self, side, address, protocol, internal, external):
         """What a host asks by UPnP; the status of the answer, and the error if there is one."""
         with lab.probe.inside(self.net.ns(side)):
-            s = socket.create_connection((GW, 5000), 5)
+            s = socket.create_connection((GW, 5000), lab.SOON_S)
         c = http.client.HTTPConnection(GW, 5000)
         c.sock = s
         c.request('POST', '/ctl/IPConn', SOAP.format(external, protocol, internal, address), {
@@ -384,7 +384,7 @@ class Upnp:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def asking_is_ours(net):

@@ -123,7 +123,7 @@ def test_errors_of_nothing(net):
         for quoted in (craft.udp((LAN6, 5000), (WAN6, 6000)), craft.udp((LAN6, 5001), (WAN6, 6000)),
                        craft.tcp((LAN6, 5000), (WAN6, 6000), craft.SYN | craft.ACK), b'\0' * 48):
             for error in ERRORS:
-                assert not wire.passes(craft.icmp6(FAR6, LAN6, *error[:2], quoted, error[2]), timeout=0.05), error
+                assert wire.stops(craft.icmp6(FAR6, LAN6, *error[:2], quoted, error[2]), timeout=0.05), error
 
 
 def test_errors_end_nothing(net):
@@ -137,7 +137,7 @@ def test_errors_end_nothing(net):
         for protocol, make in FLOWS.items():
             inside, outside = (LAN6, 5000), (WAN6, 6000)
             first, answer = make(inside, outside, False), make(outside, inside, True)
-            assert not wire.passes(answer), protocol
+            assert wire.stops(answer), protocol
             assert wire.passes(first, outward=True), protocol
             for kind, code, parameter in ERRORS:
                 assert wire.passes(craft.icmp6(FAR6, LAN6, kind, code, first, parameter)), (protocol, kind, code)
@@ -170,7 +170,7 @@ def test_sctp_opens(net):
     quiet(net, 'lan', 'wan')
     inside, outside = (LAN6, 5000), (WAN6, 6000)
     with craft.Wire(net) as wire:
-        assert not wire.passes(craft.sctp(outside, inside, 0, craft.sctp_init(5)))
+        assert wire.stops(craft.sctp(outside, inside, 0, craft.sctp_init(5)))
         pinhole(net.client('lan', GW6), craft.SCTP)
         assert wire.passes(craft.sctp(outside, inside, 0, craft.sctp_init(5)))
         assert wire.passes(craft.sctp(inside, outside, 5, craft.sctp_init_ack(9)), outward=True)
@@ -188,16 +188,16 @@ def test_dccp_opens(net):
     inside, outside = (LAN6, 5000), (WAN6, 6000)
     c = net.client('lan', GW6)
     with craft.Wire(net) as wire:
-        assert not wire.passes(craft.dccp(outside, inside))
+        assert wire.stops(craft.dccp(outside, inside))
         r = c.map(craft.DCCP, 5000, address='::')
         if craft.DCCP in mapped(net):
             assert r.result == SUCCESS, vars(r)
             assert wire.passes(craft.dccp(outside, inside))
             assert wire.passes(craft.dccp(inside, outside, 1), outward=True)
-            assert not wire.passes(craft.dccp(outside, (LAN6, 5001)))
+            assert wire.stops(craft.dccp(outside, (LAN6, 5001)))
         else:
             assert (r.result, r.lifetime) == (pcp.UNSUPP_PROTOCOL, 1800), vars(r)
-            assert not wire.passes(craft.dccp(outside, inside))
+            assert wire.stops(craft.dccp(outside, inside))
         outside = (WAN6, 6001)
         assert wire.passes(craft.dccp(inside, outside), outward=True)
         assert wire.passes(craft.dccp(outside, inside, 1))
@@ -231,7 +231,7 @@ def test_no_icmp_rules(net):
     with craft.Wire(net) as wire:
         # neither an echo request nor anything link-local's passes for a pinhole
         for kind in (128, 133, 135, 137, 138, 139):
-            assert not wire.passes(craft.icmp6(WAN6, LAN6, kind, 0, b'x' * 16), timeout=0.1), kind
+            assert wire.stops(craft.icmp6(WAN6, LAN6, kind, 0, b'x' * 16), timeout=0.1), kind
 
 
 def test_no_service_outside(net):

@@ -66,7 +66,8 @@ def test_not_a_client(net):
 def test_port_of_announcements(net):
     """Announcements go to 5350 and not to 5351, and the router's own programs can listen there (6886-3.2.1-13)"""
     own = [net.listener('gw', '224.0.0.1', 'br-lan'), net.listener('gw', 'ff02::1', 'br-lan')]
-    old = net.listener('lan', '224.0.0.1', port=pcp.PORT, timeout=0.8)
+    old = net.listener('lan', '224.0.0.1', port=pcp.PORT)
+    old.settimeout(0.8)
     new = net.listener('lan', '224.0.0.1')
     d = net.daemon()
     assert pcp.decode(new.recv(100)).result == SUCCESS
