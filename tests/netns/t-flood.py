@@ -6,7 +6,6 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import random
-import signal
 import socket
 import threading
 
@@ -69,9 +68,14 @@ class Flood:
         self.thread.join()
 
 
-def heard(c, data, tries=4):
+asked = 0  # how often heard() asked
+
+
+def heard(c, data, tries=8):
     """The answer, as a client asks: again after 250 ms, and doubling (RFC 6886 3.1)."""
+    global asked
     for i in range(tries):
+        asked += 1
         try:
             return c.ask(data, 0.25 * 2 ** i)
         except TimeoutError:
@@ -79,11 +83,13 @@ def heard(c, data, tries=4):
     raise AssertionError('no answer')
 
 
-def polite(c, options=()):
-    """Renews its mapping, one request after the other, and has an answer to each."""
+def polite(c):
+    """Renews its mapping, one request after the other, and has an answer to each. How often it asked."""
+    before = asked
     for _ in range(ASKED):
         r = heard(c, pcp.pcp_map(c.address, c.nonce, UDP, 4000, 40000))
         assert r.result == SUCCESS and r.external in (4000, 40000), vars(r)
+    return asked - before
 
 
 def rss_kib(d):
@@ -103,7 +109,7 @@ def read(d, net):
         n = d.status()['datagrams']
         before, last[0] = last[0], n
         return n == before
-    wait(same, 20)
+    wait(same, 60)
 
 
 def test_refused(net):
@@ -120,7 +126,7 @@ def test_refused(net):
             wait(lambda: f.sent > FRAMES)
             for _ in range(ASKED):
                 assert heard(c, pcp.natpmp_address()).result == SUCCESS
-            f.thread.join(30)
+            f.thread.join(60)
         read(d, net)
         s = d.status()
         print(f'    {f.sent} sent, {s["datagrams"]} read, {s["dropped"]}')
@@ -156,7 +162,7 @@ def test_made_up(net):
     with Flood(net, frames(('map',), made_up(FRAMES))) as f:
         wait(lambda: f.sent > FRAMES)
         polite(c)
-        f.thread.join(30)
+        f.thread.join(60)
     read(d, net)
     assert len(d.leases()) <= 500
     assert rss_kib(d) - before < 8192, (before, rss_kib(d))
@@ -169,15 +175,13 @@ def test_crowd(net):
     way_back(net)
     c = net.client()
     assert c.map(UDP, 4000, 40000).result == SUCCESS
-    d.process.send_signal(signal.SIGSTOP)
-    with Flood(net, frames(('map',), made_up(6 * FRAMES)), turns=1) as f:
-        f.thread.join(30)
-    d.process.send_signal(signal.SIGCONT)
-    polite(c)
+    with d.asleep(), Flood(net, frames(('map',), made_up(6 * FRAMES)), turns=1) as f:
+        f.thread.join(60)
+    mine = polite(c)
     read(d, net)
     s = d.status()
     # what the kernel keeps is what others wait for
-    assert FRAMES < s['datagrams'] < 4000, s
+    assert FRAMES < s['datagrams'] < 4000 + mine, s
     assert s['dropped']['crowd'] > FRAMES // 2, s
 
 
@@ -190,10 +194,10 @@ def test_outside(net):
     with Flood(net, frames(('map', 'address'), made_up(FRAMES), EXT) + frames(('map',), [LAN] * FRAMES, GW), 'wan',
                interface='wan0') as f:
         wait(lambda: f.sent > FRAMES)
-        polite(c)
-        f.thread.join(30)
+        mine = polite(c)
+        f.thread.join(60)
     wait(lambda: forge.kernel(net)['Udp.NoPorts'] - asked['Udp.NoPorts'] > 2 * FRAMES)
-    assert d.status()['datagrams'] - before < 4 * ASKED, d.status()
+    assert d.status()['datagrams'] - before <= mine, (mine, d.status())
     assert len(d.leases()) == 1
 
 
@@ -207,14 +211,14 @@ def test_network(net):
     dice = random.Random(1)
     sources = [socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, '2001:db8:1::')[:8] + dice.randbytes(8))
                for _ in range(FRAMES)]
-    with Flood(net, frames(('map',), sources, GW6)) as f:
-        wait(lambda: f.sent > FRAMES)
+    # it goes on until they have all that there is for them, however few of them are served
+    with Flood(net, frames(('map',), sources, GW6), turns=1000):
+        wait(lambda: d.status()['results']['pcp']['USER_EX_QUOTA'] > 0, 60)
         for _ in range(5):
             assert heard(c, mine).result == SUCCESS
-        f.thread.join(30)
     read(d, net)
     assert len(d.leases()) == 40, len(d.leases())
-    assert d.status()['results']['pcp']['USER_EX_QUOTA'] > 0 and d.status()['dropped']['rate'] > 0
+    assert d.status()['dropped']['rate'] > 0
 
 
 def test_nobody_there(net):
@@ -232,7 +236,7 @@ def test_nobody_there(net):
             wait(lambda: d.status()['send_failures'] > failed)
             for _ in range(ASKED):
                 assert heard(c, mine).result == SUCCESS
-        assert 'No route to host' in d.log(), d.log()
+        d.logged('No route to host')
 
 
 def test_link_local(net):
@@ -257,7 +261,7 @@ def test_untracked(net):
         }''')
     net.forget()
     with Flood(net, frames(('address',), made_up(FRAMES)), turns=2) as f:
-        f.thread.join(30)
+        f.thread.join(60)
     read(d, net)
     c = net.client()
     r = c.map(UDP, 4000, 40000)
