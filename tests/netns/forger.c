@@ -101,7 +101,7 @@ static void change(const char *op, const char *rest)
 {
 	char kind[8], inside[64], outside[64], peer[64] = "::";
 	unsigned protocol, inside_port, outside_port, number = 99, external = 0, more = 0, peer_port = 0;
-	struct change c = {.timeout_ms = 60000, .group = 1};
+	struct change c = {.timeout_ms = 3600 * 1000, .group = 1};
 	int32_t verdict;
 
 	if (sscanf(rest, "%7s %u %63s %u %63s %u %u %u %u %63s %u", kind, &protocol, inside, &inside_port, outside,

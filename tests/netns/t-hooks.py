@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import lab
@@ -87,7 +88,7 @@ def told(net, n=0):
         with open(os.path.join(net.dir, 'told')) as f:
             lines = [json.loads(x) for x in f]
         return lines if len(lines) >= n else None
-    return wait(read, 10, f'{n} lines from hooks') or []
+    return wait(read, 60, f'{n} lines from hooks') or []
 
 
 def alive(pid):
@@ -195,7 +196,7 @@ def test_order(net):
     assert c.natpmp(UDP, 4000, 40000).result == SUCCESS
     told(net, 3)
     gate.open()
-    wait(lambda: sum('end' in x for x in told(net)) == sum('begin' in x for x in told(net)) == 9, 10)
+    wait(lambda: sum('end' in x for x in told(net)) == sum('begin' in x for x in told(net)) == 9)
     running, most, of_4000 = [], 0, []
     for x in told(net):
         if 'begin' in x:
@@ -214,7 +215,7 @@ def test_order(net):
 def test_time_limit(net):
     """A program that hangs, and ignores that it is asked to end, is killed with its children; nobody waits meanwhile"""
     path = script(net, 'hang', HANG)
-    d = net.daemon(conf(hook(path, 'made', more='timeout = 1') + '\nlimits { hooks = 1 }'))
+    d = net.daemon(conf(hook(path, 'made', more='timeout = 1h') + '\nlimits { hooks = 1 }'))
     c = net.client()
     assert c.map(UDP, 4000, 40000).result == SUCCESS
     x = told(net, 1)[0]
@@ -222,10 +223,17 @@ def test_time_limit(net):
     for i in range(50):
         assert c.map(UDP, 5000 + i, 41000 + i).result == SUCCESS
     assert alive(x['pid'])
-    d.logged(r'hook-failed hook=test of=made why="ended for its time limit"', 10)
+    assert d.stop() == 0
+    # a second, in which the program must have begun: on a busy machine the next one may be the first that has
+    d = net.daemon(conf(hook(path, 'made', more='timeout = 1') + '\nlimits { hooks = 1 }'))
+    over = r'hook-failed hook=test of=made why="ended for its time limit"'
+    for i in range(20):
+        assert c.map(UDP, 6000 + i, 42000 + i).result == SUCCESS
+    x = told(net, 2)[1]
+    d.logged(over)
     wait(lambda: not alive(x['pid']) and not alive(x['child']))
     # the next one has its turn
-    assert told(net, 2)[1]['event'] == 'made'
+    assert told(net, 3)[2]['event'] == 'made'
 
 
 def test_leaves_none(net):
@@ -247,19 +255,21 @@ def test_flood(net):
                         rule='rule "low" { action = deny  internal-ports = { "1-1000" } }\nrule "hosts" { action = allow }',
                         log='log { level = "info" }'))
     c, other = net.client(), net.client('lan2')
+    begin = time.monotonic()
     assert other.map(UDP, 3000, 30000).result == SUCCESS
     for i in range(30):
         assert c.natpmp(UDP, 10 + i, 0).result == NOT_AUTHORIZED
     for i in range(400):
         assert c.natpmp(UDP, 4000 + i, 20000 + i).result == SUCCESS
     d.logged('hook-dropped of=made waiting=[0-9]+ why="too many of one client wait"')
-    assert sum('hook-dropped' in x for x in d.lines) == 1
+    # the first of a kind, and each 10 s another
+    assert 1 <= sum('hook-dropped' in x for x in d.lines) <= 1 + (time.monotonic() - begin) / 10
     # one host's many leave room for the others
     assert other.map(UDP, 3001, 30001).result == SUCCESS
     assert len([x for x in told(net) if x.get('env', {}).get('NATPCPD_EVENT') == 'refused']) <= 1
     assert len(d.leases()) == 402
     x = d.status()['hooks']
-    assert x['limited'] == 29 and x['dropped'] > 100 and x['running'] == 1 and x['waiting'] <= 1024, x
+    assert 29 - (time.monotonic() - begin) / 10 <= x['limited'] <= 29 and x['dropped'] > 100 and x['running'] == 1 and x['waiting'] <= 1024, x
 
 
 def test_reload_and_stop(net):

@@ -73,7 +73,7 @@ class Run:
                     p.send_signal(send)
                 if until:
                     self.wait(p, capture, until)
-                self.out = p.communicate(timeout=60)[0]
+                self.out = p.communicate(timeout=180)[0]
             finally:
                 p.terminate()
                 p.wait()
@@ -137,7 +137,8 @@ def test_plain():
     """without faults: an answer, the facts, and exit code 0"""
     r = Run()
     assert r.code == 0, r.out
-    assert len(r.asked) == len(r.told) == 1 and not r.news, r.packets
+    # who has no answer for 3 s asks the same again
+    assert len({p.data for p in r.asked}) == 1 and r.told and not r.news, r.packets
     assert r.asked[0].source == '192.0.2.11' and r.told[0].source == '192.0.2.1'
     f = r.facts
     assert f['client'][:2] == ['192.0.2.11', '2001:db8:1::11'] and f['client'][2].startswith('fe80::'), f
@@ -157,7 +158,7 @@ def test_exit_code():
 def test_silence():
     """the first request is not answered: the second comes by itself"""
     r = Run(*faults('silence n=1'))
-    assert r.code == 0 and len(r.asked) == 2 and len(r.told) == 1, r.packets
+    assert r.code == 0 and len(r.asked) >= 2 and r.told, r.packets
     assert r.told[0].at > r.asked[1].at > r.asked[0].at + 2
     assert r.facts['events'][0]['client'] == '192.0.2.11' and r.facts['events'][0]['fault'] == 'silence n=1'
     assert r.facts['begin'] <= r.facts['events'][0]['at'] <= r.asked[1].at
@@ -167,12 +168,13 @@ def test_lies():
     """answers from elsewhere, with another nonce, cut, garbled, twice and spoofed: each is seen"""
     lies = ('source=192.0.2.12 n=1', 'nonce n=2', 'truncate=20 n=3', 'source-port=5352 n=4', 'garbage n=5', 'lengthen n=6', 'twice n=6',
             'spoof n=7', 'mute n=8')
-    many = f'for p in 1 2 3 4 5 6 7 8; do {CLIENT} -t 1 map tcp 808$p & done; wait'
+    many = f'for p in 1 2 3 4 5 6 7 8; do {CLIENT} -t 30 map tcp 808$p & done; wait'
     r = Run('--expect', 'any', *faults(*lies), command=['sh', '-c', many])
     nonces = {p.data[24:36] for p in r.asked}
     answers = [p for p in r.packets if p.destination == '192.0.2.11' and p.ports[1] == r.asked[0].ports[0] or p in r.told]
     whole = [p for p in answers if len(p.data) == 60 and p.data[:2] == b'\x02\x81' and p.data[24:36] in nonces]
-    assert len(nonces) == len(r.asked) == 8 and len(r.events) == 9, (r.events, r.packets)
+    # who has heard no answer that is one asks again, and is told the truth then
+    assert len(nonces) == 8 and len(r.events) == 9, (r.events, r.packets)
     assert sum(p.source == '192.0.2.12' for p in whole) == 1
     assert sum(p.source == '192.0.2.66' for p in whole) == 1
     assert sum(len(p.data) == 20 for p in answers) == 1
@@ -201,16 +203,16 @@ def test_old_boxes():
 def test_grants():
     """another port than the one wished for, and a short lifetime: what is told is so"""
     r = Run(*faults('port=9999', 'lifetime=10s'), command=['sh', '-c', f'{CLIENT} map tcp 8080 && {CLIENT} map tcp 8080'])
-    assert r.code == 0 and [struct.unpack_from('!H', p.data, 42)[0] for p in r.told] == [9999, 9999]
-    assert [struct.unpack_from('!I', p.data, 4)[0] for p in r.told] == [10, 10]
+    assert r.code == 0 and len(r.told) >= 2 and {struct.unpack_from('!H', p.data, 42)[0] for p in r.told} == {9999}
+    assert {struct.unpack_from('!I', p.data, 4)[0] for p in r.told} == {10}
 
 
 def test_slow():
     """a late answer, and a bad line that delays as much each way"""
     r = Run(*faults('slow=300ms'))
-    assert r.code == 0 and 0.29 <= r.told[0].at - r.asked[0].at < 2
+    assert r.code == 0 and 0.29 <= r.told[0].at - r.asked[0].at < ENOUGH_S
     r = Run('--emulate', '--delay', '150ms')
-    assert r.code == 0 and 0.29 <= r.told[0].at - r.asked[0].at < 2
+    assert r.code == 0 and 0.29 <= r.told[0].at - r.asked[0].at < ENOUGH_S
     r = Run('--emulate', '--loss', '100%', '--direction', 'down', *faults('silence n=9'), '--expect', 'any',
             until=lambda r: len(r.asked) == 2)
     assert r.asked and not r.told
@@ -255,7 +257,7 @@ def test_restart():
     assert [e for e in r.events if 'rest' in e] == ['restart', 'restarted'], r.events
     assert both(news(r, True)) and both(news(r, False)), r.news
     epochs = [struct.unpack_from('!I', p.data, 8)[0] for p in [*r.told[:1], *news(r, False)] if p.data[0] == 2]
-    assert epochs[0] >= 86400 and max(epochs[1:]) < 5, epochs
+    assert epochs[0] >= 86400 and max(epochs[1:]) < 600, epochs
     # a server that answers again has announced itself
     r = Run('--expect', 'any', *faults('restart n=1', 'announce=lost'), command=['sh', '-c', '; '.join([' '.join(MAP)] * 2)])
     assert not r.news and 'announce' in r.events, (r.events, r.packets)
@@ -295,7 +297,7 @@ def test_script():
 def test_double_nat():
     """two routers, both of which serve and forward"""
     once()
-    look = "import socket; s = socket.socket(); s.settimeout(5)\ntry: s.connect(('198.51.100.2', 9))\nexcept ConnectionRefusedError: pass"
+    look = "import socket; s = socket.socket(); s.settimeout(20)\ntry: s.connect(('198.51.100.2', 9))\nexcept ConnectionRefusedError: pass"
     r = Run('--double-nat', command=['sh', '-ec', f'{CLIENT} map tcp 8080; {sys.executable} -c "{look}"; '
                                                   f'{CLIENT} --natpmp --server 198.18.0.1 address'])
     assert r.facts['exit'] == 0 and '198.18.0.2:8080' in r.out and '198.51.100.1' in r.out, r.out
@@ -308,7 +310,7 @@ def test_stays():
     names = [f't{os.getpid()}{x}' for x in 'ab']
 
     def lab(what, name, *words):
-        return subprocess.run([LAB, what, '--name', name, *words], env=ENV, capture_output=True, text=True, timeout=60)
+        return subprocess.run([LAB, what, '--name', name, *words], env=ENV, capture_output=True, text=True, timeout=180)
     for name in names:
         p = lab('up', name, '--user-namespace')
         if p.returncode == NO_LAB and not name.endswith('b'):

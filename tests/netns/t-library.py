@@ -43,7 +43,7 @@ def test_ten(net):
         p.stop()
         for _ in PORTS:
             assert re.fullmatch(r'\d+: deleted', p.line())
-        assert p.process.wait(10) == 0
+        assert p.process.wait(60) == 0
     assert d.leases() == []
 
 
@@ -67,10 +67,11 @@ def test_ten_news(net):
         mapped(p, EXT, PORTS)
         # a loss shows in an epoch that is less than it should be
         client = net.client()
-        lab.wait(lambda: client.announce().epoch >= 4, 8)
+        lab.wait(lambda: client.announce().epoch >= 4)
         assert d.stop() == 0
+        # all that was is nowhere; what is there later was asked for anew
+        assert net.table() == ''
         d = net.daemon(forgetful)
-        assert len(d.leases()) < 10
         mapped(p, EXT, PORTS)
         assert len(d.leases()) == 10
 
@@ -81,7 +82,6 @@ def test_shared(net):
     with example(net, 'shared', '4000') as p:
         port = int(re.fullmatch(r'echo is reachable as port (\d+)', p.line()).group(1))
         s = net.udp('wan')
-        s.settimeout(5)
         for datagram in b'hello', bytes(2), b'\0\x81' + bytes(14), b'\2\x81' + bytes(58):
             s.sendto(datagram, (EXT, port))
             assert s.recvfrom(2000) == (datagram, (EXT, port))
