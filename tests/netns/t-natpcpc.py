@@ -44,17 +44,17 @@ class Running:
         for line in stream:
             self.lines.append(take(line))
 
-    def said(self, seconds=5.0, start=0, **want):
+    def said(self, start=0, **want):
         """The first line since start that has all these values."""
         def look():
             return next((o for o in self.lines[start:] if isinstance(o, dict) and want.items() <= o.items()), None)
-        return wait(look, seconds, f'a line with {want}')
+        return wait(look, 60, f'a line with {want}')
 
     def stop(self, sig=signal.SIGTERM):
         self.process.send_signal(sig)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         for t in self.threads:
-            t.join(5)
+            t.join(lab.SOON_S)
         return code
 
     def kill(self):
@@ -66,8 +66,8 @@ class Running:
 def aged(net):
     """The gateway's counters are so high that ones which begin again cannot be taken for them."""
     c = net.client('lan2')
-    wait(lambda: c.announce().epoch >= 4, 8)
-    wait(lambda: c.public().epoch >= 4, 8)
+    wait(lambda: c.announce().epoch >= 4)
+    wait(lambda: c.public().epoch >= 4)
 
 
 def test_finds_the_gateway(net):
@@ -113,16 +113,16 @@ def test_keep(net):
     wait(lambda: os.path.exists(heard) and news() == [f'mapped {EXT}:14000 was :'])
     # all is forgotten, and announced: the same is asked for again
     d.stop()
+    assert net.table() == ''
     d = net.daemon(forgetful)
-    assert d.leases() == []
-    wait(lambda: d.leases(), 12)
+    wait(lambda: d.leases(), 60)
     again = d.leases()[0]
     assert (again['external_port'], again['internal_port']) == (14000, 4000), again
     aged(net)
     # the outside address changes
     net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
     net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
-    k.said(12, status='mapped', external_address=EXT2, external_port=14000)
+    k.said(status='mapped', external_address=EXT2, external_port=14000)
     wait(lambda: len(news()) == 2)
     assert news()[1] == f'changed {EXT2}:14000 was {EXT}:14000', news()
     net.through('lan', (LAN, 4000), (EXT2, 14000))
@@ -142,7 +142,7 @@ def test_keep_natpmp(net):
     assert (r['external_address'], r['external_port'], r['version']) == (EXT, 18080, 'nat-pmp'), r
     net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
     net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
-    k.said(12, status='mapped', external_address=EXT2)
+    k.said(status='mapped', external_address=EXT2)
     assert k.stop(signal.SIGINT) == 0
     assert d.leases() == []
 
@@ -153,7 +153,7 @@ def test_keep_waits_for_a_gateway(net):
     k.said(status='no answer', reason='unreachable')
     net.ip('gw', 'addr', 'flush', 'dev', 'wan0', 'scope', 'global')
     d = net.daemon()
-    k.said(12, status='refused', result='NETWORK_FAILURE')
+    k.said(status='refused', result='NETWORK_FAILURE')
     assert k.process.poll() is None
     k.stop()
     assert k.process.returncode == 1 and d.leases() == []
@@ -168,12 +168,12 @@ def test_keep_moves_with_the_host(net):
     net.ip('lan', 'addr', 'del', LAN + '/24', 'dev', 'eth0')
     net.ip('lan', 'addr', 'add', '192.0.2.13/24', 'dev', 'eth0')
     net.ip('lan', 'route', 'replace', 'default', 'via', GW)
-    k.said(8, status='mapped', internal_address='192.0.2.13')
+    k.said(status='mapped', internal_address='192.0.2.13')
     assert sorted(r['internal_address'] for r in d.leases()) == [LAN, '192.0.2.13'], d.leases()
     # its network has another gateway, which is the same box here
     net.ip('gw', 'addr', 'add', '192.0.2.2/24', 'dev', 'br-lan')
     net.ip('lan', 'route', 'replace', 'default', 'via', '192.0.2.2')
-    k.said(8, server='192.0.2.2', internal_address='192.0.2.13')
+    k.said(server='192.0.2.2', internal_address='192.0.2.13')
     k.stop()
     assert [o['status'] for o in k.lines] == ['mapped'] * 3 + ['unmapped'], k.lines
 
@@ -185,16 +185,16 @@ def test_listen(net):
     wait(lambda: any('listening on eth0' in line for line in k.lines if isinstance(line, str)))
     net.ip('gw', 'addr', 'add', EXT2 + '/24', 'dev', 'wan0')
     net.ip('gw', 'addr', 'del', EXT + '/24', 'dev', 'wan0')
-    r = k.said(10, version='nat-pmp', external_address=EXT2)
+    r = k.said(version='nat-pmp', external_address=EXT2)
     assert (r['from'], r['opcode'], r['code']) == (GW, 'ADDRESS', 0) and r['time'].endswith('Z'), r
-    k.said(10, version='pcp', opcode='ANNOUNCE', **{'from': GW})
-    wait(lambda: any(o.get('version') == 'pcp' and ':' in o['from'] for o in k.lines if isinstance(o, dict)), 10)
+    k.said(version='pcp', opcode='ANNOUNCE', **{'from': GW})
+    wait(lambda: any(o.get('version') == 'pcp' and ':' in o['from'] for o in k.lines if isinstance(o, dict)))
     aged(net)
     mark = len(k.lines)
     d.stop()
     net.daemon()
     assert not any(o['state_lost'] for o in k.lines[:mark] if isinstance(o, dict) and o['version'] == 'nat-pmp')
-    k.said(10, mark, version='nat-pmp', state_lost=True)
+    k.said(mark, version='nat-pmp', state_lost=True)
     k.stop()
 
 
@@ -203,7 +203,7 @@ def test_probe(net):
     d = net.daemon()
     begin = time.monotonic()
     four, six = ask(net, 'probe', '-4', '-6')
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60
     assert (four['natpmp'], four['pcp'], six['natpmp'], six['pcp']) == (True, True, False, True)
     assert four['external_address'] == EXT, four['external_address']
     for report in four, six:
