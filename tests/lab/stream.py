@@ -4,10 +4,11 @@
 
   stream.py NSIN NSOUT PROTO LANIP LANPORT EXTIP EXTPORT [fresh|oneway]
       from NSOUT a packet every millisecond to EXTIP:EXTPORT, each answered by LANIP:LANPORT in NSIN, until standard input
-      ends; then one line of JSON. fresh: each datagram is a flow of its own. oneway: nobody answers.
+      ends and some more have been sent; then one line of JSON. fresh: each datagram is a flow of its own. oneway: nobody answers.
 
     sent      packets
-    lost      those of them that did not arrive, or whose answer did not (TCP: those that were sent again)
+    lost      those of them that did not arrive, or whose answer did not (TCP: those that were sent again, and not in vain)
+    after     how many came through in a row at the end (TCP: all that were answered)
     gap_ms    from the last one before the longest row of lost ones to the first one after it, by the times when they were
               sent; 0 if none was lost: what delays this process does not count (TCP: the slowest answer)
     broken    TCP: somebody ended the connection
@@ -24,6 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import probe
 
 EVERY_S, FIRST, LAST, STRAGGLERS_S = 0.001, 20000, 59999, 0.3
+MORE = 60  # packets after the end of standard input, so that there is something to be seen of how it is then
 
 
 class Datagrams:
@@ -65,6 +67,9 @@ class Datagrams:
         except OSError:
             pass
 
+    def complete(self):
+        return all(self.back)
+
     def result(self):
         gap, last = 0.0, None
         times = [*self.times, time.monotonic()]
@@ -73,7 +78,8 @@ class Datagrams:
                 if last is not None and i - last > 1 or last is None and i > 0:
                     gap = max(gap, times[i] - times[last or 0])
                 last = i
-        return {'sent': len(self.back), 'lost': self.back.count(False), 'gap_ms': round(gap * 1000, 1), 'broken': False}
+        after = next((i for i, came in enumerate(reversed(self.back)) if not came), len(self.back))
+        return {'sent': len(self.back), 'lost': self.back.count(False), 'after': after, 'gap_ms': round(gap * 1000, 1), 'broken': False}
 
 
 class Connection:
@@ -118,13 +124,18 @@ class Connection:
             assert struct.unpack('!I', self.rest[:4])[0] == self.answered
             self.answered, self.rest = self.answered + 1, self.rest[4:]
 
+    def complete(self):
+        return self.broken or self.answered == len(self.times)
+
     def again(self, s):
-        return struct.unpack_from('=I', s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+        """What was sent again for it was lost, but not what its receiver says that it has twice: that was late."""
+        info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
+        return max(0, struct.unpack_from('=I', info, 100)[0] - (struct.unpack_from('=I', info, 216)[0] if len(info) >= 220 else 0))
 
     def result(self):
         missing = len(self.times) - self.answered
         slowest = max(self.slowest, time.monotonic() - self.times[self.answered] if missing else 0)
-        return {'sent': len(self.times), 'lost': self.again(self.client) + self.again(self.server) + missing,
+        return {'sent': len(self.times), 'lost': self.again(self.client) + self.again(self.server) + missing, 'after': self.answered,
                 'gap_ms': round(slowest * 1000, 1), 'broken': self.broken}
 
 
@@ -136,19 +147,24 @@ def main(argv):
     flow = (Connection if proto == 'tcp' else Datagrams)(
         inner, (local, int(local_port)), outer, (target, int(target_port)), argv[8] if len(argv) == 9 else '')
     print('running', flush=True)
-    due, end = time.monotonic(), None
-    while end is None or time.monotonic() < end:
+    due, more = time.monotonic(), None
+    while more is None or more > 0:
         now = time.monotonic()
-        if now >= due and end is None:
+        if now >= due:
             flow.send()
             due = max(due + EVERY_S, now)
-        ears = flow.sockets() + ([sys.stdin] if end is None else [])
-        readable, _, _ = select.select(ears, [], [], max(0, (due if end is None else end) - time.monotonic()))
+            more = more and more - 1
+        ears = flow.sockets() + ([sys.stdin] if more is None else [])
+        readable, _, _ = select.select(ears, [], [], max(0, due - time.monotonic()))
         for s in readable:
             if s is sys.stdin:
-                end = time.monotonic() + STRAGGLERS_S
+                more = MORE
             else:
                 flow.read(s)
+    # what is on its way comes, or nothing does while somebody listens
+    while not flow.complete() and (readable := select.select(flow.sockets(), [], [], STRAGGLERS_S)[0]):
+        for s in readable:
+            flow.read(s)
     print(json.dumps(flow.result()), flush=True)
     return 0
 

@@ -6,6 +6,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
+import functools
 import subprocess
 import threading
 import time
@@ -38,21 +39,23 @@ class Scene:
         assert self.c.map(UDP, 4001, 40001).result == SUCCESS
         self.ear = net.listener('lan', '224.0.0.1')
         # the copies of the start are over, but for those that are seconds apart
-        wait(lambda: min(self.epochs()) >= 2)
+        wait(lambda: min(m.epoch for m in self.epochs()) >= 3)
         self.flows = {'udp': net.stream('lan', (LAN, 4000), (EXT, 40000)),
                       'tcp': net.stream('lan', (LAN, 4000), (EXT, 40000), 'tcp'),
                       'new': net.stream('lan', (LAN, 4001), (EXT, 40001), how='fresh')}
-        self.before, self.begin, self.mark = self.epochs(), time.monotonic(), len(self.d.lines)
+        self.before, self.mark = self.epochs(), len(self.d.lines)
         self.heard()  # a copy of the start that came before its epoch was asked for would look like a later start's
 
     def epochs(self):
         """Of PCP and NAT-PMP; whatever else comes in between is an update."""
-        self.c.send(pcp.announce(self.c.address))
-        r = self.c.receive()
-        while r.opcode != pcp.ANNOUNCE:
+        def announced():
+            self.c.send(pcp.announce(self.c.address))
             r = self.c.receive()
+            while r.opcode != pcp.ANNOUNCE:
+                r = self.c.receive()
+            return r.epoch
         s = self.net.client()
-        return r.epoch, s.public().epoch
+        return lab.Moment(announced), lab.Moment(lambda: s.public().epoch)
 
     def heard(self):
         """The PCP announcements that have come: of how many moments."""
@@ -79,13 +82,13 @@ class Scene:
         """What the flows saw. lost: PCP's epoch restarts; NAT-PMP's never does."""
         pause(0.3)  # some packets after it
         seen = {k: f.end() for k, f in self.flows.items()}
-        after, elapsed_s = self.epochs(), time.monotonic() - self.begin
+        after = self.epochs()
         print(f'    {name:20} ' + '  '.join(f'{k} {r.lost}/{r.sent} {r.gap_ms} ms' for k, r in seen.items()) +
-              f'  epochs {self.before} {after} in {elapsed_s:.1f} s  mappings 3 {len(self.d.leases())}', flush=True)
+              f'  epochs {self.before} {after}  mappings 3 {len(self.d.leases())}', flush=True)
         assert len(self.d.leases()) == 3
         assert not seen['tcp'].broken or 'another' in name
-        assert (after[0] < self.before[0] + elapsed_s - 1.5) == lost, (self.before, after, elapsed_s)
-        assert after[1] >= self.before[1] + elapsed_s - 2, (self.before, after, elapsed_s)
+        assert self.before[0].began_anew(after[0]) if lost else self.before[0].went_on(after[0]), (self.before, after)
+        assert self.before[1].went_on(after[1]), (self.before, after)
         return seen
 
     def works(self, address=EXT):
@@ -109,48 +112,109 @@ def given(address):
     return f'addr add {address}/24 dev wan0', f'route replace default via {WAN}'
 
 
+HELD_S = 0.2  # what is away for longer may be seen to be, and told
+
+
+class Orders:
+    """Lines to one ip, which does each when it is given: to start one for each could take longer than what is to be done."""
+
+    def __init__(self, net):
+        self.process = subprocess.Popen(['ip', '-o', '-n', net.ns('gw'), '-batch', '-'], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        with self.process:
+            self.process.stdin.close()
+            assert kind or self.process.wait(lab.SOON_S) == 0
+
+    def do(self, *lines):
+        """They have been done when this returns."""
+        print(*lines, 'link show lo', sep='\n', file=self.process.stdin, flush=True)
+        assert ' lo:' in self.process.stdout.readline()
+
+    def without(self, seconds, *lines):
+        """Away for so long, then the lines; how long it may have been away."""
+        begin = time.monotonic()
+        self.do(lines[0])
+        pause(seconds)
+        self.do(*lines[1:])
+        return time.monotonic() - begin
+
+
 def flap(net, times, last, away=0.05, back=0.05, address=EXT):
-    """Away and back, by one program that waits for its next line: to start one could take longer."""
-    p = subprocess.Popen(['ip', '-n', net.ns('gw'), '-batch', '-'], stdin=subprocess.PIPE, text=True)
-    with p:
+    """Away and back; the longest time for which it may have been away."""
+    longest = 0
+    with Orders(net) as o:
         for i in range(times):
-            print(f'addr del {address}/24 dev wan0', file=p.stdin, flush=True)
-            pause(away if i + 1 < times else 0)
-            print(*given(address if i + 1 < times else last), sep='\n', file=p.stdin, flush=True)
+            end = i + 1 == times
+            away_s = o.without(0 if end else away, f'addr del {address}/24 dev wan0', *given(last if end else address))
+            longest = max(longest, away_s)
             pause(back)
-        p.stdin.close()
-        assert p.wait(5) == 0
+    return longest
 
 
-def test_flap(net):
+def brief(test):
+    """A test whose address is to be away for moments only, and which returns how long it was, or fails: if the machine had something
+    else to do in such a moment, that says nothing, and it is done again."""
+    @functools.wraps(test)
+    def again(net):
+        for left in reversed(range(12)):
+            away_s, wrong = [], None
+            try:
+                test(net, away_s)
+                return
+            except AssertionError as e:
+                wrong = e
+            if max(away_s, default=0) < HELD_S or not left:
+                raise wrong
+            print(f'    away for {max(away_s):.2f} s: once more', flush=True)
+            for s in net.streams:
+                s.kill()
+            for d in net.daemons:
+                d.stop()
+            net.daemons.clear()
+            net.run('gw', 'nft', 'delete', 'table', 'inet', 'natpcpd')
+            net.run('gw', 'ip', 'addr', 'flush', 'dev', 'wan0', 'scope', 'global')
+            net.ip('gw', 'link', 'set', 'wan0', 'up')
+            give(net)
+    return again
+
+
+@brief
+def test_flap(net, away_s):
     """The outside address flaps ten times a second and is the same in the end: nobody is told anything (6887-8.5-03)"""
     s = Scene(net)
-    flap(net, 20, EXT)
+    away_s.append(flap(net, 20, EXT))
     looked()
     assert s.told() == [], s.d.log()
-    assert all(e >= s.before[0] for e in s.heard())
+    assert all(e >= s.before[0].epoch for e in s.heard())
     s.end('address flaps', lost=False)
     s.works()
 
 
-def test_flap_in_step(net):
+@brief
+def test_flap_in_step(net, away_s):
     """The same, but that it is away whenever somebody looks 50 ms after a change: that it is back counts all the same
     (6887-8.5-03)"""
     s = Scene(net)
-    flap(net, 25, EXT, away=0.065, back=0.035)
+    away_s.append(flap(net, 25, EXT, away=0.065, back=0.035))
     looked()
     assert s.told() == [], s.d.log()
-    assert all(e >= s.before[0] for e in s.heard())
+    assert all(e >= s.before[0].epoch for e in s.heard())
     s.end('address flaps in step', lost=False)
     s.works()
 
 
-def test_second_in_step(net):
+@brief
+def test_second_in_step(net, away_s):
     """The same of another address that the interface has: it is no news either (6887-8.5-03)"""
-    net.ip('gw', 'addr', 'add', f'{EXT2}/24', 'dev', 'wan0')
+    batch(net, f'addr replace {EXT2}/24 dev wan0')
     d = net.daemon(conf(log=QUIET))
     mark = len(d.lines)
-    flap(net, 20, EXT2, away=0.075, back=0.025, address=EXT2)
+    away_s.append(flap(net, 20, EXT2, away=0.075, back=0.025, address=EXT2))
     looked()
     assert not [x for x in d.lines[mark:] if 'event=external-address' in x], d.log()
 
@@ -164,7 +228,7 @@ def test_renewed_meanwhile(net):
         return address in d.status()['externals'][0]['addresses']
     with subprocess.Popen(['ip', '-n', net.ns('gw'), '-batch', '-'], stdin=subprocess.PIPE, text=True) as p:
         def until(condition, n=0):
-            end = time.monotonic() + 4
+            end = time.monotonic() + lab.SOON_S
             while not condition():
                 assert time.monotonic() < end, d.log()
                 n += 1
@@ -176,19 +240,24 @@ def test_renewed_meanwhile(net):
         print(f'addr del {EXT2}/24 dev wan0', file=p.stdin, flush=True)
         until(lambda: not has(EXT2), 100)
         p.stdin.close()
-        assert p.wait(5) == 0
+        assert p.wait(lab.SOON_S) == 0
     assert has(EXT)
 
 
-def test_flap_to_another(net):
+@brief
+def test_flap_to_another(net, away_s):
     """It flaps and is another in the end: told once, one series of announcements (6887-8.5-03, 6886-3.2.1-03)"""
     s = Scene(net)
-    flap(net, 11, EXT2)
+    away_s.append(flap(net, 11, EXT2))
+    begin = time.monotonic() - away_s[-1]
     wait(lambda: len(s.told()) == 1)
-    # 0, 250, 500, 1000, 2000 ms after the change; no moment has copies of another series
-    pause(2.2)
-    epochs = [e for e in s.heard() if e < s.before[0]]
-    assert 4 <= len(epochs) <= 5, epochs
+    epochs = []
+    # 0, 250, 750, 1750 ms after the change, and so on; no moment has copies of another series
+    wait(lambda: epochs.extend(e for e in s.heard() if e < s.before[0].epoch) or len(epochs) >= 4)
+    due, gap, most = 0, 0.25, 0
+    while due <= time.monotonic() - begin:
+        most, due, gap = most + 1, due + gap, gap * 2
+    assert 4 <= len(epochs) <= most, (epochs, most)
     assert epochs == sorted(epochs)
     assert len(s.told()) == 1, s.d.log()
     # what moves to another address ends
@@ -196,16 +265,16 @@ def test_flap_to_another(net):
     s.works(EXT2)
 
 
-def test_same_again(net):
+@brief
+def test_same_again(net, away_s):
     """DHCP takes the address away and gives it again at once: no epoch restarts, and flows go on (6887-8.5-03)"""
     s = Scene(net)
-    take(net)
-    pause(0.12)  # it is seen, and held for less than 250 ms
-    give(net)
+    with Orders(net) as o:  # it is seen, and held for less than 250 ms
+        away_s.append(o.without(0.12, f'addr del {EXT}/24 dev wan0', *given(EXT)))
     looked()
     assert s.told() == [], s.d.log()
     seen = s.end('same at once', lost=False)
-    assert seen['udp'].lost < seen['udp'].sent / 2
+    assert seen['udp'].after > 50, vars(seen['udp'])
     s.works()
 
 
@@ -218,17 +287,17 @@ def test_same_later(net):
     give(net)
     wait(lambda: len(s.told()) == 2)
     seen = s.end('same later', lost=True)
-    assert seen['udp'].lost < seen['udp'].sent / 2
-    assert min(s.heard()) < s.before[0]
+    assert seen['udp'].after > 50, vars(seen['udp'])
+    wait(lambda: any(e < s.before[0].epoch for e in s.heard()))
     s.works()
 
 
-def test_down_up(net):
+@brief
+def test_down_up(net, away_s):
     """The link goes down and up again: at once is nothing, for a while is a change; flows go on"""
     s = Scene(net)
-    batch(net, 'link set wan0 down')
-    pause(0.12)  # it is seen, and held for less than 250 ms
-    batch(net, 'link set wan0 up', f'route replace default via {WAN}')
+    with Orders(net) as o:  # it is seen, and held for less than 250 ms
+        away_s.append(o.without(0.12, 'link set wan0 down', 'link set wan0 up', f'route replace default via {WAN}'))
     looked()
     assert s.told() == [], s.d.log()
     s.end('down and up', lost=False)
@@ -250,7 +319,7 @@ def test_index(net):
     wait(lambda: s.d.status()['externals'][0]['addresses'][:1] == [EXT])
     looked(0.8)
     seen = s.end('another index', lost=s.told() != [])
-    assert seen['udp'].lost < seen['udp'].sent * 0.7
+    assert seen['udp'].after > 50, vars(seen['udp'])
     s.works()
 
 
@@ -266,7 +335,7 @@ def test_renamed(net):
     wait(lambda: s.net.client().public().address == EXT)
     s.works()
     batch(net, 'link set br-lan down', 'link set br-lan name lanx', 'link set lanx up')
-    s.d.logged('event=interface-absent', 5)
+    s.d.logged('event=interface-absent')
     c = net.client()
     assert c.silent(pcp.natpmp_address())
     batch(net, 'link set lanx down', 'link set lanx name br-lan', 'link set br-lan up', f'addr replace {GW}/24 dev br-lan')
@@ -276,7 +345,7 @@ def test_renamed(net):
             return net.client().ask(pcp.natpmp_address(), 0.3).address == EXT
         except (TimeoutError, ConnectionRefusedError):
             return False
-    wait(answered, 10)
+    wait(answered)
     assert s.c.map(UDP, 4000, 40000).external == 40000
     s.works()
 
@@ -306,13 +375,13 @@ def test_renumbered(net):
         except (TimeoutError, ConnectionRefusedError):
             return None
     # it is no address of the router's outside: no epoch restarts
-    assert wait(heard, 5).epoch >= before
+    assert wait(heard).epoch >= before
     fresh = net.client('lan', NEWGW6)
     r = fresh.map(UDP, 5000, address='::')
     assert (r.result, r.address, r.external) == (SUCCESS, NEW6, 5000), vars(r)
     net.through('lan', (NEW6, 5000), (NEW6, 5000))
     # an address that nobody has is asked by nobody: what was promised to it ends by itself
-    wait(lambda: sorted(x['external_port'] for x in d.leases()) == [5000, 5000, 40000], 10)
+    wait(lambda: sorted(x['external_port'] for x in d.leases()) == [5000, 5000, 40000])
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
 

@@ -204,12 +204,16 @@ def test_expiry(net):
 
 def test_expiry_without_daemon(net):
     """The kernel closes a port by itself when the daemon is dead: lifetime and at most 15 s of grace"""
-    d = net.daemon(conf('lifetime { min = 1  max = 3600 }'))
-    c = net.client()
-    empty = net.elements()
-    c.natpmp(UDP, 4000, 40000, 1)
-    d.process.kill()
-    d.end()
+    for _ in range(20):
+        d = net.daemon(conf('lifetime { min = 1  max = 3600 }'))
+        c = net.client()
+        empty = net.elements()
+        c.natpmp(UDP, 4000, 40000, 1)
+        d.process.kill()
+        d.end()
+        # unless it has had the second that it takes to close it itself
+        if net.elements() > empty:
+            break
     left = [int(x) for x in re.findall(r'expires (\d+)s', net.table())]
     assert len(left) == 2 and max(left) <= 16, left
     net.through('lan', (LAN, 4000), (EXT, 40000))
