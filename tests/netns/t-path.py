@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Routers that are not the simplest one: several insides and outsides, pools, other people's rules, long flows."""
+import contextlib
 import os
 import socket
 import struct
@@ -178,7 +179,7 @@ def test_udplite(net):
     with inner, outer:
         inner.bind((LAN, 4000))
         for s in (inner, outer):
-            s.settimeout(2)
+            s.settimeout(lab.SOON_S)
         outer.sendto(b'light', (EXT, 40000))
         data, peer = inner.recvfrom(100)
         assert data == b'light'
@@ -191,7 +192,7 @@ def capture(net, side, interface):
     with lab.probe.inside(net.ns(side)):
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         s.bind((interface, 3))
-    s.settimeout(2)
+    s.settimeout(lab.SOON_S)
     return s
 
 
@@ -225,7 +226,7 @@ def test_frag_needed(net):
             except OSError as e:
                 return e.errno == 90  # EMSGSIZE
             return False
-        wait(told, 3, 'the sender hears that its packets are too big')
+        wait(told, what='the sender hears that its packets are too big')
         assert outer.getsockopt(socket.IPPROTO_IP, 14) == 800  # IP_MTU
 
 
@@ -251,7 +252,7 @@ def test_packet_too_big(net):
             except OSError as e:
                 return e.errno == 90  # EMSGSIZE
             return False
-        wait(told, 3, 'the sender hears that its packets are too big')
+        wait(told, what='the sender hears that its packets are too big')
 
 
 class Stream:
@@ -261,11 +262,11 @@ class Stream:
     def __init__(self, net, target, local):
         self.inner = lab.probe.udp(net.ns('lan'), *local)
         self.outer = lab.probe.udp(net.ns('wan'), WAN)
-        self.inner.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        self.target, self.sent, self.stop = target, 0, threading.Event()
+        self.target, self.sent, self.stop, self.seen = target, 0, threading.Event(), set()
         self.outer.sendto(b'first', target)
         self.inner.sendto(b'hello', self.inner.recvfrom(100)[1])
         assert self.outer.recvfrom(100) == (b'hello', target)
+        self.inner.setblocking(False)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -273,21 +274,25 @@ class Stream:
         while not self.stop.wait(0.001):
             self.outer.sendto(struct.pack('!I', self.sent), self.target)
             self.sent += 1
+            # as they come, as no buffer has room for all that is sent while others take their time
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    self.read()
+
+    def read(self):
+        self.seen.add(struct.unpack('!I', self.inner.recv(100))[0])
 
     def end(self):
         """How many were sent, and which are missing."""
         self.stop.set()
         self.thread.join()
-        self.inner.settimeout(0.5)
-        seen = set()
-        try:
-            while len(seen) < self.sent:
-                seen.add(struct.unpack('!I', self.inner.recv(100))[0])
-        except TimeoutError:
-            pass
+        self.inner.settimeout(1)
+        with contextlib.suppress(TimeoutError):
+            while len(self.seen) < self.sent:
+                self.read()
         self.inner.close()
         self.outer.close()
-        return self.sent, sorted(set(range(self.sent)) - seen)
+        return self.sent, sorted(set(range(self.sent)) - self.seen)
 
 
 def test_stream(net):
@@ -299,7 +304,7 @@ def test_stream(net):
         s = Stream(net, (EXT, renew(c).external), (LAN, renew(c).internal))
         for _ in range(200):
             assert renew(c).result == SUCCESS
-        wait(lambda: s.sent >= 2000, 20)
+        wait(lambda: s.sent >= 2000, 60)
         sent, missing = s.end()
         assert sent >= 2000 and not missing, (sent, missing[:10], len(missing))
 
@@ -322,7 +327,7 @@ def test_established(net):
     net.nft('-f', '-', input='flush ruleset\n' + operator)
     wait(lambda: any('natpcpd' in r for r in net.rules()))
     assert len([r for r in net.rules() if 'natpcpd' in r]) == 1, net.rules()
-    wait(lambda: s.sent > 1000, 20)
+    wait(lambda: s.sent > 1000, 60)
     sent, missing = s.end()
     assert not missing, (sent, missing[:10], len(missing))
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
@@ -339,9 +344,11 @@ def test_wan_flap(net):
     net.ip('gw', 'link', 'set', 'wan0', 'up')
     net.ip('gw', 'route', 'replace', 'default', 'via', WAN)
     at = s.sent
-    wait(lambda: s.sent > at + 1500, 20)
+    wait(lambda: any(n > at for n in [*s.seen]))
+    at = s.sent
+    wait(lambda: s.sent > at + 500)
     sent, missing = s.end()
-    assert not [m for m in missing if m > at + 1000], (sent, at, missing[:10], len(missing))
+    assert not [m for m in missing if m > at], (sent, at, missing[:10], len(missing))
     assert d.status()['epoch_s']['pcp'] >= epoch
     assert net.client().map(UDP, 4002, 40002).result == SUCCESS
 
@@ -548,7 +555,7 @@ def test_make_run(net):
         net.through('lan', (LAN6, 4000), (LAN6, 4000))
     finally:
         p.terminate()
-        p.communicate(timeout=10)
+        p.communicate(timeout=60)
     assert p.returncode == 0, p.returncode
 
 

@@ -36,7 +36,7 @@ def test_taken_table(net):
     # the kernel removes the table with its owner, and says nothing
     thief.stdin.close()
     thief.wait()
-    wait(lambda: net.elements() == n, 15)
+    wait(lambda: net.elements() == n, 40)
     net.through('lan', (LAN, 4000), (EXT, 40000))
     assert a.map(UDP, 4001, 40001).result == SUCCESS
     assert len(d.leases()) == 3

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../lab'))
 import craft
@@ -24,13 +25,13 @@ def test_one_server(net):
     net.ip('gw', 'addr', 'add', '192.0.2.254/24', 'dev', 'br-lan')
     net.daemon()
     clients = [net.client('lan', s) for s in (GW, '192.0.2.254', GW6)]
-    wait(lambda: clients[0].announce().epoch >= 2, 5)
-    epochs = []
+    wait(lambda: clients[0].announce().epoch >= 2)
+    epochs, begin = [], time.monotonic()
     for c in clients:
         r = c.announce()
         assert (r.result, c.heard[:2]) == (SUCCESS, c.server[:2]) and c.server[1] == 5351, c.heard
         epochs.append(r.epoch)
-    assert max(epochs) - min(epochs) <= 1 and min(epochs) >= 2, epochs
+    assert epochs == sorted(epochs) and epochs[-1] - epochs[0] <= 1 + time.monotonic() - begin and epochs[0] >= 2, epochs
     # whatever port of the client's a request comes from
     for port in (53, 40001):
         assert net.client(port=port).announce().result == SUCCESS
@@ -134,7 +135,7 @@ def test_errors_from_outside(net):
             def inside(kind=kind, code=code):
                 f = tap.recv(2048)
                 return f if f[12:14] == b'\x08\x00' and f[23] == 1 and f[34:36] == bytes((kind, code)) else None
-            f = wait(inside, 3)
+            f = wait(inside)
             assert f[30:34] == socket.inet_aton(LAN), f.hex()
             quoted = f[42:]
             assert quoted[12:20] == socket.inet_aton(LAN) + socket.inet_aton(WAN), quoted.hex()
@@ -207,7 +208,7 @@ def test_flow_outlives_mapping(net):
         assert c.map(UDP, 4000).external == 4000
         both_ways(b'beside')
         assert c.map(UDP, 4000, 4000, 0).result == SUCCESS
-        wait(lambda: net.closed((EXT, 4000), source=(WAN2, 0), timeout=0.3), 5)
+        wait(lambda: net.closed((EXT, 4000), source=(WAN2, 0), timeout=0.3))
         both_ways(b'after')
 
 
@@ -240,10 +241,11 @@ def test_lost_and_renewed(net):
     assert d.stop() == 0
     net.nft('delete', 'table', 'inet', 'natpcpd')
     assert net.closed((EXT, 40000))
+    begin = time.monotonic()
     d = net.daemon()
     assert d.leases() == [] and net.closed((EXT, 40000))
     r = c.natpmp(UDP, 4000, 40000)
-    assert (r.result, r.external) == (SUCCESS, 40000) and r.epoch <= 3, vars(r)
+    assert (r.result, r.external) == (SUCCESS, 40000) and r.epoch <= time.monotonic() - begin, vars(r)
     r = c.map(TCP, 4001, 40001, address=EXT)
     assert (r.result, r.external, r.address) == (SUCCESS, 40001, EXT), vars(r)
     net.through('lan', (LAN, 4000), (EXT, 40000))
@@ -257,8 +259,8 @@ def test_filtered_looks_closed(net):
     assert net.client().map(UDP, 4000, 40000, options=[only]).result == SUCCESS
     net.through('lan', (LAN, 4000), (EXT, 40000), source=(WAN2, 0))
 
-    def answer(port):
-        with lab.probe.udp(net.ns('wan'), WAN, timeout=1.0) as s:
+    def answer(port, seconds=lab.SOON_S):
+        with lab.probe.udp(net.ns('wan'), WAN, timeout=seconds) as s:
             s.connect((EXT, port))
             s.send(b'x')
             try:
@@ -268,7 +270,7 @@ def test_filtered_looks_closed(net):
     assert answer(40000) is answer(40001) is ConnectionRefusedError
     net.sh('gw', 'nft', '-f', '-', input='table inet mine { chain input { type filter hook input priority 0;'
            ' iifname "wan0" meta l4proto udp drop; }; }')
-    assert answer(40000) is answer(40001) is TimeoutError
+    assert answer(40000, 1) is answer(40001, 1) is TimeoutError
 
 
 lab.main(globals())
