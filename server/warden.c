@@ -29,7 +29,7 @@
 #include "server/warden_self.h"
 
 enum {
-	OWNER_MS = 1000, /* how long a table may belong to somebody else who is about to end */
+	OWNER_MS = 5000, /* how long a table may belong to somebody else who is about to end */
 	OWNER_STEP_MS = 10,
 };
 
