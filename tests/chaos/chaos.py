@@ -21,7 +21,8 @@ from hosts import V4, V6, Host, gather
 from model import Model
 from world import World
 
-ROUND_S = 8.0
+ROUND_S = 20.0
+AT_ONCE_S = 0.2  # an answer that took longer says less of when its epoch began
 SAME_S, NEAR_S = 1.35, 1.6  # a told epoch is up to a second old; so far apart are two that are the same, and two that differ
 
 
@@ -66,9 +67,19 @@ class Chaos:
 
     def epochs(self):
         """When each epoch began, by what is told now, on the clock of time.monotonic()."""
-        v0, t0 = lab.wait(lambda: self.told(self.ask4.public)), time.monotonic()
-        v2, t2 = lab.wait(lambda: self.told(self.ask6.announce)), time.monotonic()
-        return t0 - v0, t2 - v2
+        return self.origin(self.ask4.public), self.origin(self.ask6.announce)
+
+    def origin(self, ask):
+        """By the answer that was there soonest."""
+        best = None
+        for _ in range(50):
+            begin = time.monotonic()
+            epoch = lab.wait(lambda: self.told(ask))
+            end = time.monotonic()
+            best = min(best or (end - begin, end - epoch), (end - begin, end - epoch))
+            if best[0] < AT_ONCE_S:
+                break
+        return best[1]
 
     @staticmethod
     def told(ask):
@@ -99,7 +110,7 @@ class Chaos:
             h.read()
         wrong = self.world.settled(self.model)
         assert not wrong, wrong
-        sure = self.model.sure(3)
+        sure = self.model.sure(30)
         known = {k: e for k, e in sure.items() if k[3] is None and e.external[1]}
         good = [(k[0], e.external, k[1:3]) for k, e in known.items() if e.filtered is not False]
         shut = [(k[0], e.external) for k, e in known.items() if e.filtered is False]

@@ -10,7 +10,7 @@ import lab
 from model import Entry
 from pcp import TCP, UDP
 
-DEADLINE_S = 8
+DEADLINE_S = 30
 
 
 class Clients:

@@ -66,9 +66,9 @@ class Fate:
 
     def check_dead(self):
         """The packet filter goes on alone: what was answered is there, and what has long expired is not."""
+        now = time.monotonic()
         k = self.world.kernel()
         assert k, 'the table went with the daemon'
-        now = time.monotonic()
         for key, e in self.model.sure().items():
             assert self.model.agrees(e, k[0].get(key, (None, None))), ('not in the packet filter, the daemon being dead', key, e, k[0].get(key))
         for key in k[0]:
@@ -145,6 +145,8 @@ class Fate:
     def check_replay(self, past, same, now_ms):
         """A start from a whole journal has just what is in it."""
         shown = self.world.shown()[0]
+        # the start, too, may have taken its time
+        later = time.clock_gettime(time.CLOCK_BOOTTIME) * 1000 - now_ms
         elapsed = 0 if same else max(0, time.time() * 1000 - past.wall_ms - max(0, past.last_ms - past.state_ms))
         now = now_ms if same else past.last_ms + elapsed
         told = {}
@@ -152,7 +154,7 @@ class Fate:
             for i in range(x.more + 1):
                 told[protocol, address, port + i, remote] = (x.external[0], x.external[1] + i), x.expires_ms
         for key, (external, expires_ms) in told.items():
-            assert shown.get(key) == external or expires_ms < now + 5000, ('in the journal, but not shown', key, external, shown.get(key))
+            assert shown.get(key) == external or expires_ms < now + later + 5000, ('in the journal, but not shown', key, external, shown.get(key))
         for key in shown:
             if key[1] in (LAN, LAN2):
                 continue  # the programs there may have asked by now
@@ -189,7 +191,7 @@ class Fate:
         self.world.flush()
         if mine:
             return GO, GO
-        self.world.daemon.logged('ruleset-lost', 5, mark)
+        self.world.daemon.logged('ruleset-lost', start=mark)
         self.model.open_nonces()
         return ANEW, ANEW
 
@@ -341,7 +343,7 @@ class Fate:
         self.die(signal.SIGKILL)
         short = [e.high for e in self.model.entries.values() if e.high < time.monotonic() + 4]
         end = max(short, default=0) + GRACE_S + SLACK_S
-        wait(lambda: time.monotonic() > end, 25)
+        wait(lambda: time.monotonic() > end, 60)
         self.check_dead()
         return self.rise()
 

@@ -48,7 +48,7 @@ class World:
         for s in self.ears:
             s.close()
         self.holder.stdin.close()
-        self.holder.wait(5)
+        self.holder.wait(lab.SOON_S)
         self.holder.stdout.close()
 
     # The daemon
@@ -171,7 +171,7 @@ class World:
             wrong.append(('filters differ', filtered ^ kernel_filtered))
         return wrong + model.wrong(shown)
 
-    def settled(self, model, seconds=5.0):
+    def settled(self, model, seconds=30.0):
         """compare(), until nothing is wrong. What is wrong to the last."""
         deadline = time.monotonic() + seconds
         while True:
@@ -182,7 +182,7 @@ class World:
 
     # Packets
 
-    def packets(self, good, bad, seconds=4.0):
+    def packets(self, good, bad, seconds=lab.SOON_S):
         """good: (protocol, external, inside) must get there, bad: (protocol, external) must not. What is wrong."""
         probes = [Probe(self, p, external, None) for p, external in bad]
         probes += [Probe(self, p, external, inside) for p, external, inside in good]

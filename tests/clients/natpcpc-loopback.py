@@ -32,7 +32,7 @@ class Server(threading.Thread):
 
     def __init__(self, answer, address=HOST, raw=False, port=0):
         super().__init__(daemon=True)
-        self.answer, self.heard, self.raw = answer, [], raw
+        self.answer, self.heard, self.raw, self.again, self.last = answer, [], raw, 0, None
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, port))
         self.port = self.socket.getsockname()[1]
@@ -45,7 +45,12 @@ class Server(threading.Thread):
                 return
             if data == b'end':
                 return
-            self.heard.append(data)
+            # what is sent again, as the answer took its time, is not another request
+            if (data, peer) == self.last:
+                self.again += 1
+            else:
+                self.heard.append(data)
+            self.last = data, peer
             if not self.raw:
                 tap.keep('natpcpc', data)
             reply = self.answer(data)
@@ -99,7 +104,7 @@ def both(data):
     return natpmp(data) if data[0] == 0 else pcp(data)
 
 
-def run(server, *arguments, timeout=20):
+def run(server, *arguments, timeout=60):
     argv = [NATPCPC, *arguments]
     if server:
         argv[1:1] = ['-s', HOST, '--port', str(server.port)]
@@ -146,7 +151,7 @@ def t_peer():
                              stdout=subprocess.PIPE, text=True)
         matches(p.stdout.readline(), WHEN + 'mapped .*')
         p.terminate()
-        same((p.wait(10), len(s.heard)), (0, 1))
+        same((p.wait(60), len(s.heard)), (0, 1))
         p.stdout.close()
 
 
@@ -224,9 +229,11 @@ def t_refused():
 def t_no_answer():
     with Server(lambda d: None) as s:
         begin = time.monotonic()
-        same(run(s, '--natpmp', '-t', '0.6', 'map', 'tcp', '8080'), (3, '', 'natpcpc: no answer from 127.0.0.1 to NAT-PMP\n'))
-        assert 0.5 < time.monotonic() - begin < 5
-        assert len(s.heard) == 2, s.heard
+        same(run(s, '--natpmp', '-t', '3', 'map', 'tcp', '8080'), (3, '', 'natpcpc: no answer from 127.0.0.1 to NAT-PMP\n'))
+        assert 2.9 < time.monotonic() - begin < 30
+        # at 0, 250, 750 and 1750 ms
+        until(lambda: s.again >= 1)
+        assert len(s.heard) == 1 and s.again <= 3, (s.heard, s.again)
         code, out, _ = run(s, '--json', '-t', '0.1', 'announce')
         r = json.loads(out)
         same((code, r['status'], r['reason']), (3, 'no answer', 'silence'))
@@ -238,7 +245,7 @@ def t_no_answer():
     for command in ('map', 'tcp', '1'), ('raw', '0000'):
         same(run(s, *command), (3, '', f'natpcpc: no answer from 127.0.0.1: nobody listens on port {s.port} there\n'))
     same(json.loads(run(s, '-j', 'address')[1])['reason'], 'unreachable')
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 30
 
 
 def t_options_on_the_wire():
@@ -314,7 +321,7 @@ def t_keep():
             # the renewal tells the new address
             matches(p.stdout.readline(), WHEN + r'mapped tcp .* -> 198\.51\.100\.2:8080 for 8 s \(pcp, epoch 12\)')
             p.send_signal(signal.SIGTERM)
-            matches(p.communicate(timeout=10)[0], WHEN + r'unmapped tcp 127\.0\.0\.1:8080 \(pcp, epoch 12\)')
+            matches(p.communicate(timeout=60)[0], WHEN + r'unmapped tcp 127\.0\.0\.1:8080 \(pcp, epoch 12\)')
             same(p.returncode, 0)
         finally:
             p.kill()
@@ -333,7 +340,7 @@ def t_keep_what_may_pass():
             same((r['status'], r['code'], r['schema']), ('refused', 7, 1))
             same(p.poll(), None)
             p.send_signal(signal.SIGINT)
-            p.communicate(timeout=10)
+            p.communicate(timeout=60)
             same(p.returncode, 1)
         finally:
             p.kill()
@@ -351,7 +358,7 @@ exit 3
 '''
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'not in time'
@@ -389,7 +396,7 @@ def t_exec():
             with open(second) as f:
                 assert 'NATPCP_OLD_EXTERNAL_ADDRESS=198.51.100.1\n' in f.read()
             p.terminate()
-            out, err = p.communicate(timeout=10)
+            out, err = p.communicate(timeout=60)
             same(p.returncode, 0)
             # what it prints goes where the messages go
             assert 'chatter' in err and 'chatter' not in out and 'ended with 3' in err, (out, err)
@@ -431,7 +438,7 @@ def t_several_gateways():
 
 
 def t_listen():
-    p = subprocess.Popen([NATPCPC, '-s', HOST, '-i', 'lo', '-n', '2', '-t', '10', '--json', 'listen'],
+    p = subprocess.Popen([NATPCPC, '-s', HOST, '-i', 'lo', '-n', '2', '-t', '60', '--json', 'listen'],
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         matches(p.stderr.readline(), 'listening on lo port 5350')
@@ -441,7 +448,7 @@ def t_listen():
             s.bind((HOST, 0))
             for d in (b'\0\0', natpmp(b'\0\1' + bytes(10)), natpmp(b'\0\0'), pcp(b'\2\0' + bytes(22))):
                 s.sendto(d, ('224.0.0.1', 5350))
-        out, _ = p.communicate(timeout=15)
+        out, _ = p.communicate(timeout=90)
     finally:
         p.kill()
     first, second = (json.loads(line) for line in out.splitlines())
@@ -453,7 +460,7 @@ def t_listen():
 
 
 def probe(*arguments):
-    p = subprocess.run([NATPCPC, 'probe', '-j', *arguments], stdout=subprocess.PIPE, text=True, timeout=40)
+    p = subprocess.run([NATPCPC, 'probe', '-j', *arguments], stdout=subprocess.PIPE, text=True, timeout=180)
     r = json.loads(p.stdout)
     return p.returncode, r, {row['id']: row for row in r['rows']}
 
@@ -466,12 +473,12 @@ def t_probe_old_and_none():
         same((rows['pcp-announce']['verdict'], rows['pcp-map-udp']['verdict'], rows['natpmp-map-tcp']['verdict']),
              ('no', 'unasked', 'ok'))
         same(rows['version-3']['verdict'], 'ok')
-        assert 0 < r['rtt_ms'] < 1000
+        assert 0 < r['rtt_ms'] < 30000
     with Server(lambda d: None, raw=True) as s:
         begin = time.monotonic()
         code, r, rows = probe('-s', HOST, '--port', str(s.port), '-t', '0.5')
         same((code, r['status'], r['reason']), (3, 'no answer', 'silence'))
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
     same(probe('-s', HOST, '--port', str(s.port))[1]['reason'], 'unreachable')
 
 
@@ -492,9 +499,9 @@ def t_probe_cleans_up():
         same(there, set())
     with Server(lambda d: gateway(d, socket.IPPROTO_TCP), raw=True) as s:
         p = subprocess.Popen([NATPCPC, 'probe', '-j', '-s', HOST, '--port', str(s.port)], stdout=subprocess.PIPE, text=True)
-        assert asked.wait(10) and there
+        assert asked.wait(60) and there
         p.terminate()
-        r = json.loads(p.communicate(timeout=20)[0])
+        r = json.loads(p.communicate(timeout=120)[0])
         same((there, r['left']), (set(), 0))
 
     def stubborn(data):
@@ -513,7 +520,7 @@ def t_natpcpd():
         same(p.stdout.readline(), 'ready\n')
         for how, version in (('--pcp', 'pcp'), ('--natpmp', 'nat-pmp')):
             def ask(*arguments):
-                q = subprocess.run([NATPCPC, '-s', address, how, *arguments], stdout=subprocess.PIPE, text=True, timeout=20)
+                q = subprocess.run([NATPCPC, '-s', address, how, *arguments], stdout=subprocess.PIPE, text=True, timeout=60)
                 return q.returncode, q.stdout
             for proto in 'tcp', 'udp':
                 code, out = ask('map', proto, '18080', '28080', '-l', '600')

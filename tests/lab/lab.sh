@@ -40,7 +40,7 @@ lab_down() {
 	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
 		[ -e "/run/netns/$n" ] || continue
 		for p in $(ip netns pids "$n" 2>/dev/null); do kill "$p" 2>/dev/null; done
-		wait_for 5 lab_idle "$n" || for p in $(ip netns pids "$n"); do kill -9 "$p" 2>/dev/null; done
+		wait_for 20 lab_idle "$n" || for p in $(ip netns pids "$n"); do kill -9 "$p" 2>/dev/null; done
 		ip netns del "$n"
 		rm -rf "/etc/netns/$n"
 	done
@@ -148,7 +148,7 @@ lab_natpcpd() { # build dir conf options...
 	: >"$2/out"
 	ip netns exec "$GW" "$1/natpcpd" -c "$3" "${@:4}" </dev/null >"$2/out" 2>>"$2/log" &
 	natpcpd_pid=$!
-	wait_for 10 lab_settled "$2/out" && grep -qx ready "$2/out" || {
+	wait_for 60 lab_settled "$2/out" && grep -qx ready "$2/out" || {
 		echo 'natpcpd does not start:' >&2
 		tail -n 5 "$2/log" >&2
 		return 1

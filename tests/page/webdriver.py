@@ -52,9 +52,9 @@ class Browser:
             raise
 
     def ask(self, method, path, value=None):
-        c = http.client.HTTPConnection('127.0.0.1', self.port, timeout=60)
+        c = http.client.HTTPConnection('127.0.0.1', self.port, timeout=180)
         with self.inside(lambda: socket.socket()) as s:
-            s.settimeout(60)
+            s.settimeout(180)
             s.connect(('127.0.0.1', self.port))
             c.sock = s
             c.request(method, path, None if value is None else json.dumps(value), {'Content-Type': 'application/json'})
@@ -69,7 +69,7 @@ class Browser:
                 self.ask('DELETE', '/session/' + self.session)
         finally:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process.stdout.close()
             shutil.rmtree(self.home, ignore_errors=True)
 
