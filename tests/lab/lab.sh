@@ -36,24 +36,32 @@ wait_for() { # seconds command...: until it succeeds; 1 if it does not in that t
 }
 
 lab_down() {
-	local n p
+	local n p there=()
 	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
-		[ -e "/run/netns/$n" ] || continue
-		for p in $(ip netns pids "$n" 2>/dev/null); do kill "$p" 2>/dev/null; done
-		wait_for 20 lab_idle "$n" || for p in $(ip netns pids "$n"); do kill -9 "$p" 2>/dev/null; done
-		ip netns del "$n"
-		rm -rf "/etc/netns/$n"
+		[ ! -e "/run/netns/$n" ] || there+=("$n")
 	done
+	[ ${#there[@]} != 0 ] || return 0
+	if ! lab_idle "${there[@]}"; then
+		for p in $(lab_pids "${there[@]}"); do kill "$p" 2>/dev/null; done
+		wait_for 20 lab_idle "${there[@]}" || for p in $(lab_pids "${there[@]}"); do kill -9 "$p" 2>/dev/null; done
+	fi
+	printf 'netns del %s\n' "${there[@]}" | ip -force -batch -
+	rm -rf "${there[@]/#//etc/netns/}"
 	return 0
 }
-lab_idle() { [ -z "$(ip netns pids "$1" 2>/dev/null)" ]; }
+lab_idle() { [ -z "$(lab_pids "$@")" ]; }
+lab_pids() { # namespaces: the processes in them. ip netns pids would walk through all processes for each
+	local n is=()
+	for n in "$@"; do is+=(-o -samefile "/run/netns/$n"); done
+	find -L /proc/[0-9]*/ns/net -maxdepth 0 \( "${is[@]:1}" \) 2>/dev/null | cut -d/ -f3
+}
 
 lab_up() {
 	lab_make && python3 "$lab_dir/probe.py" reach "$LAN" "$LAN2" $WAN_IP $WAN_IP6
 }
 
 lab_make() {
-	local n
+	local n more
 	for n in ip nft sysctl python3; do
 		command -v $n >/dev/null || { echo "lab: $n is missing" >&2; return 2; }
 	done
@@ -61,14 +69,18 @@ lab_make() {
 	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
 		[ ! -e "/run/netns/$n" ] || { echo "lab: $n is there already (lab.sh down removes it)" >&2; return 2; }
 	done
+	# few programs: a lab is made for each test, a thousand times in make check
+	printf 'netns add %s\n' "$LAN" "$LAN2" "$GW" "$WAN" | ip -batch - || return
+	mkdir -p "/etc/netns/$LAN" "/etc/netns/$LAN2" "/etc/netns/$GW" "/etc/netns/$WAN" || return
 	for n in "$LAN" "$LAN2" "$GW" "$WAN"; do
-		ip netns add "$n" || return
-		mkdir -p "/etc/netns/$n" && : >"/etc/netns/$n/resolv.conf" # no name server inside
-		ip netns exec "$n" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-			net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 || return
+		: >"/etc/netns/$n/resolv.conf" # no name server inside
+		more=()
+		# an address that is taken away leaves the others of its subnet, and their routes, there; and DNAT at layer 2, where there
+		# is such a thing, would break hairpin between two hosts of one bridge
+		[ "$n" != "$GW" ] || more=(ipv4/ip_forward=1 ipv6/conf/all/forwarding=1 ipv4/conf/all/promote_secondaries=1
+			-bridge/bridge-nf-call-{ip,ip6,arp}tables=0)
+		lab_set "$n" ipv6/conf/{all,default}/accept_{dad,ra}=0 "${more[@]}" || return
 	done
-	# an address that is taken away leaves the others of its subnet, and their routes, there
-	lab_in gw sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.promote_secondaries=1 || return
 	ip -n "$GW" -batch - <<-EOT || return
 		link set lo up
 		link add br-lan address 02:00:5e:00:53:01 type bridge
@@ -86,11 +98,6 @@ lab_make() {
 		route add default via $WAN_IP
 		route add default via $WAN_IP6
 	EOT
-	# DNAT at layer 2 would break hairpin between two hosts of one bridge
-	if lab_in gw test -e /proc/sys/net/bridge/bridge-nf-call-iptables; then
-		lab_in gw sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 \
-			net.bridge.bridge-nf-call-arptables=0 || return
-	fi
 	lab_host "$LAN" $LAN_IP $LAN_IP6 $GW_IP $GW_IP6 || return
 	lab_host "$LAN2" $LAN2_IP $LAN2_IP6 $GW_IP $GW_IP6 || return
 	ip -n "$WAN" -batch - <<-EOT || return
@@ -102,7 +109,7 @@ lab_make() {
 		route add 2001:db8:1::/64 via $EXT_IP6
 	EOT
 	# a plain home router: inside may go out, outside may come in for answers only
-	lab_in gw nft -f - <<-EOT || return
+	nsenter --net="/run/netns/$GW" nft -f - <<-EOT || return
 		table inet filter {
 			chain forward {
 				type filter hook forward priority filter; policy drop;
@@ -119,6 +126,15 @@ lab_make() {
 	EOT
 }
 
+lab_set() { # namespace name=value...: below /proc/sys/net; one whose name begins with - may be missing
+	# shellcheck disable=SC2016
+	nsenter --net="/run/netns/$1" sh -c 'for s; do
+		n=${s%=*}
+		[ "$n" = "${n#-}" ] || [ -e "/proc/sys/net/${n#-}" ] || continue
+		echo "${s#*=}" >"/proc/sys/net/${n#-}" || exit
+	done' lab "${@:2}"
+}
+
 lab_host() { # namespace address address6 gateway gateway6
 	ip -n "$1" -batch - <<-EOT || return
 		link set lo up
@@ -130,7 +146,7 @@ lab_host() { # namespace address address6 gateway gateway6
 	EOT
 	# Some clients try home gateways and well-known servers by guess. A filter keeps that inside, not unreachable
 	# routes: clients learn their own address by connecting a UDP socket to a far one, which needs a route.
-	ip netns exec "$1" nft -f - <<-EOT
+	nsenter --net="/run/netns/$1" nft -f - <<-EOT
 		table inet guard {
 			chain output {
 				type filter hook output priority filter; policy drop;
