@@ -29,10 +29,23 @@ VALGRIND = ['valgrind', '-q', '--error-exitcode=99', '--leak-check=full', '--err
 under = {}  # what runs the programs of a tree, if not this machine alone
 running, lock = set(), threading.Lock()
 total = {'PASS': 0, 'FAIL': 0, 'SKIP': 0}
-took = []  # (seconds, command)
+took = []  # (seconds, those of a processor, command)
 failures = []  # what is said of each at the end, too: its name, and the last line of its log
 verdicts = []  # (test as tests/requirements/conformance.py names it, verdict)
 stopping = False
+
+
+class Command(subprocess.Popen):
+    """A command, and how long it kept a processor busy, with all that it waited for."""
+    processor_s = 0.0
+
+    def _try_wait(self, wait_flags):
+        try:
+            pid, status, usage = os.wait4(self.pid, wait_flags)
+        except ChildProcessError:
+            return self.pid, 0
+        self.processor_s = usage.ru_utime + usage.ru_stime
+        return pid, status
 
 
 def run(argv, seconds, env=None):
@@ -41,8 +54,8 @@ def run(argv, seconds, env=None):
         return 130, ''
     begin = time.monotonic()
     clean = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
-    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-                         stdin=subprocess.DEVNULL, start_new_session=True, env=dict(clean, **(env or {})))
+    p = Command(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+                stdin=subprocess.DEVNULL, start_new_session=True, env=dict(clean, **(env or {})))
     with lock:
         running.add(p)
     try:
@@ -59,7 +72,8 @@ def run(argv, seconds, env=None):
     finally:
         with lock:
             running.discard(p)
-            took.append((time.monotonic() - begin, ' '.join(argv)))
+            tree = os.path.basename((env or {}).get('NATPCP_BUILD', ''))
+            took.append((time.monotonic() - begin, p.processor_s, ' '.join([os.path.basename(argv[0]), *argv[1:], tree])))
 
 
 def say(result, name, note='', log='', count=1):
@@ -380,9 +394,11 @@ def main():
         keep(os.path.join(a.build, 'results.tsv'), began)
     if everything and not stopping:
         conformance(a.build)
-    for seconds, command in sorted(took, reverse=True)[:8]:
-        print(f'          {seconds:5.0f} s  {command:.100}')
-    print(f'{time.monotonic() - begin:.0f} s')
+    for name, dearest in ('longest', sorted(took, reverse=True)[:8]), ('dearest', sorted(took, key=lambda t: t[1], reverse=True)[:10]):
+        print(f'          {name}, and seconds of a processor:')
+        for seconds, processor_s, command in dearest:
+            print(f'          {seconds:5.0f} s {processor_s:5.0f} s  {command:.100}')
+    print(f'{time.monotonic() - begin:.0f} s, {sum(t[1] for t in took):.0f} s of a processor')
     for failure in failures:
         print(f'  FAILED  {failure}')
     if stopping:
