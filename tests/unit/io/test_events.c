@@ -158,11 +158,25 @@ static void put(enum round_event_kind kind, uint16_t port)
 	events_round(f.events, &e, 1, loop_now_ms(f.loop));
 }
 
+/* Where in a line a text is, from there on; NULL: nowhere. To strstr() a sanitizer would read all that is left, each time. */
+static const char *next(const struct client *c, const char *at, const char *text)
+{
+	const char *end = c->v + c->n, *line_end, *found = NULL;
+
+	for (; at < end && !found; at = line_end + 1) {
+		line_end = memchr(at, '\n', (size_t)(end - at));
+		if (!line_end)
+			line_end = end;
+		found = memmem(at, (size_t)(line_end - at), text, strlen(text));
+	}
+	return found;
+}
+
 static size_t count(const struct client *c, const char *text)
 {
 	size_t n = 0;
 
-	for (const char *at = c->v; (at = strstr(at, text)) != NULL; at++)
+	for (const char *at = c->v; (at = next(c, at, text)) != NULL; at++)
 		n++;
 	return n;
 }
@@ -256,7 +270,7 @@ static void slow(void **state)
 	assert_int_equal(count(keen, "event: made"), 10000);
 	assert_int_equal(count(keen, "event: lost"), 0);
 	assert_true(count(lazy, "event: lost") >= 1);
-	for (const char *at = lazy->v; (at = strstr(at, "\"count\":")) != NULL; at++)
+	for (const char *at = lazy->v; (at = next(lazy, at, "\"count\":")) != NULL; at++)
 		lost += strtoul(at + 8, NULL, 10);
 	assert_true(lost > 1000);
 	/* a second may have passed: its figures are an event too, which neither wanted */
