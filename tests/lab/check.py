@@ -21,6 +21,8 @@ import tempfile
 import threading
 import time
 
+# nothing here uses what others have installed for it, which may take longer to start than a test
+PYTHON = [sys.executable, '-S']
 SANITIZERS = 'address,undefined'
 MAKE = os.environ.get('MAKE', 'make').split()[0]
 # what has no library but C's on other machines that Debian has compilers for: tests/alone
@@ -218,15 +220,15 @@ def netns(build):
     tests = sorted(glob.glob('tests/netns/t-*.py'), key=os.path.getsize, reverse=True)
     suffix = '' if build == 'build' else ' ' + build
     chaos = 'tests/chaos/chaos.py'
-    return [(lambda: lines('chaos' + suffix, sys.executable, chaos, env=env, key=chaos + ':{}'),)] + \
-        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, sys.executable, t, seconds=900, env=env,
+    return [(lambda: lines('chaos' + suffix, *PYTHON, chaos, env=env, key=chaos + ':{}'),)] + \
+        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, *PYTHON, t, seconds=900, env=env,
                            key=t + ':{}'),) for t in tests]
 
 
 def dissection(tap):
     """What was sent in the namespaces. Where none could be made, there is nothing to be read."""
     if any(t.startswith('tests/netns/') and v != 'SKIP' for t, v in verdicts):
-        lines('what was sent', sys.executable, 'tests/lab/dissect.py', tap)
+        lines('what was sent', *PYTHON, 'tests/lab/dissect.py', tap)
     else:
         say('SKIP', 'what was sent')
 
@@ -351,7 +353,7 @@ def main():
     if proofs:
         step('compiles', *make, f'O={a.build}', 'all', 'unit')
     if everything and step('compiles', *make, f'O={a.build}', 'all', 'unit', 'replay'):
-        together(1, [(step, 'a silent test has failed', sys.executable, 'tests/lab/check.py', 'self')])
+        together(1, [(step, 'a silent test has failed', *PYTHON, 'tests/lab/check.py', 'self')])
         together(1, [(step, 'layers are pure', *make, f'O={a.build}', 'check-layers')])
     # the namespace tests wait more than they compute
     work = []
@@ -366,12 +368,12 @@ def main():
         work += scenarios(a.build)
         work += [(lambda: lines('natpcpc', loopback, a.build, key=loopback + ':{}'),)]
     if everything:
-        work += [(lines, 'library', sys.executable, 'tests/library/library.py', a.build),
-                 (lines, 'library elsewhere', sys.executable, 'tests/library/targets.py'),
-                 (lines, 'package', sys.executable, 'tests/package/package.py', a.build),
-                 (lines, 'reproducible', sys.executable, 'tests/package/reproducible.py', 'some'),
-                 (lines, 'hardening', sys.executable, 'tests/package/hardening.py', a.build),
-                 (lambda: lines('page', sys.executable, 'tests/page/page.py', env={'NATPCP_BUILD': os.path.abspath(a.build), 'PYTHONDONTWRITEBYTECODE': '1'},
+        work += [(lines, 'library', *PYTHON, 'tests/library/library.py', a.build),
+                 (lines, 'library elsewhere', *PYTHON, 'tests/library/targets.py'),
+                 (lines, 'package', *PYTHON, 'tests/package/package.py', a.build),
+                 (lines, 'reproducible', *PYTHON, 'tests/package/reproducible.py', 'some'),
+                 (lines, 'hardening', *PYTHON, 'tests/package/hardening.py', a.build),
+                 (lambda: lines('page', *PYTHON, 'tests/page/page.py', env={'NATPCP_BUILD': os.path.abspath(a.build), 'PYTHONDONTWRITEBYTECODE': '1'},
                                 key='tests/page/page.py:{}'),)]
         work += judges(a.build) + replays(a.build)
         work += [(lines, 'clients', 'tests/clients/run.sh', a.build)] if os.path.exists('tests/clients/run.sh') else []

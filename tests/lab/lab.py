@@ -298,7 +298,7 @@ class Lab:
 
     def stream(self, inner, local, target, proto='udp', outer='wan', how=''):
         """A flow that runs from now on; it is up when this returns."""
-        s = Stream([sys.executable, os.path.join(HERE, 'stream.py'), self.ns(inner), self.ns(outer), proto,
+        s = Stream([sys.executable, '-S', os.path.join(HERE, 'stream.py'), self.ns(inner), self.ns(outer), proto,
                     *map(str, (*local, *target)), *([how] if how else [])])
         self.streams.append(s)
         return s

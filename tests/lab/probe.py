@@ -12,7 +12,6 @@
 import ctypes
 import errno
 import os
-import secrets
 import select
 import socket
 import struct
@@ -86,7 +85,7 @@ class Seen:
 def through(inner, local, outer, target, proto='udp', source=('', 0), timeout=SOON_S, text=None):
     """Sends text, or a random token, from namespace outer (bound to source) to target; expects it in namespace inner on local, and the
     answer back. Returns Seen, or raises OSError (a refusal, a timeout) or AssertionError (other bytes)."""
-    token = text.encode() if text else secrets.token_hex(8).encode()
+    token = text.encode() if text else os.urandom(8).hex().encode()
     make = udp if proto == 'udp' else tcp
     # SO_REUSEADDR alone would let another socket of the host take the datagrams: the test's own server is meant
     with make(inner, *local, timeout=timeout) as server, \
@@ -175,7 +174,7 @@ def closed(outer, target, proto='udp', source=('', 0), timeout=1.0, inner=()):
 
 def arrives(inner, outer, local_port, target, timeout=SOON_S):
     """True if a datagram gets to the inner host, for a port that a program there holds."""
-    token = secrets.token_hex(8).encode()
+    token = os.urandom(8).hex().encode()
     with ear(inner) as s, udp(outer, '::' if ':' in target[0] else '') as client:
         client.sendto(token, resolve(outer, *target))
         deadline = time.monotonic() + timeout
