@@ -27,20 +27,41 @@ static int answer_read(struct mnl_socket *s, bool whole, netlink_fn *fn, void *c
 	return 0;
 }
 
-int netlink_ask(int bus, struct nlmsghdr *request, netlink_fn *fn, void *context)
+static int question_put(struct netlink *n, int bus, struct nlmsghdr *request)
 {
-	/* a socket for each question: what is left of an answer that was given up goes with it */
-	struct mnl_socket *s = mnl_socket_open2(bus, SOCK_CLOEXEC);
-	int error = 0;
-
-	if (!s)
-		return -errno;
+	if (!n->socket) {
+		n->socket = mnl_socket_open2(bus, SOCK_CLOEXEC);
+		if (!n->socket || mnl_socket_bind(n->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+			return -errno;
+	}
 	request->nlmsg_flags |= NLM_F_REQUEST;
 	request->nlmsg_seq = SEQUENCE;
-	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0 || mnl_socket_sendto(s, request, request->nlmsg_len) < 0)
-		error = -errno;
+	return mnl_socket_sendto(n->socket, request, request->nlmsg_len) < 0 ? -errno : 0;
+}
+
+int netlink_ask_over(struct netlink *n, int bus, struct nlmsghdr *request, netlink_fn *fn, void *context)
+{
+	int error = question_put(n, bus, request);
+
 	if (!error)
-		error = answer_read(s, (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP, fn, context);
-	mnl_socket_close(s);
+		error = answer_read(n->socket, (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP, fn, context);
+	if (error) /* what is left of an answer that was given up goes with the socket */
+		netlink_close(n);
+	return error;
+}
+
+void netlink_close(struct netlink *n)
+{
+	if (n->socket)
+		mnl_socket_close(n->socket);
+	n->socket = NULL;
+}
+
+int netlink_ask(int bus, struct nlmsghdr *request, netlink_fn *fn, void *context)
+{
+	struct netlink n = {0};
+	int error = netlink_ask_over(&n, bus, request, fn, context);
+
+	netlink_close(&n);
 	return error;
 }
