@@ -173,7 +173,7 @@ $(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o) $(NATPCPC)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
-$(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(patsubst %,$(O)/server/%.o,report views settings guard external history hooks hook_event confine parking histogram \
+$(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(patsubst %,$(O)/server/%.o,report replies views settings guard external history hooks hook_event confine parking histogram \
 	json_text event_text events meter grown metrics_text)))
 $(O)/tests/unit/io/test_natpcpctl_%: LIBS_server/io += $(call pc,libcurl) -lm
 $(O)/tests/unit/io/test_nameinfo: $(O)/server/nameinfo.o

@@ -5,6 +5,7 @@
 
 #include "codec/codec.h"
 #include "server/io/neighbour.h"
+#include "server/io/netlink.h"
 #include "server/io/udp.h"
 
 /* Datagrams that wait to leave from one socket together. */
@@ -16,6 +17,7 @@ struct outbox {
 	bool half_full;	    /* the socket was, when the first was put here */
 	const struct between *between;
 	struct replies_count *count;
+	struct netlink kernel; /* for questions about neighbours */
 };
 
 static void outbox_send(struct outbox *o)
@@ -44,8 +46,9 @@ static void lose(struct outbox *o, int error)
 }
 
 /*
- * Answers to made-up hosts of the link wait in the kernel while it looks for them, and would fill the socket: nobody else
- * would be answered. So half of it is for hosts that it need not look for.
+ * Answers to made-up hosts of the link, or behind routers that are gone, wait in the kernel while it looks for whom to
+ * hand them to, and would fill the socket: nobody else would be answered. So half of it is for those that it need not
+ * look for.
  */
 static void outbox_put(struct outbox *o, const struct listener *from, bool announcement, const struct udp_outgoing *one)
 {
@@ -55,7 +58,7 @@ static void outbox_put(struct outbox *o, const struct listener *from, bool annou
 		o->half_full = !announcement && udp_half_full(from->fd);
 	o->from = from;
 	o->announcements = announcement;
-	if (o->half_full && neighbour_missing(one->ifindex, &one->destination))
+	if (o->half_full && neighbour_missing(&o->kernel, one->ifindex, &one->source, &one->destination))
 		lose(o, -EHOSTUNREACH);
 	else
 		o->v[o->n++] = *one;
@@ -132,6 +135,7 @@ void replies_send(const struct round_reply *v, size_t n, const struct listeners 
 	o.announcements = false;
 	o.between = between;
 	o.count = count;
+	o.kernel = (struct netlink){0};
 	for (size_t i = 0; i < n; i++) {
 		if (!v[i].length)
 			continue;
@@ -141,4 +145,5 @@ void replies_send(const struct round_reply *v, size_t n, const struct listeners 
 			unicast(&o, &v[i], s, w);
 	}
 	outbox_send(&o);
+	netlink_close(&o.kernel);
 }

@@ -13,6 +13,7 @@
 #include "codec/codec.h"
 #include "server/io/busy.h"
 #include "server/io/neighbour.h"
+#include "server/io/netlink.h"
 #include "server/io/route.h"
 #include "server/io/wan.h"
 #include "server/natpcpctl_selftest_event.h"
@@ -76,10 +77,18 @@ static void route(void)
 
 static void neighbour(void)
 {
-	struct in6_addr a = codec_from_v4(0xc0000202);
+	struct in6_addr a = codec_from_v4(0xc0000202), router = codec_from_v4(0xc0000201);
+	struct in6_addr v6 = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}};
+	struct netlink n = {0};
 	struct conf_mac mac;
 
 	neighbour_mac(2, &a, &mac);
+	kernel_rest();
+	for (unsigned i = 0; i < 4 && kernel_left() > 0; i++) {
+		neighbour_missing(&n, i % 3, i % 2 ? &v6 : &router, i % 2 ? &v6 : &a);
+		kernel_rest();
+	}
+	netlink_close(&n);
 }
 
 static void busy(void)

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include "codec/codec.h"
-#include "server/io/neighbour.h"
 #include "server/io/route.h"
 #include "tests/unit/io/netns.h"
 
@@ -379,32 +378,6 @@ static void spoofed_sources(void **state)
 	wan_close(w);
 }
 
-static void neighbours(void **state)
-{
-	struct wan *w = lan_and_wan();
-	struct in6_addr a = at("192.0.2.11"), b = at("192.0.2.12"), v6 = at("2001:db8:1::9");
-	struct conf_mac mac, expected = {{2, 0, 0, 0, 0, 0x11}};
-
-	(void)state;
-	if (!w)
-		skip();
-	assert_true(netns_ip("link set lan0 arp on"));
-	assert_true(netns_ip("neigh replace 192.0.2.11 lladdr 02:00:00:00:00:11 nud reachable dev lan0"));
-	assert_true(netns_ip("neigh replace 2001:db8:1::9 lladdr 02:00:00:00:00:11 nud stale dev lan0"));
-	assert_int_equal(neighbour_mac(wan_ifindex(w, "lan0"), &a, &mac), 0);
-	assert_memory_equal(&mac, &expected, sizeof(mac));
-	assert_int_equal(neighbour_mac(wan_ifindex(w, "lan0"), &v6, &mac), 0);
-	assert_true(neighbour_mac(wan_ifindex(w, "lan0"), &b, &mac) < 0);
-	assert_true(neighbour_mac(wan_ifindex(w, "wan0"), &a, &mac) < 0);
-	/* one that does not answer, and one that nobody has looked for */
-	assert_false(neighbour_missing(wan_ifindex(w, "lan0"), &a) || neighbour_missing(wan_ifindex(w, "lan0"), &v6));
-	assert_false(neighbour_missing(wan_ifindex(w, "lan0"), &b));
-	assert_true(netns_ip("neigh replace 192.0.2.12 nud failed dev lan0"));
-	assert_true(neighbour_missing(wan_ifindex(w, "lan0"), &b));
-	assert_true(neighbour_mac(wan_ifindex(w, "lan0"), &b, &mac) < 0);
-	wan_close(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,7 +389,6 @@ int main(void)
 	    cmocka_unit_test(externals),
 	    cmocka_unit_test(routes),
 	    cmocka_unit_test(spoofed_sources),
-	    cmocka_unit_test(neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
