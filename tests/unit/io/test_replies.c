@@ -156,7 +156,7 @@ static void answers(void **state)
 	stop(&f);
 }
 
-/* 6887-14.2: who has not asked just now is told from the interface of its section that its address belongs to. */
+/* RFC 6887 14.2: who has not asked just now is told from the interface of its section that its address belongs to. */
 static void updates(void **state)
 {
 	static const struct {
@@ -182,7 +182,7 @@ static void updates(void **state)
 	stop(&f);
 }
 
-/* 6886-3.2.1, 6887-14.1: from each interface of the section, with its own address; that one cannot is no failed answer. */
+/* RFC 6886 3.2.1, RFC 6887 14.1: from each interface of the section, with its own address; that one cannot is no failed answer. */
 static void announcements(void **state)
 {
 	struct round_reply v[] = {
