@@ -162,6 +162,11 @@ NATPCPCTL := $(O)/libnatpcpctl.a
 $(NATPCPCTL): $(patsubst %.c,$(O)/%.o,$(filter-out server/natpcpctl.c,$(CTL)))
 	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
 
+# the processes that natpcpd starts
+STARTED := $(O)/libstarted.a
+$(STARTED): $(patsubst %.c,$(O)/%.o,$(wildcard server/runner.c server/warden*.c))
+	$(call say,AR)rm -f $@ && $(AR) rcD $@ $^
+
 # tests/unit/<layer>/test_<file>.c is linked with that layer and those below it
 UNIT :=
 define unit_layer
@@ -173,7 +178,7 @@ $(eval $(call unit_layer,codec,codec,$(CONN:%.c=$(O)/%.o) $(NATPCPC)))
 $(eval $(call unit_layer,conf,conf,))
 $(eval $(call unit_layer,backends,backends,))
 $(eval $(call unit_layer,core,server/core,))
-$(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(patsubst %,$(O)/server/%.o,report replies views settings guard external history hooks hook_event confine parking histogram \
+$(eval $(call unit_layer,io,server/io,$(NATPCPCTL) $(STARTED) $(patsubst %,$(O)/server/%.o,report replies views settings guard external history hooks hook_event confine parking histogram \
 	json_text event_text events meter grown metrics_text)))
 $(O)/tests/unit/io/test_natpcpctl_%: LIBS_server/io += $(call pc,libcurl) -lm
 $(O)/tests/unit/io/test_nameinfo: $(O)/server/nameinfo.o
