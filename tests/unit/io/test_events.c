@@ -124,10 +124,10 @@ static void read_all(struct client *c)
 		c->n += (size_t)n;
 }
 
-/* Runs until the client has read the text; NULL: it has not in 5 s. */
+/* Runs until the client has read the text; NULL: it has not in 30 s. */
 static const char *until(struct client *c, const char *text)
 {
-	for (unsigned i = 0; i < 500; i++) {
+	for (unsigned i = 0; i < 3000; i++) {
 		const char *found;
 
 		read_all(c);

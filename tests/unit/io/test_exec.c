@@ -44,7 +44,7 @@ static void done(void *context, uint32_t id, enum exec_end end, int code)
 	b->codes[id] = code;
 	b->next = NULL;
 	if (next)
-		assert_int_equal(run(b, EXEC_MAX - 1, next, 10), 0);
+		assert_int_equal(run(b, EXEC_MAX - 1, next, 120), 0);
 	if (++b->ended == b->wanted)
 		loop_stop(b->loop);
 }
@@ -96,7 +96,7 @@ static void test_ends(void **state)
 	setenv("NOT_FOR_HOOKS", "x", 1);
 	open_bed(&b);
 	for (size_t i = 0; i < N; i++)
-		assert_int_equal(run(&b, (uint32_t)i, cases[i].command, 10), 0);
+		assert_int_equal(run(&b, (uint32_t)i, cases[i].command, 120), 0);
 	assert_int_equal(exec_count(b.exec), N);
 	wait_for(&b, N);
 	assert_int_equal(exec_count(b.exec), 0);
@@ -119,7 +119,7 @@ static void test_no_program(void **state)
 	assert_int_equal(exec_count(b.exec), 0);
 	/* one more after the end of another, from within */
 	b.next = "exit 7";
-	assert_int_equal(run(&b, 0, "exit 1", 10), 0);
+	assert_int_equal(run(&b, 0, "exit 1", 120), 0);
 	wait_for(&b, 2);
 	assert_int_equal(b.codes[EXEC_MAX - 1], 7);
 	close_bed(&b);

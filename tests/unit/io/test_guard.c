@@ -19,10 +19,13 @@ struct scene {
 	struct loop_event *more, *end;
 	int pipe[2];
 	bool concerned;
-	int events[8]; /* what watch() returns, one after the other */
-	uint64_t looks_ms[8], begin_ms;
+	int events[16]; /* what watch() returns, one after the other */
+	uint64_t looks_ms[16], begin_ms;
 	unsigned looks, drains, lost, left;
+	unsigned looks_wanted, drains_wanted; /* it goes on until then, however busy the machine is */
 };
+
+enum { PATIENCE_MS = 60000, TRIES = 20 };
 
 static int watch_fd(const struct backend *b)
 {
@@ -73,7 +76,14 @@ static void more(void *context)
 
 static void end(void *context)
 {
-	loop_stop(((struct scene *)context)->loop);
+	struct scene *s = context;
+	uint64_t now_ms = loop_now_ms(s->loop);
+
+	if ((s->left || s->looks < s->looks_wanted || s->drains < s->drains_wanted) &&
+	    now_ms - s->begin_ms < PATIENCE_MS)
+		loop_timer_set(s->end, now_ms + 20);
+	else
+		loop_stop(s->loop);
 }
 
 static void scene_open(struct scene *s)
@@ -104,25 +114,36 @@ static void scene_close(struct scene *s)
 }
 
 /* A stream of changes is one look for each 20 ms, and it does not put the first one off. */
-static void groups(void **state)
+static unsigned looks_at_stream(void)
 {
-	struct scene s = {.concerned = true, .left = 10};
+	struct scene s = {.concerned = true, .left = 10, .looks_wanted = 1};
 
-	(void)state;
 	scene_open(&s);
 	loop_timer_set(s.more, s.begin_ms);
 	scene_run(&s, 250);
 	assert_int_equal(s.left, 0);
-	assert_in_range(s.looks, 1, 9); /* fewer than there was news */
+	assert_in_range(s.looks, 1, 10);
 	assert_true(s.looks_ms[0] >= 20);
 	assert_int_equal(guard_looks(s.guard), s.looks);
 	assert_int_equal(s.lost, 0);
 	scene_close(&s);
+	return s.looks;
+}
+
+static void groups(void **state)
+{
+	unsigned looks = 10;
+
+	(void)state;
+	/* on a busy machine the changes may come as far apart as the looks */
+	for (unsigned i = 0; i < TRIES && looks > 9; i++)
+		looks = looks_at_stream();
+	assert_in_range(looks, 1, 9); /* fewer than there was news */
 }
 
 static void others(void **state)
 {
-	struct scene s = {.concerned = false};
+	struct scene s = {.concerned = false, .drains_wanted = 1};
 
 	(void)state;
 	scene_open(&s);
@@ -133,22 +154,40 @@ static void others(void **state)
 	scene_close(&s);
 }
 
-/* What cannot be repaired is tried again, without a new wake-up, after 1 s, 2 s ...; then the mappings are back. */
-static void again(void **state)
+static bool soon_after(uint64_t passed_ms, uint64_t due_ms)
 {
-	struct scene s = {.concerned = true, .events = {-EPERM, -EPERM, BACKEND_EMPTIED, BACKEND_REPAIRED}};
+	assert_true(passed_ms >= due_ms);
+	return passed_ms <= due_ms + 500;
+}
 
-	(void)state;
+/* What cannot be repaired is tried again, without a new wake-up, after 1 s, 2 s ...; then the mappings are back. True if it was
+ * done as soon as it was due, which a busy machine need not do. */
+static bool tried_again(void)
+{
+	struct scene s = {
+	    .concerned = true, .events = {-EPERM, -EPERM, BACKEND_EMPTIED, BACKEND_REPAIRED}, .looks_wanted = 4};
+	bool soon;
+
 	scene_open(&s);
 	tell(&s);
 	scene_run(&s, 4600);
 	assert_int_equal(s.looks, 4);
-	assert_in_range(s.looks_ms[1] - s.looks_ms[0], 1000, 1500);
-	assert_in_range(s.looks_ms[2] - s.looks_ms[1], 2000, 2500);
 	/* after a loss once more, for what this could not say */
-	assert_in_range(s.looks_ms[3] - s.looks_ms[2], 1000, 1500);
+	soon = soon_after(s.looks_ms[1] - s.looks_ms[0], 1000) & soon_after(s.looks_ms[2] - s.looks_ms[1], 2000) &
+	       soon_after(s.looks_ms[3] - s.looks_ms[2], 1000);
 	assert_int_equal(s.lost, 1);
 	scene_close(&s);
+	return soon;
+}
+
+static void again(void **state)
+{
+	bool soon = false;
+
+	(void)state;
+	for (unsigned i = 0; i < TRIES && !soon; i++)
+		soon = tried_again();
+	assert_true(soon);
 }
 
 int main(void)
