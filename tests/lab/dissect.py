@@ -87,7 +87,7 @@ def dissect(seen):
         f.flush()
         fields = [word for name in FIELDS for word in ('-e', name)]
         done = subprocess.run(['tshark', '-n', '-r', f.name, '-T', 'fields', *fields], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, errors='replace', timeout=120)
+                              stderr=subprocess.PIPE, text=True, errors='replace', timeout=600)
     lines = done.stdout.splitlines()
     if done.returncode or len(lines) != len(seen):
         raise SystemExit(f'tshark: {len(lines)} of {len(seen)} packets\n{done.stderr}')

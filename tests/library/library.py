@@ -31,7 +31,7 @@ FORTIFIED = {f'__{n}_chk' for n in PURE | {'recv', 'read'}} | {'__open_2'}
 ADDRESS = f'127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.2'
 
 
-def run(*argv, env=None, ok=True, timeout=60):
+def run(*argv, env=None, ok=True, timeout=300):
     p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout,
                        env=dict(os.environ, **(env or {})), cwd=ROOT, stdin=subprocess.DEVNULL)
     if ok and p.returncode:
@@ -202,7 +202,7 @@ def t_examples_take_a_port():
     """Port 0 would be all ports of the host, so neither a word nor the last of ten may become one."""
     for example, port in [(e, p) for e in ('mapper', 'shared', 'ten') for p in ('0', '-1', '65536', 'x')] + [('ten', '65527')]:
         p = subprocess.run([os.path.join(WORK, example), port, ADDRESS], env=dict(os.environ, LD_LIBRARY_PATH=LIB),
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=10)
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         assert p.returncode == 2 and p.stdout.startswith('usage: '), (example, port, p)
 
 
@@ -237,7 +237,7 @@ def t_example_shared_socket():
     with daemon(), Program(os.path.join(WORK, 'shared'), str(port), ADDRESS, LD_LIBRARY_PATH=LIB) as p, \
             socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         assert re.fullmatch(r'echo is reachable as port \d+', p.line())
-        s.settimeout(10)
+        s.settimeout(20)
         s.connect(('127.0.0.1', port))
         # its own protocol; what looks like ours and comes from somebody else
         for datagram in (b'hello', b'', bytes(2), b'\0\1\0\0\x21\x12\xa4\x42' + bytes(12), b'\2\0\0\0' + b'\x5d' * 88,
@@ -255,7 +255,7 @@ def t_example_ten_mappings():
             same([int(m.group(1)) for m in got], range(9000, 9010))
             if verb != 'deleted':
                 p.stop()
-        assert p.process.wait(10) == 0
+        assert p.process.wait(60) == 0
 
 
 def t_man_pages():

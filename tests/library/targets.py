@@ -33,7 +33,7 @@ def judge(name, compiler, emulator, work):
                      os.path.join(ROOT, 'tests/library/portable.c'),
                      *[os.path.basename(f)[:-1] + 'o' for f in library()]],
                     [*emulator, program]):
-        p = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        p = subprocess.run(command, cwd=work, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
         if p.returncode:
             return 'FAIL', f'{os.path.basename(command[0])}: exit {p.returncode}: {p.stdout[-600:].strip()}'.replace('\n', ' ')
     return 'PASS', p.stdout.strip()

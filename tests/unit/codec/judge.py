@@ -124,7 +124,7 @@ def dissect(messages):
         f.write(pcap(messages))
         f.flush()
         done = subprocess.run(["tshark", "-n", "-r", f.name, "-T", "pdml"], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=120)
+                              stderr=subprocess.PIPE, timeout=600)
     if done.returncode:
         sys.exit("tshark: " + done.stderr.decode(errors="replace"))
     for packet in xml.etree.ElementTree.fromstring(done.stdout):

@@ -21,7 +21,7 @@ LAN = '192.0.2.11'
 
 
 def run(*argv, **options):
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, **options)
 
 
 def usage():
