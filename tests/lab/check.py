@@ -90,7 +90,7 @@ def say(result, name, note='', log='', count=1):
         print(f'  {result}    {name}{"  " + note if note else ""}', flush=True)
 
 
-def step(name, *argv, seconds=600):
+def step(name, *argv, seconds=3600):
     """One command that passes or fails as a whole. True if it passed."""
     begin = time.monotonic()
     code, out = run(argv, seconds)
@@ -105,7 +105,7 @@ def note(test, verdict):
 
 def cmocka(program, source, runner=()):
     """A unit test program: each of its tests counts; its own closing line is shown."""
-    code, out = run([*runner, program], 900 if runner else 300, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
+    code, out = run([*runner, program], 3600 if runner else 1800, {'ASAN_OPTIONS': 'allocator_may_return_null=1'})
     marks = {'OK': 'PASS', 'FAILED': 'FAIL', 'SKIPPED': 'SKIP'}
     for mark, test in re.findall(r'^\[ *(OK|FAILED|SKIPPED) *\] (\w+)$', out, re.M):
         note(f'{source}:{test}', marks[mark])
@@ -123,7 +123,7 @@ def cmocka(program, source, runner=()):
         say('FAIL', program, 'no test ran', out)
 
 
-def lines(name, *argv, seconds=300, env=None, key='{}'):
+def lines(name, *argv, seconds=1800, env=None, key='{}'):
     """A test that reports each of its parts in a line PASS|FAIL|SKIP name: what. A part's verdict is noted as key."""
     code, out = run(argv, seconds, env)
     found = re.findall(r'^(PASS|FAIL|SKIP) ([^:\n]+)(?:: *(.*))?$', out, re.M)
@@ -221,7 +221,7 @@ def netns(build):
     suffix = '' if build == 'build' else ' ' + build
     chaos = 'tests/chaos/chaos.py'
     return [(lambda: lines('chaos' + suffix, *PYTHON, chaos, env=env, key=chaos + ':{}'),)] + \
-        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, *PYTHON, t, seconds=900, env=env,
+        [(lambda t=t: lines(os.path.relpath(t, 'tests')[:-3] + suffix, *PYTHON, t, seconds=3600, env=env,
                            key=t + ':{}'),) for t in tests]
 
 
