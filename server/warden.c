@@ -82,9 +82,10 @@ static void refused(void *context, const struct change *c, const char *why)
 static int open_backend(struct ward *w, char why[WIRE_WHY_MAX])
 {
 	const struct timespec step = {.tv_nsec = OWNER_STEP_MS * 1000000L};
+	uint64_t end_ms = warden_now_ms() + OWNER_MS;
 	int rc = backend_nft_open(&w->serve.backend, w->conf, why, WIRE_WHY_MAX);
 
-	for (int ms = 0; rc == -EPERM && ms < OWNER_MS && privileges_have_filter(); ms += OWNER_STEP_MS) {
+	while (rc == -EPERM && warden_now_ms() < end_ms && privileges_have_filter()) {
 		nanosleep(&step, NULL);
 		rc = backend_nft_open(&w->serve.backend, w->conf, why, WIRE_WHY_MAX);
 	}
