@@ -227,10 +227,19 @@ $(KEYS): $(KEYS).o $(call lib,conf)
 manual: $(KEYS)
 	$(Q)tests/package/manual.py $(KEYS) conf/natpcpd.conf.5 --write
 
-# tests wait for what they test; only that is worth an optimiser, which took most of the time to compile them
-$(O)/tests/unit/%.o: XCFLAGS += -O0 -U_FORTIFY_SOURCE
+# every source, linked or not: what a second compiler is asked to look at
+SOURCES := $(sort $(filter-out $(if $(SECCOMP),,$(NOT_HERE)),$(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
+	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c tests/package/*.c \
+	codec/examples/*.c)))
+
+# tests wait for what they test; only that is worth an optimiser, which took most of the time to compile them. Two compute much themselves
+$(O)/tests/unit/%.o $(O)/tests/scenario/%.o $(if $(filter -%,$(FUZZ_ENGINE)),,$(O)/tests/fuzz/%.o): XCFLAGS += -O0 -U_FORTIFY_SOURCE
+$(patsubst %,$(O)/tests/unit/core/test_%.o,index runs): XCFLAGS += -O2
 ifneq ($(filter memory,$(SAN)),)
 $(foreach l,$(PURE),$(O)/$(l)/%.o): XCFLAGS += -O1
+# nothing of these is linked with it: of them it is wanted what clang says
+$(patsubst %.c,$(O)/%.o,$(filter-out server/core/%,$(filter server/% codec/examples/% $(patsubst %,tests/%/%,unit/backends unit/io unit/lab netns bench library \
+	package),$(SOURCES)))): XCFLAGS += -fno-sanitize=memory -g0
 endif
 
 unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(FORGER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
@@ -252,10 +261,6 @@ check-layers: $(foreach l,$(PURE),$(call lib,$(l)))
 	bad=$$(nm -u $$l | awk '$$1 == "U" { sub(/^__/, "", $$2); sub(/_(chk|2)$$/, "", $$2); print $$2 }' | sort -u | grep -xE "$$f"); \
 	[ -z "$$bad" ] || { echo "  FAIL    $${l##*/} is not pure:" $$bad; exit 1; }; done; echo '  PASS    layers'
 
-# every source, linked or not: what a second compiler is asked to look at
-SOURCES := $(sort $(filter-out $(if $(SECCOMP),,$(NOT_HERE)),$(wildcard codec/*.c conf/*.c backends/*.c server/*.c server/core/*.c server/io/*.c server/lab/*.c tests/unit/*/*.c \
-	tests/scenario/*.c tests/netns/*.c tests/fuzz/*.c tests/bench/*.c tests/library/*.c tests/package/*.c \
-	codec/examples/*.c)))
 HEADERS := $(sort $(wildcard codec/*.h conf/*.h backends/*.h server/*.h server/core/*.h server/io/*.h server/lab/*.h tests/*/*.h))
 objects: $(SOURCES:%.c=$(O)/%.o)
 
