@@ -220,6 +220,12 @@ $(TROUBLE): tests/netns/trouble.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LD)$(CC) $(filter-out $(SANF),$(XCFLAGS)) -fPIC -shared -o $@ $< -ldl
 
+# the flows that tests/lab/lab.py watches while something happens: no sanitizer, which would take longer to start than most of them run
+STREAM := $(O)/tests/netns/stream
+$(STREAM): tests/netns/stream.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD)$(CC) $(filter-out $(SANF),$(XCFLAGS)) $(PIE:-fPIE=-pie) -o $@ $<
+
 # the table of the configuration in mdoc, for tests/package/; make manual puts it into natpcpd.conf(5), beside the prose there
 KEYS := $(O)/tests/package/keys
 $(KEYS): $(KEYS).o $(call lib,conf)
@@ -242,7 +248,7 @@ $(patsubst %.c,$(O)/%.o,$(filter-out server/core/%,$(filter server/% codec/examp
 	package),$(SOURCES)))): XCFLAGS += -fno-sanitize=memory -g0
 endif
 
-unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(FORGER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
+unit: $(UNIT) $(EMIT) $(KEYS) $(PLAYER) $(DRIVER) $(FORGER) $(TROUBLE) $(STREAM) $(EXAMPLES:%.c=$(O)/%)
 check-unit: $(UNIT)
 	$(Q)rc=0; for t in $(UNIT); do $$t >$$t.log 2>&1 && echo "  PASS    $${t#$(O)/}" || { rc=1; cat $$t.log; echo "  FAIL    $${t#$(O)/}"; }; done; exit $$rc
 
@@ -352,7 +358,7 @@ conformance:
 	+$(Q)MAKE='$(MAKE)' tests/requirements/conformance.py --jobs $(JOBS) --build $(O)
 check-netns:
 	$(Q)tests/lab/deps.sh demo
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(FORGER) $(TROUBLE) $(EXAMPLES:%.c=$(O)/%)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all $(DRIVER) $(FORGER) $(TROUBLE) $(STREAM) $(EXAMPLES:%.c=$(O)/%)
 	$(Q)tests/lab/check.py --jobs $(JOBS) --build $(O) netns
 # CHAOS_S seconds of misfortunes; SEED=N tells the story of that seed again
 chaos:

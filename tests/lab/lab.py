@@ -298,7 +298,7 @@ class Lab:
 
     def stream(self, inner, local, target, proto='udp', outer='wan', how=''):
         """A flow that runs from now on; it is up when this returns."""
-        s = Stream([sys.executable, '-S', os.path.join(HERE, 'stream.py'), self.ns(inner), self.ns(outer), proto,
+        s = Stream([os.path.join(BUILD, 'tests/netns/stream'), self.ns(inner), self.ns(outer), proto,
                     *map(str, (*local, *target)), *([how] if how else [])])
         self.streams.append(s)
         return s
@@ -417,7 +417,7 @@ class Client:
 
 
 class Stream:
-    """A flow of stream.py, in a process of its own."""
+    """A flow of tests/netns/stream.c."""
 
     def __init__(self, argv):
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
