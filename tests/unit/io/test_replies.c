@@ -254,8 +254,9 @@ static void batches(void **state)
 static bool write_to(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
+	bool written = f && fputs(text, f) >= 0;
 
-	return f && (fputs(text, f) >= 0) & (fclose(f) == 0);
+	return f && fclose(f) == 0 && written;
 }
 
 /* The kernel looks for each neighbour of lan0 as long as the test takes, and keeps all that waits for it. */
