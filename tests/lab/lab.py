@@ -112,9 +112,13 @@ class Daemon:
             self.condition.notify_all()
 
     def until(self, predicate, seconds, what):
+        deadline = time.monotonic() + seconds
         with self.condition:
-            if not self.condition.wait_for(predicate, seconds):
-                raise AssertionError(f'not within {seconds} s: {what}\n{self.log()}')
+            # nobody tells of the end of a process, which comes after that of all that it says
+            while not predicate():
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'not within {seconds} s: {what}\n{self.log()}')
+                self.condition.wait(0.1)
 
     def log(self):
         return '\n'.join(self.lines)
