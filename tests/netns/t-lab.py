@@ -258,8 +258,8 @@ def test_restart():
     assert both(news(r, True)) and both(news(r, False)), r.news
     epochs = [struct.unpack_from('!I', p.data, 8)[0] for p in [*r.told[:1], *news(r, False)] if p.data[0] == 2]
     assert epochs[0] >= 86400 and max(epochs[1:]) < 600, epochs
-    # a server that answers again has announced itself
-    r = Run('--expect', 'any', *faults('restart n=1', 'announce=lost'), command=['sh', '-c', '; '.join([' '.join(MAP)] * 2)])
+    # a server that answers again announces itself ten times
+    r = Run('--expect', 'any', '--linger', '3s', *faults('restart n=1', 'announce=lost'), command=['sh', '-c', '; '.join([' '.join(MAP)] * 2)])
     assert not r.news and 'announce' in r.events, (r.events, r.packets)
 
 
