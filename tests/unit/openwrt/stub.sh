@@ -66,6 +66,6 @@ procd_set_param() { echo "param $*" >>"$LOG"; }
 procd_close_instance() { echo close >>"$LOG"; }
 procd_add_reload_trigger() { echo "trigger $*" >>"$LOG"; }
 procd_add_interface_trigger() { echo "interface $*" >>"$LOG"; }
-chown() { :; }
+chown() { echo "chown $*" >>"$LOG"; }
 start() { start_service; }
 restart() { echo restart >>"$LOG"; start_service; }
