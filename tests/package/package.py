@@ -170,6 +170,22 @@ def t_unit_is_a_good_one():
     return None
 
 
+def t_unit_has_its_user():
+    """systemd-sysusers, as README.md says it after make install, makes the user of the unit: below /usr/local, too."""
+    if not shutil.which('systemd-sysusers'):
+        return 'no systemd-sysusers'
+    with open(os.path.join(DEST, 'lib/systemd/system/natpcpd.service')) as f:
+        user = re.search(r'^User=(.*)$', f.read(), re.M).group(1)
+    root = os.path.join(WORK, 'root')
+    os.makedirs(root + '/usr/local/lib/sysusers.d')
+    os.makedirs(root + '/etc')
+    shutil.copy(os.path.join(DEST, 'usr/lib/sysusers.d/natpcpd.conf'), root + '/usr/local/lib/sysusers.d')
+    run('systemd-sysusers', f'--root={root}')
+    with open(root + '/etc/passwd') as f:
+        assert re.search(f'^{user}:', f.read(), re.M), user
+    return None
+
+
 os.chdir(ROOT)
 try:
     make('install')
