@@ -296,7 +296,7 @@ def test_private_wan(net):
     c = net.client()
     assert c.public().result == 3
     assert c.map(UDP, 4000, 40000).result == pcp.NETWORK_FAILURE
-    assert '100.64.0.1' in d.log()
+    d.logged('100.64.0.1')
     d.stop()
     net.daemon(conf(external=pool % 'allow'))
     assert c.public().address == '100.64.0.1'

@@ -87,13 +87,13 @@ def test_reload_needs_restart(net):
                   backend='backend { table = "inet other"  forward-chain = "inet filter forward" }',
                   control='control { socket = "@DIR@/other.sock" }'))
     for key in ('backend.table', 'process.user', 'control.socket'):
-        assert 'key=' + key in d.log(), d.log()
+        d.logged('key=' + key)
     before = net.table()
     mark = len(d.lines)
     d.reload(conf('reserved-ports { udp = { "40001" } }', backend='backend { forward-chain = "inet filter forward"  '
                   'mark = 0x400  hairpin-mark = 0x800 }'))
-    assert [x for x in d.lines[mark:] if 'key=backend.mark' in x]
-    assert [x for x in d.lines[mark:] if 'key=backend.hairpin-mark' in x], d.log()
+    for key in ('mark', 'hairpin-mark'):
+        d.logged('key=backend.' + key, start=mark)
     assert [x for x in before.split('\n') if 'mark' in x] == [x for x in net.table().split('\n') if 'mark' in x]
     assert c.map(UDP, 4001, 40001).external != 40001
     assert len(d.leases()) == 2
