@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """unit.py SERVICE COMMAND...   runs a command without the privileged system calls that a unit's SystemCallFilter= leaves out.
 
-Of the groups only @privileged is looked at, with the names that systemd.exec(5) has for it: the command does not exist that
-could do without @system-service, and systemd need not be here.
+It sees one mistake: a call of @privileged that the command needs and the unit does not give back, such as capset. Of
+the groups only that one is looked at, with the names that systemd.exec(5) has for it, so that systemd need not be here.
+A call that @system-service lacks and no line adds, and all else in a unit (its user, capabilities, directories, what is
+read-only), is seen by make check-deb alone, under systemd.
 """
 import ctypes
 import errno
