@@ -438,12 +438,17 @@ int warden_start(struct warden *out, const struct settings *settings, struct con
 
 void warden_wait(struct warden *w)
 {
+	int status = 0;
+
 	if (w->pid <= 0)
 		return;
 	close_end(&w->ends.questions);
 	close_end(&w->ends.searches);
 	close_end(&w->ends.news);
-	while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	/* what it should have done may not be done */
+	if (WIFSIGNALED(status))
+		log_print(CONF_LOG_ERROR, "warden-failed", "signal %d ended it", WTERMSIG(status));
 	w->pid = 0;
 }
