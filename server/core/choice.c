@@ -136,6 +136,8 @@ static uint16_t spill(struct engine *e, const struct choice *c, struct in6_addr 
 			return port;
 		++*next;
 	}
+	/* not the same again for whoever asks in turn with others, for whom other ports are taken */
+	*next += engine_random(e) % SPILL_ADDRESSES;
 	return 0;
 }
 
