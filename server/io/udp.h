@@ -12,7 +12,7 @@ enum {
 	UDP_INBOX = 256,    /* datagrams that are taken at once */
 	UDP_BATCH = 64,	    /* datagrams that are sent at once */
 	UDP_CAPTURE = 2048, /* octets kept of each */
-	/* octets the kernel may queue: who asks waits behind some 2,700 requests at most */
+	/* octets the kernel may queue: who asks waits behind some 2,500 requests at most, or 900 long ones */
 	UDP_RECEIVE_BUFFER = 1 << 20,
 	/* and of answers to hosts that it is still looking for on their link */
 	UDP_SEND_BUFFER = 1 << 20,
