@@ -131,9 +131,9 @@ mkdir -p "$work/shared" "$work/link" "$work/own/natpcpd"
 ln -s "$work/shared" "$work/link/natpcpd"
 starts() { # DIRECTORY   of the journal
 	printf "config natpcpd 'config'\noption enabled '1'\noption journal '%s/leases.journal'\n" "$1" >"$work/natpcpd"
-	ash start_service && grep -qx "chown natpcpd:natpcpd $work/var/run/natpcpd" "$work/log"
+	ash start_service && grep -qx "chown -h natpcpd:natpcpd $work/var/run/natpcpd" "$work/log"
 }
-given() { starts "$1" && grep -qx "chown natpcpd:natpcpd $1" "$work/log" && ! grep -q '^logger' "$work/log"; }
+given() { starts "$1" && grep -qx "chown -h natpcpd:natpcpd $1" "$work/log" && ! grep -q '^logger' "$work/log"; }
 left() { starts "$1" && [ "$(grep -c '^chown' "$work/log")" = 1 ] && grep -q "^logger: .* in ${1:-/}, which" "$work/log"; }
 if given "$work/new/one" && left "$work/new/one" && given "$work/own/natpcpd" && left "$work/shared" && left "$work/link/natpcpd" &&
 	left ''; then pass "$name"; else fail "$name"; fi
