@@ -302,6 +302,16 @@ def memory(make, build, skip=TOO_LONG):
     return pure(build, skip)
 
 
+def analyzed(make, build):
+    """What is shipped, by two of make analyze's three: the third takes longer than all else here."""
+    step('gcc -fanalyzer has nothing to say', 'nice', *make, f'O={build}', 'analyze-gcc')
+    if shutil.which('cppcheck'):
+        step('cppcheck has nothing to say', 'nice', *make, f'O={build}', 'analyze-cppcheck')
+    else:
+        say('SKIP', 'cppcheck has nothing to say', 'no cppcheck')
+    return []
+
+
 def foreign(make, build, machine, whole=True):
     """The pure layers for another kind of processor, run by an emulator of it: the scenarios and seeds, and the unit tests."""
     triple, emulator = FOREIGN[machine]
@@ -384,6 +394,7 @@ def main():
         work += [
             (step, 'each header compiles alone', *make, f'O={a.build}', 'check-headers'),
             (step, 'format', *make, 'check-format'),
+            (analyzed, make, a.build),
             (memory, make, 'build-clang'),
             (foreign, make, a.build + '-engine', 's390x', False),
         ]

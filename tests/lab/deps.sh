@@ -50,6 +50,7 @@ targets     gcc-arm-linux-gnueabihf              cmd:arm-linux-gnueabihf-gcc
 targets     libc6-dev-armhf-cross                file:/usr/arm-linux-gnueabihf/include/stdlib.h
 targets     qemu-user                            cmd:qemu-s390x
 targets     systemd                              cmd:systemd-analyze
+targets     cppcheck                             cmd:cppcheck
 analyze     clang                                cmd:clang
 analyze     clang-tidy                           cmd:clang-tidy
 analyze     cppcheck                             cmd:cppcheck
