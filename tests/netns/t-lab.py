@@ -27,7 +27,7 @@ LAB, CLIENT = os.path.join(TREE, 'server/lab/natpcp-lab'), os.path.join(BUILD, '
 ENV = dict(os.environ, NATPCP_BUILD=BUILD)
 MAP = [CLIENT, 'map', 'tcp', '8080']
 USAGE, BROKEN, NO_LAB = 2, 4, 77
-ENOUGH_S = 20
+ENOUGH_S = 60  # who asks while there is no outside address is told to wait for 30 s
 
 
 class Skip(Exception):
