@@ -91,6 +91,9 @@ const struct sandbox_call sandbox_calls[] = {
 	ALLOW("getgid"), ALLOW("getgid32"), ALLOW("getegid"), ALLOW("getegid32"), ALLOW("getrandom"), ALLOW("uname"),
 	ALLOW("sysinfo"), ALLOW("getrlimit"), ALLOW("ugetrlimit"), ALLOW("getrusage"), ALLOW("getcwd"),
 
+	/* the end of the processes that it has started */
+	ALLOW("wait4"), ALLOW("waitid"), ALLOW("waitpid"),
+
 	/* other programs, other processes and their memory */
 	START("execve"), START("execveat"), START("fork"), START("vfork"),
 	SANITIZER("ptrace"), HOSTILE("process_vm_readv"), HOSTILE("process_vm_writev"), HOSTILE("pidfd_getfd"), HOSTILE("kcmp"),
@@ -116,7 +119,7 @@ const struct sandbox_call sandbox_calls[] = {
 	HOSTILE("sethostname"), HOSTILE("setdomainname"), HOSTILE("syslog"), HOSTILE("vhangup"),
 
 #ifdef SANITIZED
-	ALLOW("prctl"), ALLOW("wait4"), ALLOW("waitid"), ALLOW("getdents"), ALLOW("getdents64"), ALLOW("tkill"), ALLOW("kill"), ALLOW("prlimit64"),
+	ALLOW("prctl"), ALLOW("getdents"), ALLOW("getdents64"), ALLOW("tkill"), ALLOW("kill"), ALLOW("prlimit64"),
 	ALLOW("ioctl"), ALLOW("arch_prctl"),
 #endif
 	{NULL, SANDBOX_CALL_ALLOW},

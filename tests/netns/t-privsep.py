@@ -128,7 +128,7 @@ def test_killed(net):
         net.through('lan', (LAN, 4000), (EXT, 40000))
         os.kill(warden(e), signal.SIGKILL)
         assert e.end() == 1
-        assert 'event=warden-gone' in e.log()
+        assert 'event=warden-gone' in e.log() and f'signal {signal.SIGKILL:d} ended it' in e.log(), e.log()
         if again == 0:
             net.nft('delete', 'table', 'inet', 'natpcpd')
     d = net.daemon(conf(process=NOBODY))
