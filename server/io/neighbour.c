@@ -37,6 +37,14 @@ static int neighbour_read(const struct nlmsghdr *h, void *context)
 	return NETLINK_MORE;
 }
 
+static void address_put(struct nlmsghdr *h, uint16_t type, bool v4, const struct in6_addr *a)
+{
+	if (v4)
+		mnl_attr_put_u32(h, type, htonl(codec_to_v4(a)));
+	else
+		mnl_attr_put(h, type, sizeof(*a), a);
+}
+
 static int look_up(struct netlink *n, uint32_t ifindex, const struct in6_addr *client, struct found *f)
 {
 	char buffer[128] __attribute__((aligned(8)));
@@ -47,10 +55,7 @@ static int look_up(struct netlink *n, uint32_t ifindex, const struct in6_addr *c
 	h->nlmsg_type = RTM_GETNEIGH;
 	m->ndm_family = v4 ? AF_INET : AF_INET6;
 	m->ndm_ifindex = (int)ifindex;
-	if (v4)
-		mnl_attr_put_u32(h, NDA_DST, htonl(codec_to_v4(client)));
-	else
-		mnl_attr_put(h, NDA_DST, sizeof(*client), client);
+	address_put(h, NDA_DST, v4, client);
 	return netlink_ask_over(n, NETLINK_ROUTE, h, neighbour_read, f);
 }
 
@@ -108,14 +113,6 @@ static int hop_read(const struct nlmsghdr *h, void *context)
 			hop->ifindex = mnl_attr_get_u32(a);
 	}
 	return NETLINK_MORE;
-}
-
-static void address_put(struct nlmsghdr *h, uint16_t type, bool v4, const struct in6_addr *a)
-{
-	if (v4)
-		mnl_attr_put_u32(h, type, htonl(codec_to_v4(a)));
-	else
-		mnl_attr_put(h, type, sizeof(*a), a);
 }
 
 /* The way of what is sent from source (NULL: from any) by ifindex. If nobody knows a router: to the host itself. */

@@ -129,14 +129,14 @@ if ash start_service && grep -qx "param command $build/natpcpd -c $work/own.conf
 name='natpcpd is given the directory of its journal, unless others may use it'
 mkdir -p "$work/shared" "$work/link" "$work/own/natpcpd"
 ln -s "$work/shared" "$work/link/natpcpd"
-starts() { # DIRECTORY   of the journal
-	printf "config natpcpd 'config'\noption enabled '1'\noption journal '%s/leases.journal'\n" "$1" >"$work/natpcpd"
+starts() { # DIRECTORY   of the journal, and what its path has after that
+	printf "config natpcpd 'config'\noption enabled '1'\noption journal '%s'\n" "$1${2-/leases.journal}" >"$work/natpcpd"
 	ash start_service && grep -qx "chown -h natpcpd:natpcpd $work/var/run/natpcpd" "$work/log"
 }
 given() { starts "$1" && grep -qx "chown -h natpcpd:natpcpd $1" "$work/log" && ! grep -q '^logger' "$work/log"; }
-left() { starts "$1" && [ "$(grep -c '^chown' "$work/log")" = 1 ] && grep -q "^logger: .* in ${1:-/}, which" "$work/log"; }
+left() { starts "$@" && [ "$(grep -c '^chown' "$work/log")" = 1 ] && grep -q "^logger: .* in ${1:-/}, which" "$work/log"; }
 if given "$work/new/one" && left "$work/new/one" && given "$work/own/natpcpd" && left "$work/shared" && left "$work/link/natpcpd" &&
-	left ''; then pass "$name"; else fail "$name"; fi
+	left '' && left '' leases.journal; then pass "$name"; else fail "$name"; fi
 
 name='shellcheck has nothing to say'
 if ! command -v shellcheck >/dev/null; then
