@@ -294,4 +294,23 @@ def test_two_daemons(net):
     net.through('lan', (LAN, 4000), (EXT, 40000))
 
 
+def test_ends_are_looked_at(net):
+    """A daemon that died, and what a sanitizer said in any process of it, is a failure of whatever test that happens in"""
+    def complains(d):
+        try:
+            d.close()
+        except AssertionError:
+            net.daemons.remove(d)
+            return True
+        return False
+    d = net.daemon()
+    d.process.send_signal(signal.SIGABRT)
+    d.process.wait()
+    assert complains(d)
+    d = net.daemon()
+    assert d.stop() == 0 and not complains(d)
+    d.lines.append('==7==ERROR: AddressSanitizer: heap-buffer-overflow')
+    assert complains(d)
+
+
 lab.main(globals())

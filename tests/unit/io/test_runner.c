@@ -15,11 +15,12 @@
 
 #include "server/io/exec_far.h"
 #include "server/io/loop.h"
+#include "tests/unit/io/settings_bed.h"
 
 /* A program that says what it was started with, and the process that may start it. */
 struct bed {
-	char directory[32], program[64], told[64], file[64];
-	struct settings settings;
+	struct settings_bed bed;
+	char program[64], told[64];
 	struct conf *conf;
 	struct runner runner;
 	struct loop *loop;
@@ -41,19 +42,11 @@ static void done(void *context, uint32_t id, enum exec_end end, int code)
 /* The configuration, with one hook of this name. */
 static struct conf *configure(const struct bed *b, const char *hook)
 {
-	char why[CONF_LOCATION_MAX];
-	struct conf *conf;
-	FILE *f = fopen(b->file, "w");
-
-	assert_non_null(f);
-	fprintf(f,
-		"external wan { interface = wan0 }\nlisten lan { interfaces = lan0 }\nprocess { sandbox = false }\n"
-		"hook %s { exec = \"%s\" events = { made } }\n",
-		hook, b->program);
-	assert_int_equal(fclose(f), 0);
-	if (settings_read(&b->settings, &conf, why))
-		fail_msg("%s", why);
-	return conf;
+	return settings_bed_conf(
+	    &b->bed,
+	    "external wan { interface = wan0 }\nlisten lan { interfaces = lan0 }\nprocess { sandbox = false }\n"
+	    "hook %s { exec = \"%s\" events = { made } }\n",
+	    hook, b->program);
 }
 
 static void up(struct bed *b)
@@ -62,12 +55,9 @@ static void up(struct bed *b)
 	int fd;
 
 	memset(b, 0, sizeof(*b));
-	strcpy(b->directory, "/tmp/natpcpd-test-XXXXXX");
-	assert_non_null(mkdtemp(b->directory));
-	snprintf(b->program, sizeof(b->program), "%s/program", b->directory);
-	snprintf(b->told, sizeof(b->told), "%s/told", b->directory);
-	snprintf(b->file, sizeof(b->file), "%s/natpcpd.conf", b->directory);
-	b->settings.file = b->file;
+	settings_bed_open(&b->bed);
+	snprintf(b->program, sizeof(b->program), "%s/program", b->bed.directory);
+	snprintf(b->told, sizeof(b->told), "%s/told", b->bed.directory);
 	fd = open(b->program, O_WRONLY | O_CREAT | O_EXCL, 0755);
 	assert_true(fd >= 0);
 	dprintf(fd, "#!/bin/sh\necho \"$1 $NATPCPD_A ${HOME-homeless} $PATH\" >%s\nexit 3\n", b->told);
@@ -76,7 +66,7 @@ static void up(struct bed *b)
 	b->loop = loop_new();
 	assert_non_null(b->loop);
 	assert_int_equal(setenv("HOME", "/", 1), 0);
-	assert_int_equal(runner_start(&b->runner, &b->settings, b->conf, &stay), 0);
+	assert_int_equal(runner_start(&b->runner, &b->bed.settings, b->conf, &stay), 0);
 	assert_int_equal(exec_far_open(&b->x, b->loop, b->runner.fd, done, b), 0);
 	b->runner.fd = -1;
 }
@@ -90,8 +80,7 @@ static void down(struct bed *b)
 	conf_free(b->conf);
 	unlink(b->program);
 	unlink(b->told);
-	unlink(b->file);
-	assert_int_equal(rmdir(b->directory), 0);
+	settings_bed_close(&b->bed);
 }
 
 /* Asks for a program, and waits for what becomes of it. */
@@ -168,7 +157,7 @@ static void reloads(void **state)
 	ask(&b, "one", "made", "NATPCPD_A=1");
 	assert_int_equal(b.end, EXEC_FAILED);
 	/* one that cannot be read: what there was stays */
-	assert_int_equal(unlink(b.file), 0);
+	assert_int_equal(unlink(b.bed.file), 0);
 	exec_far_reload(b.x, b.conf->sum);
 	ask(&b, "two", "made", "NATPCPD_A=1");
 	assert_int_equal(b.end, EXEC_EXITED);

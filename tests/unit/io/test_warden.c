@@ -16,11 +16,11 @@
 #include "backends/wire_socket.h"
 #include "codec/codec.h"
 #include "tests/unit/io/netns.h"
+#include "tests/unit/io/settings_bed.h"
 
 /* A configuration, and the process that has it, too. */
 struct bed {
-	char directory[32], file[64];
-	struct settings settings;
+	struct settings_bed bed;
 	struct conf *conf;
 	struct warden warden;
 };
@@ -28,19 +28,11 @@ struct bed {
 /* The configuration, with more at its end. */
 static struct conf *configure(const struct bed *b, const char *more)
 {
-	char why[CONF_LOCATION_MAX];
-	struct conf *conf;
-	FILE *f = fopen(b->file, "w");
-
-	assert_non_null(f);
-	fprintf(f,
-		"external wan { addresses = { 198.51.100.1 } }\nlisten lan { interfaces = lan0 }\n"
-		"rule yes { action = allow clients = { 192.0.2.0/24 } }\nprocess { sandbox = false }\n%s\n",
-		more);
-	assert_int_equal(fclose(f), 0);
-	if (settings_read(&b->settings, &conf, why))
-		fail_msg("%s", why);
-	return conf;
+	return settings_bed_conf(
+	    &b->bed,
+	    "external wan { addresses = { 198.51.100.1 } }\nlisten lan { interfaces = lan0 }\n"
+	    "rule yes { action = allow clients = { 192.0.2.0/24 } }\nprocess { sandbox = false }\n%s\n",
+	    more);
 }
 
 static void up(struct bed *b)
@@ -48,12 +40,9 @@ static void up(struct bed *b)
 	const struct privileges stay = {0};
 
 	memset(b, 0, sizeof(*b));
-	strcpy(b->directory, "/tmp/natpcpd-test-XXXXXX");
-	assert_non_null(mkdtemp(b->directory));
-	snprintf(b->file, sizeof(b->file), "%s/natpcpd.conf", b->directory);
-	b->settings.file = b->file;
+	settings_bed_open(&b->bed);
 	b->conf = configure(b, "");
-	assert_int_equal(warden_start(&b->warden, &b->settings, b->conf, &stay), 0);
+	assert_int_equal(warden_start(&b->warden, &b->bed.settings, b->conf, &stay), 0);
 	assert_true(b->warden.pid > 0);
 }
 
@@ -62,8 +51,7 @@ static void down(struct bed *b)
 	warden_wait(&b->warden);
 	assert_int_equal(b->warden.pid, 0);
 	conf_free(b->conf);
-	unlink(b->file);
-	assert_int_equal(rmdir(b->directory), 0);
+	settings_bed_close(&b->bed);
 }
 
 /* True if it is there and has the signal's disposition that it gives itself before it hears anything. */
